@@ -1,0 +1,1 @@
+//! Metadata, runs and lineage.

@@ -1,0 +1,21 @@
+//! The vocabulary every Lockgate crate shares: classifications, identifiers, digests,
+//! sensitive values, limits, time and failures.
+//!
+//! Invariants: nothing here does I/O; a [`Sensitive`] value never prints itself.
+
+mod classification;
+mod digest;
+mod failure;
+mod id;
+pub mod limits;
+mod sensitive;
+mod suggest;
+mod time;
+
+pub use classification::Classification;
+pub use digest::{Digest, Hasher};
+pub use failure::{Failure, Fault, Result};
+pub use id::{Name, Principal, RunId};
+pub use sensitive::{Sensitive, same_secret};
+pub use suggest::nearest;
+pub use time::{Clock, Timestamp};

@@ -1,0 +1,1 @@
+//! ONNX execution: tabular evaluator, neural graphs through rten.

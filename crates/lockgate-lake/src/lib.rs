@@ -1,0 +1,1 @@
+//! Snapshots: signed manifests over encrypted Parquet on an object store.

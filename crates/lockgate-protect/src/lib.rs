@@ -1,0 +1,1 @@
+//! Turns findings and contract rules into transformed Arrow batches and an event for every transformation.

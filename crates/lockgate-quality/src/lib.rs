@@ -1,0 +1,1 @@
+//! Contracts and the checks that decide whether a row may enter.

@@ -1,0 +1,1 @@
+//! SQL with policy applied to the logical plan.

@@ -1,0 +1,1 @@
+//! Model packages: gates, signature, provenance, OCI layout, push and pull.

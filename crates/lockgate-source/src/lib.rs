@@ -1,0 +1,1 @@
+//! Opens and authenticates sources: files, globs, https and S3; bounded decompression and decoding.

@@ -1,0 +1,1 @@
+//! Isolated runs, key release, built-in trainers, re-execution.
