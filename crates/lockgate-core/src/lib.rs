@@ -11,6 +11,7 @@ pub mod limits;
 mod sensitive;
 mod suggest;
 mod time;
+pub mod yaml;
 
 pub use classification::Classification;
 pub use digest::{Digest, Hasher};

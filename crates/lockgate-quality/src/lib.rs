@@ -1,1 +1,12 @@
 //! Contracts and the checks that decide whether a row may enter.
+//!
+//! Invariants: a row is accepted or refused, never changed except for its type; a violation names
+//! row, column and rule and never the value; memory is bounded whatever the input's size.
+
+mod check;
+mod contract;
+mod odcs;
+mod unique;
+
+pub use check::{Checked, Checker, Violation};
+pub use contract::{Column, Contract, LogicalType, Rules, Subject};

@@ -1,0 +1,278 @@
+//! The contract check over Arrow batches: types, then rules, then uniqueness.
+
+use std::{path::PathBuf, sync::Arc};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray},
+    compute::{CastOptions, cast_with_options, filter_record_batch},
+    datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit},
+    util::display::FormatOptions,
+};
+use lockgate_core::{Failure, Result, nearest};
+
+use crate::{
+    contract::{Column, Contract, LogicalType},
+    unique::UniqueKeys,
+};
+
+/// A row that breaks the contract: where and which rule, never the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The row in the batch that was checked.
+    pub row: usize,
+    /// The column of the contract, or `None` for a rule over several.
+    pub column: Option<usize>,
+    pub rule: &'static str,
+}
+
+/// The outcome for one batch.
+#[derive(Debug)]
+pub struct Checked {
+    /// The rows that satisfy the contract, in the contract's types and column order.
+    pub accepted: RecordBatch,
+    /// For each row of the input, whether it was accepted.
+    pub mask: BooleanArray,
+    /// Sorted by row; every refused row has at least one.
+    pub violations: Vec<Violation>,
+}
+
+/// Checks batches of one dataset against its contract.
+#[derive(Debug)]
+pub struct Checker<'c> {
+    contract: &'c Contract,
+    schema: SchemaRef,
+    /// For each column of the contract, where the source has it.
+    places: Vec<Option<usize>>,
+    unique: Vec<(Option<usize>, Vec<usize>, UniqueKeys)>,
+}
+
+impl<'c> Checker<'c> {
+    /// `header` are the source's column names. A source column that the contract does not know is
+    /// refused: what nobody classified must not flow.
+    pub fn new(contract: &'c Contract, header: &[String], spill_folder: PathBuf) -> Result<Self> {
+        for name in header {
+            if contract.column(name).is_none() {
+                let failure = Failure::input(format!("source column {name:?} is not in the contract"));
+                let known = contract.columns.iter().map(|c| c.name.as_str());
+                return Err(match nearest(name, known) {
+                    Some(near) => failure.hint(format!("did you mean {near:?}? Otherwise add it with a classification")),
+                    None => failure.hint("add it to the contract with a classification, or remove it from the source"),
+                });
+            }
+        }
+        let places: Vec<_> = contract
+            .columns
+            .iter()
+            .map(|column| header.iter().position(|name| *name == column.name))
+            .collect();
+        for (column, place) in contract.columns.iter().zip(&places) {
+            if place.is_none() && column.rules.required {
+                return Err(Failure::input(format!("the source has no column {:?}", column.name))
+                    .hint("the contract requires it"));
+            }
+        }
+        let fields: Vec<Field> = contract
+            .columns
+            .iter()
+            .map(|column| Field::new(&column.name, arrow_type(column.logical_type), true))
+            .collect();
+        let mut unique = Vec::new();
+        for (index, column) in contract.columns.iter().enumerate() {
+            if column.rules.unique && contract.primary_key != [index] {
+                unique.push((Some(index), vec![index], UniqueKeys::new(spill_folder.clone())));
+            }
+        }
+        if !contract.primary_key.is_empty() {
+            let column = contract.primary_key.first().copied().filter(|_| contract.primary_key.len() == 1);
+            unique.push((column, contract.primary_key.clone(), UniqueKeys::new(spill_folder)));
+        }
+        Ok(Self {
+            contract,
+            schema: Arc::new(Schema::new(fields)),
+            places,
+            unique,
+        })
+    }
+
+    /// The schema of accepted rows.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Checks one batch of the source.
+    pub fn check(&mut self, batch: &RecordBatch) -> Result<Checked> {
+        let mut violations = Vec::new();
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.places.len());
+        for (index, column) in self.contract.columns.iter().enumerate() {
+            let target = arrow_type(column.logical_type);
+            let place = self.places.get(index).copied().flatten();
+            let Some(raw) = place.map(|place| batch.column(place)) else {
+                columns.push(arrow::array::new_null_array(&target, batch.num_rows()));
+                continue;
+            };
+            let typed = convert(raw, &target)?;
+            let mut add = |row, rule| violations.push(Violation { row, column: Some(index), rule });
+            check_nulls(column, raw.as_ref(), typed.as_ref(), &mut add);
+            check_values(column, &typed, &mut add);
+            columns.push(typed);
+        }
+        let mut accepted = vec![true; batch.num_rows()];
+        for violation in &violations {
+            if let Some(row) = accepted.get_mut(violation.row) {
+                *row = false;
+            }
+        }
+        self.check_unique(&columns, &mut accepted, &mut violations)?;
+        violations.sort_by_key(|violation| violation.row);
+        let mask = BooleanArray::from(accepted);
+        let whole = RecordBatch::try_new(self.schema.clone(), columns)
+            .map_err(|_| Failure::bug("checked columns do not form a batch"))?;
+        let accepted = if violations.is_empty() {
+            whole
+        } else {
+            filter_record_batch(&whole, &mask).map_err(|_| Failure::bug("a batch could not be filtered"))?
+        };
+        Ok(Checked { accepted, mask, violations })
+    }
+
+    fn check_unique(
+        &mut self,
+        columns: &[ArrayRef],
+        accepted: &mut [bool],
+        violations: &mut Vec<Violation>,
+    ) -> Result<()> {
+        for (column, key, seen) in &mut self.unique {
+            let texts: Vec<ArrayRef> = key
+                .iter()
+                .filter_map(|index| columns.get(*index))
+                .map(|array| convert(array, &DataType::Utf8))
+                .collect::<Result<_>>()?;
+            let texts: Vec<&StringArray> = texts.iter().map(|array| array.as_string::<i32>()).collect();
+            for (row, ok) in accepted.iter_mut().enumerate().filter(|(_, ok)| **ok) {
+                if texts.iter().any(|array| array.is_null(row)) {
+                    continue;
+                }
+                let parts: Vec<&str> = texts.iter().map(|array| array.value(row)).collect();
+                if !seen.insert(&parts)? {
+                    *ok = false;
+                    let rule = if key.len() > 1 || *key == self.contract.primary_key { "primaryKey" } else { "unique" };
+                    violations.push(Violation { row, column: *column, rule });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn arrow_type(logical: LogicalType) -> DataType {
+    match logical {
+        LogicalType::String => DataType::Utf8,
+        LogicalType::Integer => DataType::Int64,
+        LogicalType::Number => DataType::Float64,
+        LogicalType::Boolean => DataType::Boolean,
+        LogicalType::Date => DataType::Date32,
+        LogicalType::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+    }
+}
+
+/// Casts; what cannot be cast becomes null, which the caller reports as a violation.
+fn convert(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
+    if array.data_type() == target {
+        return Ok(Arc::clone(array));
+    }
+    let options = CastOptions { safe: true, format_options: FormatOptions::default() };
+    cast_with_options(array, target, &options).map_err(|_| {
+        Failure::input(format!("a source column of type {} cannot become {target}", array.data_type()))
+            .hint("change the contract's logicalType, or the source")
+    })
+}
+
+fn check_nulls(column: &Column, raw: &dyn Array, typed: &dyn Array, add: &mut impl FnMut(usize, &'static str)) {
+    if typed.null_count() == 0 {
+        return;
+    }
+    for row in 0..typed.len() {
+        if raw.is_null(row) {
+            if column.rules.required {
+                add(row, "required");
+            }
+        } else if typed.is_null(row) {
+            add(row, "logicalType");
+        }
+    }
+}
+
+fn check_values(column: &Column, typed: &ArrayRef, add: &mut impl FnMut(usize, &'static str)) {
+    let rules = &column.rules;
+    if let Some(texts) = typed.as_string_opt::<i32>() {
+        let lengths = rules.length_min.is_some() || rules.length_max.is_some();
+        if lengths {
+            for (row, text) in texts.iter().enumerate() {
+                let Some(text) = text else { continue };
+                let length = text.chars().count() as u64;
+                if rules.length_min.is_some_and(|min| length < min) {
+                    add(row, "minLength");
+                }
+                if rules.length_max.is_some_and(|max| length > max) {
+                    add(row, "maxLength");
+                }
+            }
+        }
+        if let Some(pattern) = &rules.pattern {
+            for (row, text) in texts.iter().enumerate() {
+                if text.is_some_and(|text| !pattern.is_match(text)) {
+                    add(row, "pattern");
+                }
+            }
+        }
+        if let Some(valid) = &rules.valid_values {
+            for (row, text) in texts.iter().enumerate() {
+                if text.is_some_and(|text| !valid.iter().any(|v| v == text)) {
+                    add(row, "invalidValues");
+                }
+            }
+        }
+    } else if let Some(numbers) = typed.as_primitive_opt::<Int64Type>() {
+        for (row, number) in numbers.iter().enumerate() {
+            if let Some(number) = number {
+                check_number(rules, row, number as f64, &number, add);
+            }
+        }
+    } else if let Some(numbers) = typed.as_primitive_opt::<Float64Type>() {
+        for (row, number) in numbers.iter().enumerate() {
+            if let Some(number) = number {
+                check_number(rules, row, number, &number, add);
+            }
+        }
+    }
+}
+
+fn check_number(
+    rules: &crate::Rules,
+    row: usize,
+    number: f64,
+    text: &dyn std::fmt::Display,
+    add: &mut impl FnMut(usize, &'static str),
+) {
+    // Written so that NaN breaks every bound.
+    if rules.minimum.is_some_and(|min| !(number >= min)) {
+        add(row, "minimum");
+    }
+    if rules.maximum.is_some_and(|max| !(number <= max)) {
+        add(row, "maximum");
+    }
+    if rules.exclusive_minimum.is_some_and(|min| !(number > min)) {
+        add(row, "exclusiveMinimum");
+    }
+    if rules.exclusive_maximum.is_some_and(|max| !(number < max)) {
+        add(row, "exclusiveMaximum");
+    }
+    if let Some(valid) = &rules.valid_values
+        && !valid.contains(&text.to_string())
+    {
+        add(row, "invalidValues");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! The Open Data Contract Standard v3.1 as it is written: <https://bitol-io.github.io/open-data-contract-standard/>.
+//! Keys that this version does not interpret are accepted and kept out of the way.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "the standard's fields are listed so that only unknown ones are errors")]
+pub(crate) struct Document {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) status: String,
+    pub(crate) name: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) data_product: Option<String>,
+    pub(crate) authoritative_definitions: Option<Value>,
+    pub(crate) description: Option<Description>,
+    pub(crate) schema: Vec<SchemaObject>,
+    pub(crate) support: Option<Value>,
+    pub(crate) price: Option<Value>,
+    pub(crate) team: Option<Team>,
+    pub(crate) roles: Option<Value>,
+    #[serde(default)]
+    pub(crate) sla_properties: Vec<SlaProperty>,
+    pub(crate) sla_default_element: Option<Value>,
+    pub(crate) servers: Option<Value>,
+    pub(crate) tags: Option<Value>,
+    #[serde(default)]
+    pub(crate) custom_properties: Vec<CustomProperty>,
+    pub(crate) contract_created_ts: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "as above")]
+pub(crate) struct Description {
+    pub(crate) purpose: Option<String>,
+    pub(crate) usage: Option<String>,
+    pub(crate) limitations: Option<String>,
+    pub(crate) authoritative_definitions: Option<Value>,
+    pub(crate) custom_properties: Option<Value>,
+}
+
+/// An object in v3.1, a list of members before.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Team {
+    Members(Vec<Member>),
+    Team { members: Vec<Member> },
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) username: String,
+    pub(crate) role: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "as above")]
+pub(crate) struct SlaProperty {
+    pub(crate) id: Option<String>,
+    pub(crate) property: String,
+    pub(crate) value: Value,
+    pub(crate) value_ext: Option<Value>,
+    pub(crate) unit: Option<String>,
+    pub(crate) element: Option<String>,
+    pub(crate) driver: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) scheduler: Option<String>,
+    pub(crate) schedule: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "as above")]
+pub(crate) struct CustomProperty {
+    pub(crate) id: Option<String>,
+    pub(crate) property: String,
+    pub(crate) value: Value,
+    pub(crate) description: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "as above")]
+pub(crate) struct SchemaObject {
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) physical_name: Option<String>,
+    pub(crate) physical_type: Option<String>,
+    pub(crate) logical_type: Option<String>,
+    pub(crate) business_name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) data_granularity_description: Option<String>,
+    pub(crate) authoritative_definitions: Option<Value>,
+    pub(crate) relationships: Option<Value>,
+    pub(crate) quality: Option<Value>,
+    pub(crate) tags: Option<Value>,
+    #[serde(default)]
+    pub(crate) custom_properties: Vec<CustomProperty>,
+    pub(crate) properties: Vec<Property>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "as above")]
+pub(crate) struct Property {
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) physical_name: Option<String>,
+    pub(crate) physical_type: Option<String>,
+    pub(crate) logical_type: Option<String>,
+    #[serde(default)]
+    pub(crate) logical_type_options: LogicalTypeOptions,
+    pub(crate) business_name: Option<String>,
+    pub(crate) description: Option<String>,
+    #[serde(default)]
+    pub(crate) required: bool,
+    #[serde(default)]
+    pub(crate) unique: bool,
+    #[serde(default)]
+    pub(crate) primary_key: bool,
+    pub(crate) primary_key_position: Option<i64>,
+    pub(crate) partitioned: Option<bool>,
+    pub(crate) partition_key_position: Option<i64>,
+    pub(crate) classification: Option<String>,
+    pub(crate) encrypted_name: Option<String>,
+    pub(crate) transform_source_objects: Option<Value>,
+    pub(crate) transform_logic: Option<String>,
+    pub(crate) transform_description: Option<String>,
+    pub(crate) examples: Option<Value>,
+    pub(crate) critical_data_element: Option<bool>,
+    pub(crate) authoritative_definitions: Option<Value>,
+    pub(crate) relationships: Option<Value>,
+    #[serde(default)]
+    pub(crate) quality: Vec<QualityRule>,
+    pub(crate) tags: Option<Value>,
+    pub(crate) custom_properties: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "as above")]
+pub(crate) struct LogicalTypeOptions {
+    pub(crate) format: Option<String>,
+    pub(crate) pattern: Option<String>,
+    pub(crate) min_length: Option<u64>,
+    pub(crate) max_length: Option<u64>,
+    pub(crate) minimum: Option<f64>,
+    pub(crate) maximum: Option<f64>,
+    pub(crate) exclusive_minimum: Option<f64>,
+    pub(crate) exclusive_maximum: Option<f64>,
+    pub(crate) multiple_of: Option<f64>,
+    pub(crate) timezone: Option<bool>,
+    pub(crate) default_timezone: Option<String>,
+}
+
+/// A quality rule; here only `invalidValues` with `validValues` and `mustBe: 0` acts on rows.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QualityRule {
+    pub(crate) metric: Option<String>,
+    pub(crate) rule: Option<String>,
+    pub(crate) arguments: Option<Value>,
+    pub(crate) must_be: Option<Value>,
+}
