@@ -29,7 +29,6 @@ const CHECKPOINT: &str = "checkpoint";
 #[derive(Debug)]
 pub struct LogReader {
     root: PathBuf,
-    key: VerifyingKey,
     size: u64,
     hash: Hash,
 }
@@ -45,7 +44,6 @@ impl LogReader {
         let (size, hash) = key.open_checkpoint(&bytes)?;
         Ok(Self {
             root: root.to_owned(),
-            key: key.clone(),
             size,
             hash,
         })
