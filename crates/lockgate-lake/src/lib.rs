@@ -17,4 +17,4 @@ pub use manifest::{
 };
 pub use read::{Batches, ReadOptions, open_file};
 pub use storage::{Lake, Storage};
-pub use write::{Layout, SnapshotWriter, Staged, SUBJECT_COLUMN, write_table};
+pub use write::{Layout, SUBJECT_COLUMN, SnapshotWriter, Staged, TableWriter};

@@ -135,6 +135,25 @@ impl Storage {
         })
     }
 
+    /// Every object below `relative`, as places in the lake.
+    fn all(&self, relative: &str) -> Result<Vec<String>> {
+        if let Some(root) = &self.local {
+            // The object store's client hides the names of unfinished writes; they count here.
+            return files_below(root, relative);
+        }
+        let place = self.place(relative);
+        let prefix = if self.prefix.as_ref().is_empty() { String::new() } else { format!("{}/", self.prefix) };
+        self.runtime.block_on(async {
+            let mut places = Vec::new();
+            let mut listing = self.store.list(Some(&place));
+            while let Some(entry) = listing.next().await {
+                let entry = entry.map_err(|e| unreachable(relative, &e))?;
+                places.extend(entry.location.as_ref().strip_prefix(&prefix).map(str::to_owned));
+            }
+            Ok(places)
+        })
+    }
+
     fn folders(&self) -> Result<Vec<String>> {
         self.runtime.block_on(async {
             let listing = self
@@ -149,6 +168,24 @@ impl Storage {
                 .collect())
         })
     }
+}
+
+fn files_below(root: &std::path::Path, relative: &str) -> Result<Vec<String>> {
+    let mut places = Vec::new();
+    let mut folders = vec![relative.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let path = root.join(&folder);
+        for entry in std::fs::read_dir(&path).map_err(|e| Failure::io("read", &path, &e))? {
+            let entry = entry.map_err(|e| Failure::io("read", &path, &e))?;
+            let place = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(place);
+            } else {
+                places.push(place);
+            }
+        }
+    }
+    Ok(places)
 }
 
 /// Creates a file whole or not at all and waits for the disk; false when it is there already.
@@ -302,6 +339,39 @@ impl Lake {
         }
         Err(Failure::unreachable(format!("another run committed {snapshot} first"))
             .hint("run again; the new run starts from that version"))
+    }
+
+    /// Removes what interrupted runs left in a local lake: files and manifests that no version
+    /// names. The workspace lock must be held.
+    pub fn sweep(&self) -> Result<u64> {
+        let Some(root) = &self.storage.local else { return Ok(0) };
+        let mut removed = 0;
+        for stray in self.strays()? {
+            let path = root.join(&stray);
+            std::fs::remove_file(&path).map_err(|e| Failure::io("remove", &path, &e))?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// Files of the lake that belong to no version.
+    pub fn strays(&self) -> Result<Vec<String>> {
+        let mut strays = Vec::new();
+        for folder in self.storage.folders()? {
+            let mut known = std::collections::BTreeSet::new();
+            if let Ok(dataset) = folder.parse::<Name>() {
+                for version in self.versions(&dataset)? {
+                    let snapshot = self.at_version(&dataset, version)?;
+                    known.insert(version_entry(&dataset, version));
+                    known.insert(manifest_place(&dataset, &snapshot.manifest));
+                    for file in self.manifest(&snapshot)?.files {
+                        known.insert(data_place(&dataset, &file.digest));
+                    }
+                }
+            }
+            strays.extend(self.storage.all(&folder)?.into_iter().filter(|place| !known.contains(place)));
+        }
+        Ok(strays)
     }
 
     /// Whether `snapshot` is part of the dataset's history.

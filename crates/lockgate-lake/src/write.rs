@@ -171,33 +171,53 @@ impl SnapshotWriter {
     }
 }
 
-/// Writes a table that is about nobody, such as a ledger, under the key `name` of the dataset.
-pub fn write_table(
-    lake: &Lake,
-    store: &Arc<dyn KeyStore>,
-    dataset: &Name,
-    key_name: &str,
-    schema: SchemaRef,
-    spool: &Path,
-    batches: impl Iterator<Item = Result<RecordBatch>>,
-) -> Result<FileRecord> {
-    let key = dataset_key(dataset).child(key_name);
-    store.create(&dataset_key(dataset))?;
-    store.create(&key)?;
-    let columns: Vec<_> = schema.fields().iter().map(|f| (f.name().clone(), Classification::Internal)).collect();
-    let file = HashingFile::create(spool)?;
-    let mut writer = ArrowWriter::try_new(file, schema, Some(properties(store, &key, &columns)?)).map_err(write_failed)?;
-    let mut rows = 0;
-    for batch in batches {
-        let batch = batch?;
-        rows += batch.num_rows() as u64;
-        writer.write(&batch).map_err(write_failed)?;
-        if writer.memory_size() > IN_PROGRESS_BYTES_MAX / 4 {
-            writer.flush().map_err(write_failed)?;
-        }
+/// Writes a table that is about nobody, such as a ledger.
+pub struct TableWriter {
+    lake: Lake,
+    dataset: Name,
+    key: KeyId,
+    writer: ArrowWriter<HashingFile>,
+    rows: u64,
+}
+
+impl TableWriter {
+    /// The file is encrypted under the key `key_name` of the dataset.
+    pub fn new(
+        lake: &Lake,
+        store: &Arc<dyn KeyStore>,
+        dataset: &Name,
+        key_name: &str,
+        schema: SchemaRef,
+        spool: &Path,
+    ) -> Result<Self> {
+        let key = dataset_key(dataset).child(key_name);
+        store.create(&dataset_key(dataset))?;
+        store.create(&key)?;
+        let columns: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| (field.name().clone(), Classification::Internal))
+            .collect();
+        let properties = properties(store, &key, &columns)?;
+        let writer = ArrowWriter::try_new(HashingFile::create(spool)?, schema, Some(properties))
+            .map_err(write_failed)?;
+        Ok(Self { lake: lake.clone(), dataset: dataset.clone(), key, writer, rows: 0 })
     }
-    let file = writer.into_inner().map_err(write_failed)?;
-    file.into_lake(lake, dataset, rows, Role::Ledger, 0, &key)
+
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows() as u64;
+        self.writer.write(batch).map_err(write_failed)?;
+        if self.writer.memory_size() > IN_PROGRESS_BYTES_MAX / 4 {
+            self.writer.flush().map_err(write_failed)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the file into the lake.
+    pub fn finish(self) -> Result<FileRecord> {
+        let file = self.writer.into_inner().map_err(write_failed)?;
+        file.into_lake(&self.lake, &self.dataset, self.rows, Role::Ledger, 0, &self.key)
+    }
 }
 
 /// The purpose key above all keys of a dataset.

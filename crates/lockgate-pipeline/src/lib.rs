@@ -1,1 +1,17 @@
-//! The use cases: run a pipeline, verify the chain.
+//! The use cases: ingest a source, run a pipeline, verify the chain.
+//!
+//! Invariants: a state change and its audit events happen together or not at all; what failed
+//! leaves the state as it was; every gate's verdict is recorded. This crate does not parse the
+//! command line and prints nothing: it tells a [`Progress`].
+
+pub mod audit;
+pub mod config;
+pub mod ingest;
+mod progress;
+pub mod reindex;
+pub mod verify;
+pub mod workspace;
+
+pub use config::Pipeline;
+pub use progress::{Progress, Silent};
+pub use workspace::{Environment, Workspace};

@@ -41,6 +41,7 @@ pub struct Checked {
 pub struct Checker<'c> {
     contract: &'c Contract,
     schema: SchemaRef,
+    header: Vec<String>,
     /// For each column of the contract, where the source has it.
     places: Vec<Option<usize>>,
     unique: Vec<(Option<usize>, Vec<usize>, UniqueKeys)>,
@@ -89,9 +90,15 @@ impl<'c> Checker<'c> {
         Ok(Self {
             contract,
             schema: Arc::new(Schema::new(fields)),
+            header: header.to_vec(),
             places,
             unique,
         })
+    }
+
+    /// The source's columns, as they were given.
+    pub fn header(&self) -> &[String] {
+        &self.header
     }
 
     /// The schema of accepted rows.

@@ -149,6 +149,12 @@ fn resolve(document: odcs::Document, text: &str) -> Result<Contract> {
     }
     key.sort_unstable();
     let subject = subject(&document.custom_properties, &object.custom_properties, &columns)?;
+    if let Subject::Column(index) = subject
+        && let Some(column) = columns.get_mut(index)
+    {
+        // A row that is about somebody must say about whom, or it could never be erased.
+        column.rules.required = true;
+    }
     Ok(Contract {
         dataset,
         version: document.version,

@@ -1,1 +1,25 @@
-fn main() {}
+//! The `lockgate` program: clap types, configuration, wiring and exit codes.
+//!
+//! Invariants: data goes to stdout and everything else to stderr; every failure ends with its
+//! documented exit code. This crate holds no rule about data.
+
+mod cli;
+mod commands;
+mod environment;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    output::init(&cli.global);
+    match commands::dispatch(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::failure(&cli.global, &failure);
+            ExitCode::from(failure.fault().exit_code())
+        }
+    }
+}

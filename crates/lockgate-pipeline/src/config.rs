@@ -1,0 +1,408 @@
+//! The pipeline file: what flows where, under which rules.
+
+use std::{collections::BTreeMap, path::{Path, PathBuf}};
+
+use lockgate_core::{Digest, Failure, Name, Result, nearest, yaml};
+use lockgate_protect::Operator;
+use lockgate_source::SourceSpec;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A pipeline, from its sources to a served prediction.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "Lockgate pipeline")]
+pub struct PipelineFile {
+    /// `lockgate/v1`.
+    pub api_version: String,
+    /// `Pipeline`.
+    pub kind: String,
+    #[schemars(with = "String")]
+    pub name: Name,
+    /// What the data is used for; policy compares it with the purpose of the contract.
+    pub purpose: String,
+    pub lawful_basis: LawfulBasis,
+    /// Datasets to ingest, by name.
+    #[schemars(with = "BTreeMap<String, Ingest>")]
+    pub sources: BTreeMap<Name, Ingest>,
+    /// Feature sets to derive, by name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, FeatureSet>")]
+    pub features: BTreeMap<Name, FeatureSet>,
+    pub training: Option<Training>,
+    #[serde(default)]
+    pub gates: Gates,
+    pub publishing: Option<Publishing>,
+    pub deployment: Option<Deployment>,
+}
+
+/// Article 6(1) of the GDPR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LawfulBasis {
+    Consent,
+    Contract,
+    LegalObligation,
+    VitalInterests,
+    PublicTask,
+    LegitimateInterests,
+    /// The data is about nobody.
+    NotPersonal,
+}
+
+impl LawfulBasis {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Consent => "consent",
+            Self::Contract => "contract",
+            Self::LegalObligation => "legal-obligation",
+            Self::VitalInterests => "vital-interests",
+            Self::PublicTask => "public-task",
+            Self::LegitimateInterests => "legitimate-interests",
+            Self::NotPersonal => "not-personal",
+        }
+    }
+}
+
+/// A source and what happens to it on its way into the lake.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ingest {
+    pub source: SourceSpec,
+    /// The data contract (ODCS v3.1), relative to the pipeline file.
+    pub contract: PathBuf,
+    #[serde(default)]
+    pub protection: Protection,
+    #[serde(default)]
+    pub quality: Quality,
+    /// How many buckets the data subjects are spread over; erasing one rewrites one bucket.
+    #[serde(default = "default_buckets")]
+    pub buckets: u16,
+}
+
+fn default_buckets() -> u16 {
+    16
+}
+
+/// What happens to values.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Protection {
+    /// Operators by column; other columns take the default of their classification.
+    pub columns: BTreeMap<String, Operator>,
+    /// Findings that a person has declared harmless.
+    pub allow: Vec<Allow>,
+}
+
+/// A finding that is not what it seems.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Allow {
+    pub column: String,
+    /// The entity, for example `PHONE_NUMBER`.
+    pub entity: String,
+    /// Why it is harmless; kept on the audit log.
+    pub reason: String,
+}
+
+/// When a run must stop.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Quality {
+    /// The run stops when more rows than this break the contract.
+    pub max_quarantined_percent: f64,
+    /// Files whose values are distributed unlike those of the other files are quarantined whole.
+    pub distribution: Vec<Distribution>,
+}
+
+impl Default for Quality {
+    fn default() -> Self {
+        Self { max_quarantined_percent: 1.0, distribution: Vec::new() }
+    }
+}
+
+/// Guards a categorical column, such as the label, against a poisoned file.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Distribution {
+    pub column: String,
+    /// The largest total variation distance (0 to 1) between a file and all other files.
+    pub max_total_variation: f64,
+}
+
+/// A feature set, derived by SQL from snapshots under policy.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FeatureSet {
+    /// The query; tables are datasets, `dataset@version` names an old one.
+    pub sql: String,
+    /// The column of the result that identifies the data subject, or `none`.
+    pub subject: String,
+}
+
+/// How the model is made.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Training {
+    #[schemars(with = "String")]
+    pub features: Name,
+    /// The column to predict.
+    pub label: String,
+    /// The label's value that counts as positive.
+    pub positive: String,
+    pub trainer: Trainer,
+    /// Columns that are no features: identifiers, protected attributes that the model must not see.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// The share of rows held out for the gates.
+    #[serde(default = "default_holdout")]
+    pub holdout: f64,
+    #[serde(default)]
+    pub seed: u64,
+    #[serde(default)]
+    pub isolation: Isolation,
+}
+
+fn default_holdout() -> f64 {
+    0.25
+}
+
+/// A built-in trainer or any command.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Trainer {
+    LogisticRegression(LogisticRegression),
+    GradientBoosting(GradientBoosting),
+    /// Reads `train.parquet` from the folder in `LOCKGATE_INPUT`, writes `model.onnx` to the one
+    /// in `LOCKGATE_OUTPUT`.
+    Command(Vec<String>),
+}
+
+/// Standardized numbers, one-hot categories.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LogisticRegression {
+    /// The strength of the L2 penalty.
+    pub penalty: f64,
+    pub iterations: u64,
+}
+
+impl Default for LogisticRegression {
+    fn default() -> Self {
+        Self { penalty: 1.0, iterations: 200 }
+    }
+}
+
+/// Gradient-boosted trees that set their own parameters from a budget.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GradientBoosting {
+    /// Fitting effort; 0.5 is quick, 1.5 thorough.
+    pub budget: f32,
+}
+
+impl Default for GradientBoosting {
+    fn default() -> Self {
+        Self { budget: 0.5 }
+    }
+}
+
+/// Layers of isolation that the user accepts to be missing on this machine.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Isolation {
+    pub accept_missing: Vec<Layer>,
+    /// Address space of the trainer in MiB; 4,096 when absent.
+    pub memory_mib: Option<u64>,
+    /// CPU seconds of the trainer; 3,600 when absent.
+    pub cpu_secs: Option<u64>,
+    /// Folders that a command may read besides its input: its interpreter and libraries.
+    pub readable: Vec<PathBuf>,
+}
+
+/// A layer of isolation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    Namespaces,
+    Landlock,
+    Seccomp,
+}
+
+impl Layer {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Namespaces => "namespaces",
+            Self::Landlock => "landlock",
+            Self::Seccomp => "seccomp",
+        }
+    }
+}
+
+/// What a model must satisfy on held-out rows before it is published.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Gates {
+    pub metrics: MetricGates,
+    pub fairness: Option<FairnessGates>,
+    pub robustness: Option<RobustnessGates>,
+    pub artifact: ArtifactGate,
+}
+
+/// Thresholds on metrics.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MetricGates {
+    pub min_roc_auc: Option<f64>,
+    pub min_accuracy: Option<f64>,
+    pub max_log_loss: Option<f64>,
+    /// Expected calibration error over ten bins.
+    pub max_calibration_error: Option<f64>,
+}
+
+/// Thresholds on differences between groups, each against the worst pair of groups.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FairnessGates {
+    /// Protected attributes; columns of the feature set.
+    pub attributes: Vec<String>,
+    /// Groups with fewer held-out rows are reported but not judged.
+    #[serde(default = "default_group")]
+    pub min_group_rows: u64,
+    pub max_demographic_parity_difference: Option<f64>,
+    pub max_equalized_odds_difference: Option<f64>,
+    /// The four-fifths rule asks for 0.8.
+    pub min_disparate_impact: Option<f64>,
+}
+
+fn default_group() -> u64 {
+    100
+}
+
+/// Accuracy under bounded disturbance of the input.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RobustnessGates {
+    /// Noise on numbers, in standard deviations of each column.
+    #[serde(default = "default_noise")]
+    pub numeric_noise: f64,
+    /// The share of categorical values that are replaced by another one.
+    #[serde(default = "default_flips")]
+    pub category_flips: f64,
+    pub max_accuracy_drop: f64,
+}
+
+fn default_noise() -> f64 {
+    0.1
+}
+
+fn default_flips() -> f64 {
+    0.05
+}
+
+/// Limits on the artifact itself; only ONNX with known operators passes at all.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ArtifactGate {
+    pub max_size_mib: u64,
+}
+
+impl Default for ArtifactGate {
+    fn default() -> Self {
+        Self { max_size_mib: 64 }
+    }
+}
+
+/// Where the signed package goes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Publishing {
+    #[schemars(with = "String")]
+    pub model: Name,
+    /// An OCI reference such as `registry.example.com/team/model`; the package stays local
+    /// without one.
+    pub registry: Option<String>,
+}
+
+/// Behind which endpoint the model answers.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deployment {
+    #[schemars(with = "String")]
+    pub endpoint: Name,
+}
+
+/// A pipeline that was read and validated.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    pub file: PipelineFile,
+    /// The folder that relative paths start at.
+    pub base: PathBuf,
+    pub digest: Digest,
+    pub text: String,
+}
+
+impl Pipeline {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = yaml::read_text(path)?;
+        let place = path.display().to_string();
+        let file: PipelineFile = yaml::parse(&text, &place)?;
+        validate(&file).map_err(|failure| failure.at(&place))?;
+        let base = path.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { digest: Digest::of(text.as_bytes()), file, base, text })
+    }
+}
+
+fn validate(file: &PipelineFile) -> Result<()> {
+    if file.api_version != "lockgate/v1" || file.kind != "Pipeline" {
+        return Err(Failure::input("this is not a pipeline of lockgate/v1")
+            .hint("start with `apiVersion: lockgate/v1` and `kind: Pipeline`"));
+    }
+    if file.sources.is_empty() {
+        return Err(Failure::input("the pipeline has no source"));
+    }
+    for (name, ingest) in &file.sources {
+        let percent = ingest.quality.max_quarantined_percent;
+        if !(0.0..=100.0).contains(&percent) {
+            return Err(Failure::input(format!("source {name}: maxQuarantinedPercent must be between 0 and 100")));
+        }
+        if !(1..=1024).contains(&ingest.buckets) {
+            return Err(Failure::input(format!("source {name}: buckets must be between 1 and 1,024")));
+        }
+        for guard in &ingest.quality.distribution {
+            if !(0.0..=1.0).contains(&guard.max_total_variation) {
+                return Err(Failure::input(format!("source {name}: maxTotalVariation must be between 0 and 1")));
+            }
+        }
+    }
+    let sources_and_features = || file.sources.keys().chain(file.features.keys()).map(Name::as_str);
+    for name in file.features.keys() {
+        if file.sources.contains_key(name) {
+            return Err(Failure::input(format!("{name} is both a source and a feature set")));
+        }
+    }
+    if let Some(training) = &file.training {
+        if !file.features.contains_key(&training.features) {
+            let failure = Failure::input(format!("training uses {}, which is not a feature set", training.features));
+            return Err(match nearest(training.features.as_str(), sources_and_features()) {
+                Some(near) => failure.hint(format!("did you mean {near:?}?")),
+                None => failure,
+            });
+        }
+        if !(0.05..=0.9).contains(&training.holdout) {
+            return Err(Failure::input("training.holdout must be between 0.05 and 0.9"));
+        }
+    }
+    if file.publishing.is_some() && file.training.is_none() {
+        return Err(Failure::input("there is nothing to publish without `training`"));
+    }
+    if file.deployment.is_some() && file.publishing.is_none() {
+        return Err(Failure::input("there is nothing to deploy without `publishing`"));
+    }
+    Ok(())
+}
+
+/// The JSON Schema of pipeline files, for editors.
+pub fn pipeline_schema() -> serde_json::Value {
+    schemars::schema_for!(PipelineFile).to_value()
+}

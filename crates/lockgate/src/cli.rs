@@ -1,0 +1,168 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Secure AI data pipelines: from the source to the served prediction, through gates that check,
+/// seal and record.
+#[derive(Debug, Parser)]
+#[command(name = "lockgate", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 findings, violations or a failed gate; 2 usage; 3 the input is invalid \
+or unreadable; 4 denied by policy; 5 integrity broken; 6 a needed service is unreachable; 70 a bug.";
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub struct Global {
+    /// The workspace's folder; by default the nearest one upward that holds lockgate.yaml.
+    #[arg(long, short, global = true, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Act as this principal of the workspace.
+    #[arg(long = "as", global = true, value_name = "PRINCIPAL")]
+    pub acting: Option<String>,
+    /// Print no progress.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+    Jsonl,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a new workspace: configuration, policies, an example contract and pipeline.
+    Init(InitArgs),
+    /// Run a pipeline from its sources to wherever it leads.
+    Run(RunArgs),
+    /// Ingest one source of a pipeline.
+    Ingest(IngestArgs),
+    /// Find sensitive values in text or JSON lines on standard input or in files.
+    Scan(ScanArgs),
+    /// List datasets and their snapshots.
+    Datasets,
+    /// Show where a dataset or a column comes from and what it flows into.
+    Lineage(LineageArgs),
+    /// Read and verify the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Look after the key hierarchy.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Verify the whole chain, offline and without any key.
+    Verify,
+    /// Look after the catalog.
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Print the JSON Schema of a configuration file.
+    Schema(SchemaArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// The folder; created when absent.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// The workspace's name.
+    #[arg(long, default_value = "workspace")]
+    pub name: String,
+}
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The pipeline file.
+    pub pipeline: PathBuf,
+    /// Read a source from elsewhere: NAME=URI.
+    #[arg(long, value_name = "NAME=URI")]
+    pub source: Vec<String>,
+    /// Trust a source otherwise: NAME=sha256:HEX or NAME=unauthenticated.
+    #[arg(long, value_name = "NAME=TRUST")]
+    pub trust: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct IngestArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Only this source; by default every one.
+    #[arg(long)]
+    pub only: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct ScanArgs {
+    /// Files of JSON lines with `id` and `text`, or of plain text; standard input when none is named.
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct LineageArgs {
+    /// A dataset, or `dataset.column`.
+    pub name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Print the newest events.
+    Tail {
+        /// How many.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        lines: u64,
+    },
+    /// Verify every byte of the log.
+    Verify,
+    /// Prove that an event is in the log.
+    Prove {
+        /// The event's index or id.
+        event: String,
+    },
+    /// Print every event as JSON lines.
+    Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List keys and their state.
+    List,
+    /// Replace the root key; no data is rewritten.
+    Rotate,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Make the catalog anew from the lake.
+    Rebuild,
+}
+
+#[derive(Args, Debug)]
+pub struct SchemaArgs {
+    #[arg(value_enum)]
+    pub kind: SchemaKind,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SchemaKind {
+    Pipeline,
+    Workspace,
+}
+
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,72 @@
+//! One module a command.
+
+mod audit;
+mod init;
+mod keys;
+mod lake;
+mod run;
+mod scan;
+mod verify;
+
+use std::path::PathBuf;
+
+use clap::CommandFactory as _;
+use lockgate_core::{Failure, Result};
+use lockgate_pipeline::{Workspace, config, workspace};
+
+use crate::{
+    cli::{CatalogCommand, Cli, Command, Global, SchemaKind},
+    environment::{self, Setup},
+    output,
+};
+
+pub fn dispatch(cli: &Cli) -> Result<()> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Init(args) => init::init(global, args),
+        Command::Run(args) => run::run(global, args),
+        Command::Ingest(args) => run::ingest(global, args),
+        Command::Scan(args) => scan::scan(args),
+        Command::Datasets => lake::datasets(global),
+        Command::Lineage(args) => lake::lineage(global, args),
+        Command::Audit(command) => audit::audit(global, command),
+        Command::Keys(command) => keys::keys(global, command),
+        Command::Verify => verify::verify(global),
+        Command::Catalog(CatalogCommand::Rebuild) => lake::rebuild(global),
+        Command::Schema(args) => output::json(
+            global,
+            &match args.kind {
+                SchemaKind::Pipeline => config::pipeline_schema(),
+                SchemaKind::Workspace => workspace::workspace_schema(),
+            },
+        ),
+        Command::Completions(args) => {
+            clap_complete::generate(args.shell, &mut Cli::command(), "lockgate", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+/// The workspace's folder: named, or the nearest one upward from here, or from `near`.
+fn find_root(global: &Global, near: Option<&std::path::Path>) -> Result<PathBuf> {
+    if let Some(named) = &global.workspace {
+        if named.join(workspace::WORKSPACE_FILE).is_file() {
+            return Ok(named.clone());
+        }
+        return Err(Failure::input(format!("{} holds no lockgate.yaml", named.display()))
+            .hint("`lockgate init DIR` makes a workspace"));
+    }
+    let here = std::env::current_dir().map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
+    workspace::find(&here)
+        .or_else(|| near.and_then(std::path::Path::parent).and_then(|folder| workspace::find(if folder.as_os_str().is_empty() { std::path::Path::new(".") } else { folder })))
+        .ok_or_else(|| {
+            Failure::usage("there is no workspace here").hint("`lockgate init` makes one, --workspace names one, `lockgate demo` shows one")
+        })
+}
+
+fn open(global: &Global, near: Option<&std::path::Path>) -> Result<(Setup, Workspace)> {
+    let root = find_root(global, near)?;
+    let setup = environment::setup()?;
+    let workspace = Workspace::open(&root, global.acting.as_deref(), setup.environment.clone())?;
+    Ok((setup, workspace))
+}

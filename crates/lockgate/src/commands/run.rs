@@ -1,0 +1,86 @@
+//! `lockgate run` and `lockgate ingest`.
+
+use lockgate_core::{Failure, Name, Result, RunId};
+use lockgate_pipeline::{Pipeline, Workspace, ingest::{self, Outcome}};
+use lockgate_source::Trust;
+
+use crate::{cli::{Format, Global, IngestArgs, RunArgs}, output::{self, Terminal}};
+
+/// Reads the pipeline and applies what the command line says about its sources.
+pub fn read_pipeline(args: &RunArgs) -> Result<Pipeline> {
+    let mut pipeline = Pipeline::read(&args.pipeline)?;
+    for setting in &args.source {
+        let (name, uri) = split(setting)?;
+        let here = std::env::current_dir().map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
+        let uri = if uri.contains("://") { uri.to_owned() } else { here.join(uri).to_string_lossy().into_owned() };
+        source(&mut pipeline, name)?.uri = uri;
+    }
+    for setting in &args.trust {
+        let (name, trust) = split(setting)?;
+        source(&mut pipeline, name)?.trust = match trust {
+            "unauthenticated" => Trust::Unauthenticated,
+            digest => Trust::Sha256(digest.parse()?),
+        };
+    }
+    Ok(pipeline)
+}
+
+fn split(setting: &str) -> Result<(&str, &str)> {
+    setting.split_once('=').ok_or_else(|| Failure::usage(format!("{setting:?} is not NAME=VALUE")))
+}
+
+fn source<'p>(pipeline: &'p mut Pipeline, name: &str) -> Result<&'p mut lockgate_source::SourceSpec> {
+    let name: Name = name.parse()?;
+    let failure = Failure::usage(format!("the pipeline has no source {name}"));
+    pipeline.file.sources.get_mut(&name).map(|ingest| &mut ingest.source).ok_or(failure)
+}
+
+pub fn ingest(global: &Global, args: &IngestArgs) -> Result<()> {
+    let pipeline = read_pipeline(&args.run)?;
+    let (_setup, mut workspace) = super::open(global, Some(&args.run.pipeline))?;
+    let only = args.only.as_deref().map(str::parse::<Name>).transpose()?;
+    let progress = Terminal::new(global);
+    let outcomes = ingest_sources(&mut workspace, &pipeline, only.as_ref(), &progress)?;
+    progress.finish();
+    report(global, &outcomes)
+}
+
+fn ingest_sources(workspace: &mut Workspace, pipeline: &Pipeline, only: Option<&Name>, progress: &Terminal) -> Result<Vec<Outcome>> {
+    let run = RunId::generate();
+    let names: Vec<Name> = match only {
+        Some(name) => vec![name.clone()],
+        None => pipeline.file.sources.keys().cloned().collect(),
+    };
+    names.iter().map(|name| ingest::ingest(workspace, pipeline, name, &run, progress)).collect()
+}
+
+pub fn run(global: &Global, args: &RunArgs) -> Result<()> {
+    ingest(global, &IngestArgs { run: RunArgs { pipeline: args.pipeline.clone(), source: args.source.clone(), trust: args.trust.clone() }, only: None })
+}
+
+fn report(global: &Global, outcomes: &[Outcome]) -> Result<()> {
+    if global.format != Format::Table {
+        return output::json(global, &outcomes);
+    }
+    for outcome in outcomes {
+        let unchanged = if outcome.unchanged { " (unchanged)" } else { "" };
+        output::line(&format!("{}{unchanged}  manifest {}", outcome.snapshot, outcome.snapshot.manifest));
+        output::line(&format!(
+            "  {} rows read = {} committed + {} quarantined; {} data subjects; {} values transformed",
+            outcome.rows_read, outcome.rows_committed, outcome.rows_quarantined, outcome.subjects, outcome.transformations
+        ));
+        for source in &outcome.sources {
+            output::line(&format!("  source {source}"));
+        }
+        if let Some(quarantine) = &outcome.quarantine {
+            output::line(&format!("  refused rows are in {quarantine}"));
+        }
+        for (column, rule, count) in &outcome.violations {
+            output::line(&format!("    {count:>8}  {column}: {rule}"));
+        }
+        for finding in &outcome.findings {
+            output::line(&format!("    {:>8}  {} in {}: {}", finding.count, finding.entity, finding.column, finding.operator));
+        }
+    }
+    Ok(())
+}

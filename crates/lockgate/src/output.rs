@@ -1,0 +1,183 @@
+//! Everything that is printed. The only place that prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
+
+use std::{
+    io::{IsTerminal as _, Write as _, stderr, stdout},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use comfy_table::{Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use lockgate_core::{Failure, Result};
+use lockgate_pipeline::Progress;
+use serde::Serialize;
+
+use crate::{cli::{Format, Global}, environment};
+
+pub fn init(global: &Global) {
+    let level = if global.quiet { "error" } else { "warn" };
+    let filter = environment::variable("LOCKGATE_LOG").unwrap_or_else(|| level.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(colours())
+        .try_init();
+}
+
+fn colours() -> bool {
+    environment::variable("NO_COLOR").is_none() && stderr().is_terminal()
+}
+
+fn paint(code: &str, text: &str, to_terminal: bool) -> String {
+    if to_terminal && environment::variable("NO_COLOR").is_none() {
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Green or red, on a terminal.
+pub fn verdict(good: bool, text: &str) -> String {
+    paint(if good { "32" } else { "31" }, text, stdout().is_terminal())
+}
+
+/// Prints a failure with its hint to stderr; as JSON when a program listens.
+pub fn failure(global: &Global, failure: &Failure) {
+    if global.format == Format::Table {
+        eprintln!("{} {failure}", paint("1;31", "error:", stderr().is_terminal()));
+        if let Some(hint) = failure.hint_text() {
+            eprintln!("{}  {hint}", paint("1;36", "hint:", stderr().is_terminal()));
+        }
+    } else {
+        let object = serde_json::json!({
+            "error": failure.to_string(),
+            "hint": failure.hint_text(),
+            "exitCode": failure.fault().exit_code(),
+        });
+        eprintln!("{object}");
+    }
+}
+
+/// Prints one line of data.
+pub fn line(text: &str) {
+    // A closed pipe is not an error: the reader has seen enough.
+    let _ = writeln!(stdout(), "{text}");
+}
+
+/// Prints a line for people to stderr.
+pub fn say(global: &Global, text: &str) {
+    if !global.quiet {
+        eprintln!("{text}");
+    }
+}
+
+/// Prints a value as JSON, pretty or on one line.
+pub fn json<T: Serialize>(global: &Global, value: &T) -> Result<()> {
+    let text = if global.format == Format::Jsonl {
+        serde_json::to_string(value)
+    } else {
+        serde_json::to_string_pretty(value)
+    };
+    line(&text.map_err(|_| Failure::bug("a result could not be written as JSON"))?);
+    Ok(())
+}
+
+/// Prints rows: a table for people, JSON for programs.
+pub fn rows<T: Serialize>(global: &Global, header: &[&str], items: &[T], cells: impl Fn(&T) -> Vec<String>) -> Result<()> {
+    match global.format {
+        Format::Table => {
+            let mut table = Table::new();
+            table.load_preset(presets::NOTHING).set_header(header.iter().map(|h| h.to_uppercase()));
+            for item in items {
+                table.add_row(cells(item));
+            }
+            line(&table.trim_fmt());
+        }
+        Format::Json => json(global, &items)?,
+        Format::Jsonl => {
+            for item in items {
+                json(global, item)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Progress for people: a spinner with rows and time on a terminal, plain lines elsewhere.
+pub struct Terminal {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    stage: Mutex<Option<(String, Instant)>>,
+}
+
+impl Terminal {
+    pub fn new(global: &Global) -> Self {
+        let bar = (!global.quiet && stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { quiet: global.quiet, bar, stage: Mutex::default() }
+    }
+
+    fn close_stage(&self) {
+        if let Ok(mut stage) = self.stage.lock()
+            && let Some((name, since)) = stage.take()
+        {
+            self.print(&format!("  {} {name} ({:.1} s)", paint("32", "✓", stderr().is_terminal()), since.elapsed().as_secs_f64()));
+        }
+    }
+
+    fn print(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None if !self.quiet => eprintln!("{text}"),
+            None => {}
+        }
+    }
+
+    /// Ends the last stage.
+    pub fn finish(&self) {
+        self.close_stage();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Terminal {
+    fn stage(&self, name: &str, detail: &str) {
+        self.close_stage();
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{name} {detail}"));
+        }
+        if let Ok(mut stage) = self.stage.lock() {
+            *stage = Some((format!("{name} {detail}"), Instant::now()));
+        }
+    }
+
+    fn rows(&self, done: u64) {
+        if let (Some(bar), Ok(stage)) = (&self.bar, self.stage.lock())
+            && let Some((name, _)) = stage.as_ref()
+        {
+            bar.set_message(format!("{name}: {done} rows"));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.print(&format!("    {text}"));
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
