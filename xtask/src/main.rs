@@ -1,1 +1,120 @@
-fn main() {}
+//! Development tasks: `cargo xtask test`, `cargo xtask generate`, `cargo xtask bench NAME`.
+//!
+//! `test` installs what the tests need and runs everything that must hold before a change lands.
+#![expect(clippy::print_stdout, reason = "a task tells what it is doing")]
+
+mod generate;
+mod judges;
+mod map;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Development tasks")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need and run everything.
+    Test,
+    /// Install what the tests need.
+    Setup,
+    /// Write the generated files: schemas and the command line's reference.
+    Generate,
+    /// Run a benchmark: ingest, audit, serve or infer.
+    Bench {
+        name: String,
+        /// Arguments for the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask lies in the workspace")?
+        .to_owned();
+    match Cli::parse().task {
+        Task::Test => test(&root),
+        Task::Setup => judges::install(&root),
+        Task::Generate => {
+            run(&root, "cargo", &["build", "--package", "lockgate"])?;
+            generate::write(&root)
+        }
+        Task::Bench { name, args } => {
+            judges::install(&root)?;
+            run(&root, "cargo", &["build", "--release", "--package", "lockgate", "--package", "lockgate-benches"])?;
+            let program = root.join("target/release/lockgate-benches");
+            let mut all = vec![name.as_str()];
+            all.extend(args.iter().map(String::as_str));
+            run(&root, &program.to_string_lossy(), &all)
+        }
+    }
+}
+
+fn test(root: &Path) -> Result<()> {
+    let start = Instant::now();
+    step("what the tests need", || judges::install(root))?;
+    let bin = judges::bin(root);
+    let deny = bin.join("cargo-deny").to_string_lossy().into_owned();
+    let nextest = judges::nextest(root);
+    step("format", || run(root, "cargo", &["fmt", "--all", "--check"]))?;
+    step("crate map", || map::check(root))?;
+    step("lints", || {
+        run(root, "cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+    })?;
+    step("licences and duplicates", || {
+        run(root, &deny, &["--log-level", "error", "check", "licenses", "bans", "sources"])
+    })?;
+    step("build", || run(root, "cargo", &["build", "--workspace", "--quiet"]))?;
+    step("generated files", || generate::check(root))?;
+    step("tests", || run(root, &nextest, &["nextest", "run", "--workspace"]))?;
+    step("examples in the documentation", || {
+        run(root, "cargo", &["test", "--workspace", "--doc", "--quiet"])
+    })?;
+    println!("all passed in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("── {name}");
+    let start = Instant::now();
+    work().with_context(|| format!("step \"{name}\" failed"))?;
+    println!("   {name}: {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn run(root: &Path, program: &str, args: &[&str]) -> Result<()> {
+    let status = Command::new(program)
+        .args(args)
+        .current_dir(root)
+        .status()
+        .with_context(|| format!("{program} cannot be started"))?;
+    if !status.success() {
+        bail!("`{program} {}` failed", args.join(" "));
+    }
+    Ok(())
+}
+
+fn output(root: &Path, program: &Path, args: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(args).current_dir(root).output()?;
+    if !output.status.success() {
+        bail!("`{} {}` failed", program.display(), args.join(" "));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn program(root: &Path) -> PathBuf {
+    root.join("target/debug/lockgate")
+}

@@ -48,6 +48,13 @@ pub(crate) static RECOGNIZERS: &[Recognizer] = &[
         r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",
         validate::iban,
     ),
+    // Before the dates: 12.3.45 starts like one and goes on as an address.
+    recognizer(
+        "ipv4",
+        "IP_ADDRESS",
+        r"\b[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\b",
+        validate::ip,
+    ),
     // ISO 8601 and the usual numeric and written forms.
     recognizer(
         "date-iso",
@@ -75,12 +82,6 @@ pub(crate) static RECOGNIZERS: &[Recognizer] = &[
     ),
     // SSA: area 001 to 899 without 666, group and serial never zero.
     recognizer("us-ssn", "US_SSN", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", validate::ssn),
-    recognizer(
-        "ipv4",
-        "IP_ADDRESS",
-        r"\b[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\b",
-        validate::ip,
-    ),
     recognizer(
         "ipv6",
         "IP_ADDRESS",

@@ -9,6 +9,7 @@ pub mod config;
 pub mod ingest;
 mod progress;
 pub mod reindex;
+pub mod release;
 pub mod verify;
 pub mod workspace;
 

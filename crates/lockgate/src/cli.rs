@@ -142,6 +142,18 @@ pub enum KeysCommand {
     List,
     /// Replace the root key; no data is rewritten.
     Rotate,
+    /// Write the master keys of a snapshot that policy grants, for programs outside. Treat the
+    /// file as what it is.
+    Release {
+        /// A dataset, or `dataset@version`.
+        snapshot: String,
+        /// What the keys are wanted for.
+        #[arg(long)]
+        purpose: String,
+        /// The file; it must not exist, and only its owner can read it.
+        #[arg(long, short)]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

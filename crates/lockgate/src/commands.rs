@@ -70,3 +70,17 @@ fn open(global: &Global, near: Option<&std::path::Path>) -> Result<(Setup, Works
     let workspace = Workspace::open(&root, global.acting.as_deref(), setup.environment.clone())?;
     Ok((setup, workspace))
 }
+
+/// Reads `dataset`, `dataset@version` or `dataset@2026-01-31T00:00:00Z`.
+fn snapshot(workspace: &Workspace, text: &str) -> Result<lockgate_lake::SnapshotRef> {
+    let (name, at) = text.split_once('@').map_or((text, None), |(name, at)| (name, Some(at)));
+    let dataset: lockgate_core::Name = name.parse()?;
+    let missing = || Failure::input(format!("there is no snapshot {text}")).hint("`lockgate datasets` lists what there is");
+    match at {
+        None => workspace.lake.head(&dataset)?.ok_or_else(missing),
+        Some(at) => match at.parse::<u64>() {
+            Ok(version) => workspace.lake.at_version(&dataset, version),
+            Err(_) => workspace.lake.at_time(&dataset, at.parse()?)?.ok_or_else(missing),
+        },
+    }
+}

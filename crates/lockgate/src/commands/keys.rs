@@ -1,8 +1,10 @@
 //! `lockgate keys`.
 
-use lockgate_core::{Clock, Result};
+use std::{collections::BTreeMap, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+
+use lockgate_core::{Clock, Failure, Result, Sensitive};
 use lockgate_keys::KeyState;
-use lockgate_pipeline::{Workspace, audit::Event};
+use lockgate_pipeline::{Workspace, audit::Event, release};
 use serde_json::json;
 
 use crate::{cli::{Global, KeysCommand}, environment, output};
@@ -23,6 +25,7 @@ pub fn keys(global: &Global, command: &KeysCommand) -> Result<()> {
             let text = |value: &serde_json::Value, key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
             output::rows(global, &["key", "state", "at", "reason"], &keys, |k| ["key", "state", "at", "reason"].map(|c| text(k, c)).to_vec())
         }
+        KeysCommand::Release { snapshot, purpose, out } => release(global, snapshot, purpose, out),
         KeysCommand::Rotate => {
             let root = super::find_root(global, None)?;
             let setup = environment::setup()?;
@@ -34,4 +37,22 @@ pub fn keys(global: &Global, command: &KeysCommand) -> Result<()> {
             Ok(())
         }
     }
+}
+
+fn release(global: &Global, snapshot: &str, purpose: &str, out: &Path) -> Result<()> {
+    let (_setup, mut workspace) = super::open(global, None)?;
+    let snapshot = super::snapshot(&workspace, snapshot)?;
+    let keys = release::release(&mut workspace, &snapshot, purpose)?;
+    let text: BTreeMap<&String, String> = keys.iter().map(|(id, key)| (id, hex::encode(key.expose()))).collect();
+    let text = serde_json::to_string_pretty(&text).map_err(|_| Failure::bug("keys could not be written"))?;
+    let text = Sensitive::new(text);
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(out)
+        .map_err(|e| Failure::io("create", out, &e))?;
+    file.write_all(text.expose().as_bytes()).map_err(|e| Failure::io("write", out, &e))?;
+    output::say(global, &format!("{} master keys of {snapshot} are in {}", keys.len(), out.display()));
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use lockgate_core::{Failure, Name, Result, RunId};
 use lockgate_pipeline::{Pipeline, Workspace, ingest::{self, Outcome}};
 use lockgate_source::Trust;
+use serde::Serialize;
 
 use crate::{cli::{Format, Global, IngestArgs, RunArgs}, output::{self, Terminal}};
 
@@ -40,22 +41,38 @@ pub fn ingest(global: &Global, args: &IngestArgs) -> Result<()> {
     let (_setup, mut workspace) = super::open(global, Some(&args.run.pipeline))?;
     let only = args.only.as_deref().map(str::parse::<Name>).transpose()?;
     let progress = Terminal::new(global);
-    let outcomes = ingest_sources(&mut workspace, &pipeline, only.as_ref(), &progress)?;
+    let outcomes = ingest_sources(&mut workspace, &pipeline, only.as_ref(), &RunId::generate(), &progress)?;
     progress.finish();
     report(global, &outcomes)
 }
 
-fn ingest_sources(workspace: &mut Workspace, pipeline: &Pipeline, only: Option<&Name>, progress: &Terminal) -> Result<Vec<Outcome>> {
-    let run = RunId::generate();
+fn ingest_sources(workspace: &mut Workspace, pipeline: &Pipeline, only: Option<&Name>, run: &RunId, progress: &Terminal) -> Result<Vec<Outcome>> {
     let names: Vec<Name> = match only {
         Some(name) => vec![name.clone()],
         None => pipeline.file.sources.keys().cloned().collect(),
     };
-    names.iter().map(|name| ingest::ingest(workspace, pipeline, name, &run, progress)).collect()
+    names.iter().map(|name| ingest::ingest(workspace, pipeline, name, run, progress)).collect()
+}
+
+/// What a run came to.
+#[derive(Serialize)]
+struct Report {
+    run: String,
+    ingested: Vec<Outcome>,
 }
 
 pub fn run(global: &Global, args: &RunArgs) -> Result<()> {
-    ingest(global, &IngestArgs { run: RunArgs { pipeline: args.pipeline.clone(), source: args.source.clone(), trust: args.trust.clone() }, only: None })
+    let pipeline = read_pipeline(args)?;
+    let (_setup, mut workspace) = super::open(global, Some(&args.pipeline))?;
+    let progress = Terminal::new(global);
+    let run = RunId::generate();
+    let ingested = ingest_sources(&mut workspace, &pipeline, None, &run, &progress)?;
+    progress.finish();
+    if global.format == Format::Table {
+        report(global, &ingested)
+    } else {
+        output::json(global, &Report { run: run.to_string(), ingested })
+    }
 }
 
 fn report(global: &Global, outcomes: &[Outcome]) -> Result<()> {
