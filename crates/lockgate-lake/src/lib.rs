@@ -7,6 +7,7 @@
 
 mod encryption;
 mod manifest;
+mod query;
 mod read;
 mod storage;
 mod write;
@@ -15,6 +16,7 @@ pub use encryption::{Keyring, MapKeyring, MasterKeyId, StoreKeyring};
 pub use manifest::{
     Column, ContractRecord, FileRecord, Governance, Manifest, Role, SnapshotRef, Subjects,
 };
+pub use query::{QueryColumn, QueryEngine, QueryResult, QueryTable};
 pub use read::{Batches, ReadOptions, open_file};
 pub use storage::{Lake, Storage};
 pub use write::{Layout, SUBJECT_COLUMN, SnapshotWriter, Staged, TableWriter};
