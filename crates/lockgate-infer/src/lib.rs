@@ -1,1 +1,15 @@
-//! ONNX execution: tabular evaluator, neural graphs through rten.
+//! ONNX execution for tabular models: linear models, tree ensembles, scalers, imputers, encoders
+//! and the few standard operators around them. Memory-safe, no C++.
+//!
+//! Invariants: a model with an operator, an attribute or a type that is not understood is refused
+//! when it is loaded, not when it answers; no input makes evaluation panic or allocate without
+//! bound; external data is refused. Spec: <https://onnx.ai/onnx/operators/>.
+
+mod model;
+pub mod onnx;
+mod ops;
+mod tensor;
+mod tree;
+
+pub use model::{Feature, FeatureKind, Model, Prediction};
+pub use tensor::{Data, Tensor};

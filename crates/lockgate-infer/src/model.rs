@@ -1,0 +1,205 @@
+//! A model: its inputs, and its operators in the order of the graph.
+
+use std::collections::HashMap;
+
+use lockgate_core::{Failure, Result, limits};
+use prost::Message as _;
+
+use crate::{
+    onnx::{self, ModelProto},
+    ops::Op,
+    tensor::{Data, Tensor},
+};
+
+const NODES_MAX: usize = 10_000;
+const ROWS_MAX: usize = 1 << 20;
+
+/// An input of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feature {
+    pub name: String,
+    pub kind: FeatureKind,
+    /// Values a row.
+    pub width: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeatureKind {
+    Float,
+    Int,
+    Text,
+}
+
+/// A loaded model. It can answer from many threads at once.
+#[derive(Clone, Debug)]
+pub struct Model {
+    features: Vec<Feature>,
+    steps: Vec<Step>,
+    constants: Vec<(usize, Tensor)>,
+    slots: usize,
+    outputs: Vec<(String, usize)>,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    op: Op,
+    inputs: Vec<usize>,
+    outputs: Vec<usize>,
+}
+
+/// What a model says about rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    pub outputs: Vec<(String, Tensor)>,
+}
+
+impl Prediction {
+    /// For each row the probability of the last class; regression gives its value.
+    pub fn positive(&self) -> Result<Vec<f32>> {
+        let (_, tensor) = self
+            .outputs
+            .iter()
+            .rfind(|(_, tensor)| matches!(tensor.data, Data::Float(_)))
+            .ok_or_else(|| Failure::input("the model has no output of floats"))?;
+        let (_, k) = tensor.rows();
+        Ok(tensor.as_floats()?.chunks(k.max(1)).filter_map(|row| row.last().copied()).collect())
+    }
+}
+
+impl Model {
+    /// Loads a model and checks all of it.
+    pub fn load(bytes: &[u8]) -> Result<Self> {
+        let refused = |what: &str| Failure::input(format!("the model is refused: {what}"));
+        if bytes.len() as u64 > limits::MODEL_BYTES_MAX {
+            return Err(refused("it is larger than 512 MiB"));
+        }
+        if bytes.starts_with(&[0x80]) || bytes.starts_with(b"PK") {
+            return Err(refused("it is a pickle or an archive").hint("export it to ONNX; a pickle runs code when it is loaded"));
+        }
+        let proto = ModelProto::decode(bytes).map_err(|_| refused("it is not ONNX"))?;
+        let graph = proto.graph.ok_or_else(|| refused("it has no graph"))?;
+        if !proto.functions.is_empty() || graph.node.len() > NODES_MAX {
+            return Err(refused("it has functions of its own, or too many operators"));
+        }
+        let mut slots: HashMap<String, usize> = HashMap::new();
+        let mut constants = Vec::new();
+        for initializer in &graph.initializer {
+            let slot = slots.len();
+            slots.insert(initializer.name.clone(), slot);
+            constants.push((slot, Tensor::from_proto(initializer)?));
+        }
+        let mut features = Vec::new();
+        let mut inputs = Vec::new();
+        for info in graph.input.iter().filter(|info| !slots.contains_key(&info.name)) {
+            inputs.push(info);
+            features.push(feature(info).map_err(|f| f.at(format!("input {:?}", info.name)))?);
+        }
+        // Inputs come first among the values that a run sets.
+        let base = slots.len();
+        for (at, info) in inputs.iter().enumerate() {
+            slots.insert(info.name.clone(), base + at);
+        }
+        let mut steps = Vec::new();
+        for node in &graph.node {
+            let op = Op::read(node)?;
+            let inputs = node
+                .input
+                .iter()
+                .filter(|name| !name.is_empty())
+                .map(|name| slots.get(name).copied().ok_or_else(|| refused("an operator uses a value that nothing makes")))
+                .collect::<Result<_>>()?;
+            let mut outputs = Vec::new();
+            for name in &node.output {
+                let slot = slots.len();
+                if slots.insert(name.clone(), slot).is_some() {
+                    return Err(refused("two operators make the same value"));
+                }
+                outputs.push(slot);
+            }
+            steps.push(Step { op, inputs, outputs });
+        }
+        let outputs = graph
+            .output
+            .iter()
+            .map(|info| slots.get(&info.name).map(|slot| (info.name.clone(), *slot)).ok_or_else(|| refused("nothing makes one of its outputs")))
+            .collect::<Result<Vec<_>>>()?;
+        if outputs.is_empty() || features.is_empty() {
+            return Err(refused("it has no input or no output"));
+        }
+        Ok(Self { features, steps, constants, slots: slots.len(), outputs })
+    }
+
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Answers for rows; one tensor for each feature, in their order, all with as many rows.
+    pub fn run(&self, inputs: Vec<Tensor>) -> Result<Prediction> {
+        let rows = inputs.first().map_or(0, |tensor| tensor.rows().0);
+        if rows == 0 || rows > ROWS_MAX || inputs.len() != self.features.len() {
+            return Err(Failure::input(format!("the model needs {} inputs of 1 to {ROWS_MAX} rows", self.features.len())));
+        }
+        for (feature, tensor) in self.features.iter().zip(&inputs) {
+            let kind = match tensor.data {
+                Data::Float(_) => FeatureKind::Float,
+                Data::Int(_) => FeatureKind::Int,
+                Data::Text(_) => FeatureKind::Text,
+            };
+            if kind != feature.kind || tensor.rows() != (rows, feature.width) || tensor.len() != rows * feature.width {
+                return Err(Failure::input(format!("input {:?} must hold {:?} values in shape [{rows}, {}]", feature.name, feature.kind, feature.width)));
+            }
+        }
+        let mut values: Vec<Option<Tensor>> = vec![None; self.slots];
+        let base = self.constants.len();
+        for (at, tensor) in inputs.into_iter().enumerate() {
+            if let Some(slot) = values.get_mut(base + at) {
+                *slot = Some(tensor);
+            }
+        }
+        let constant = |slot: usize| self.constants.get(slot).map(|(_, tensor)| tensor);
+        for step in &self.steps {
+            let arguments = step
+                .inputs
+                .iter()
+                .map(|slot| constant(*slot).or_else(|| values.get(*slot).and_then(Option::as_ref)))
+                .collect::<Option<Vec<&Tensor>>>()
+                .ok_or_else(|| Failure::bug("a value of the model was not made"))?;
+            let results = step.op.run(&arguments)?;
+            for (slot, tensor) in step.outputs.iter().zip(results) {
+                if let Some(value) = values.get_mut(*slot) {
+                    *value = Some(tensor);
+                }
+            }
+        }
+        let outputs = self
+            .outputs
+            .iter()
+            .map(|(name, slot)| {
+                let made = values.get_mut(*slot).and_then(Option::take).or_else(|| constant(*slot).cloned());
+                made.map(|tensor| (name.clone(), tensor)).ok_or_else(|| Failure::bug("an output of the model was not made"))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Prediction { outputs })
+    }
+}
+
+fn feature(info: &onnx::ValueInfo) -> Result<Feature> {
+    let tensor = info.kind.as_ref().and_then(|kind| kind.tensor_type.as_ref()).ok_or_else(|| Failure::input("it is not a tensor"))?;
+    let kind = match tensor.elem_type {
+        onnx::FLOAT => FeatureKind::Float,
+        onnx::INT64 => FeatureKind::Int,
+        onnx::STRING => FeatureKind::Text,
+        other => return Err(Failure::input(format!("type {other} is not supported"))),
+    };
+    let dims = tensor.shape.as_ref().map(|shape| shape.dim.as_slice()).unwrap_or_default();
+    let width = match dims {
+        [_] => 1,
+        [_, second] => second.dim_value.and_then(|d| usize::try_from(d).ok()).filter(|d| *d > 0).ok_or_else(|| Failure::input("its width is not fixed"))?,
+        _ => return Err(Failure::input("it must have one or two dimensions")),
+    };
+    Ok(Feature { name: info.name.clone(), kind, width })
+}
