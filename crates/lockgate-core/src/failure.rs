@@ -88,8 +88,9 @@ impl Failure {
                 .hint("free some space and run the same command again; nothing was lost"),
             K::ReadOnlyFilesystem => Self::unreachable(what)
                 .hint("choose a workspace on a writable disk with --workspace"),
-            K::PermissionDenied => Self::unreachable(what)
-                .hint("check the owner and the mode of that path"),
+            K::PermissionDenied => {
+                Self::unreachable(what).hint("check the owner and the mode of that path")
+            }
             _ => Self::input(what),
         }
     }

@@ -27,7 +27,10 @@ impl Timestamp {
 pub struct Clock;
 
 impl Clock {
-    #[expect(clippy::unused_self, reason = "a clock that tests can replace is passed as a value")]
+    #[expect(
+        clippy::unused_self,
+        reason = "a clock that tests can replace is passed as a value"
+    )]
     pub fn now(self) -> Timestamp {
         Timestamp(Utc::now().timestamp_millis())
     }
@@ -67,6 +70,8 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }

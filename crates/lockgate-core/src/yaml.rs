@@ -20,8 +20,10 @@ pub fn read_text(path: &Path) -> Result<String> {
         .read_to_string(&mut text)
         .map_err(|e| Failure::io("read", path, &e))?;
     if size as u64 > limits::CONFIG_BYTES_MAX {
-        return Err(Failure::input(format!("{} is larger than 1 MiB", path.display()))
-            .hint("this is a limit for configuration, contract, policy and SQL files"));
+        return Err(
+            Failure::input(format!("{} is larger than 1 MiB", path.display()))
+                .hint("this is a limit for configuration, contract, policy and SQL files"),
+        );
     }
     Ok(text)
 }
@@ -81,6 +83,9 @@ mod tests {
     #[test]
     fn a_wrong_type_names_its_place() {
         let failure = parse::<Thing>("purpose: x\nsources: [a]\n", "p.yaml").unwrap_err();
-        assert!(failure.to_string().starts_with("p.yaml:2:11: "), "{failure}");
+        assert!(
+            failure.to_string().starts_with("p.yaml:2:11: "),
+            "{failure}"
+        );
     }
 }

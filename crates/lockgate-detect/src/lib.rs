@@ -61,7 +61,10 @@ impl Engine {
     ///
     /// # Panics
     /// Never: the patterns are constants, and a test builds them.
-    #[expect(clippy::expect_used, reason = "the patterns are constants that a test compiles")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the patterns are constants that a test compiles"
+    )]
     pub fn new() -> Self {
         let patterns: Vec<&str> = RECOGNIZERS.iter().map(|r| r.pattern).collect();
         let regex = Regex::builder()
@@ -94,11 +97,15 @@ impl Engine {
         for (index, recognizer) in RECOGNIZERS.iter().enumerate().skip(first.as_usize()) {
             let stop = end.take().or_else(|| {
                 let id = PatternID::new(index).ok()?;
-                let input = Input::new(text).range(start..).anchored(Anchored::Pattern(id));
+                let input = Input::new(text)
+                    .range(start..)
+                    .anchored(Anchored::Pattern(id));
                 self.regex.search(&input).map(|hit| hit.end())
             });
             let Some(stop) = stop else { continue };
-            let Some(value) = text.get(start..stop) else { continue };
+            let Some(value) = text.get(start..stop) else {
+                continue;
+            };
             let before = text.get(..start).unwrap_or_default();
             if let Some((score, kept)) = (recognizer.validate)(value, before) {
                 return Some(Finding {

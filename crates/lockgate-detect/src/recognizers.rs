@@ -81,7 +81,12 @@ pub(crate) static RECOGNIZERS: &[Recognizer] = &[
         validate::always_strong,
     ),
     // SSA: area 001 to 899 without 666, group and serial never zero.
-    recognizer("us-ssn", "US_SSN", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", validate::ssn),
+    recognizer(
+        "us-ssn",
+        "US_SSN",
+        r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b",
+        validate::ssn,
+    ),
     recognizer(
         "ipv6",
         "IP_ADDRESS",

@@ -79,7 +79,9 @@ pub(crate) fn date(value: &str, _: &str) -> Option<(f32, usize)> {
 }
 
 pub(crate) fn ssn(value: &str, _: &str) -> Option<(f32, usize)> {
-    let mut parts = value.split('-').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut parts = value
+        .split('-')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
     let (area, group, serial) = (parts.next()?, parts.next()?, parts.next()?);
     (area != 0 && area != 666 && area < 900 && group != 0 && serial != 0)
         .then_some((LIKELY, value.len()))
@@ -94,7 +96,11 @@ pub(crate) fn ip(value: &str, before: &str) -> Option<(f32, usize)> {
         return whole(LIKELY, value);
     }
     let kept = value.trim_end_matches(['.', ':']);
-    let kept = if value.starts_with(kept) && value.ends_with("::") { value } else { kept };
+    let kept = if value.starts_with(kept) && value.ends_with("::") {
+        value
+    } else {
+        kept
+    };
     let colons = kept.bytes().filter(|b| *b == b':').count();
     (colons >= 2 && kept.len() > 4 && kept.parse::<Ipv6Addr>().is_ok())
         .then_some((STRONG, kept.len()))
@@ -102,7 +108,11 @@ pub(crate) fn ip(value: &str, before: &str) -> Option<(f32, usize)> {
 
 /// The Luhn check of ISO/IEC 7812-1, annex B.
 pub(crate) fn card(value: &str, _: &str) -> Option<(f32, usize)> {
-    let digits: Vec<u32> = value.bytes().filter(u8::is_ascii_digit).map(|b| u32::from(b - b'0')).collect();
+    let digits: Vec<u32> = value
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .map(|b| u32::from(b - b'0'))
+        .collect();
     let sum: u32 = digits
         .iter()
         .rev()
@@ -114,8 +124,7 @@ pub(crate) fn card(value: &str, _: &str) -> Option<(f32, usize)> {
         })
         .sum();
     let varied = digits.windows(2).any(|pair| pair.first() != pair.last());
-    ((12..=19).contains(&digits.len()) && sum % 10 == 0 && varied)
-        .then_some((STRONG, value.len()))
+    ((12..=19).contains(&digits.len()) && sum % 10 == 0 && varied).then_some((STRONG, value.len()))
 }
 
 pub(crate) fn phone(value: &str, before: &str) -> Option<(f32, usize)> {

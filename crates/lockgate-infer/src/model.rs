@@ -62,7 +62,11 @@ impl Prediction {
             .rfind(|(_, tensor)| matches!(tensor.data, Data::Float(_)))
             .ok_or_else(|| Failure::input("the model has no output of floats"))?;
         let (_, k) = tensor.rows();
-        Ok(tensor.as_floats()?.chunks(k.max(1)).filter_map(|row| row.last().copied()).collect())
+        Ok(tensor
+            .as_floats()?
+            .chunks(k.max(1))
+            .filter_map(|row| row.last().copied())
+            .collect())
     }
 }
 
@@ -74,12 +78,15 @@ impl Model {
             return Err(refused("it is larger than 512 MiB"));
         }
         if bytes.starts_with(&[0x80]) || bytes.starts_with(b"PK") {
-            return Err(refused("it is a pickle or an archive").hint("export it to ONNX; a pickle runs code when it is loaded"));
+            return Err(refused("it is a pickle or an archive")
+                .hint("export it to ONNX; a pickle runs code when it is loaded"));
         }
         let proto = ModelProto::decode(bytes).map_err(|_| refused("it is not ONNX"))?;
         let graph = proto.graph.ok_or_else(|| refused("it has no graph"))?;
         if !proto.functions.is_empty() || graph.node.len() > NODES_MAX {
-            return Err(refused("it has functions of its own, or too many operators"));
+            return Err(refused(
+                "it has functions of its own, or too many operators",
+            ));
         }
         let mut slots: HashMap<String, usize> = HashMap::new();
         let mut constants = Vec::new();
@@ -90,7 +97,11 @@ impl Model {
         }
         let mut features = Vec::new();
         let mut inputs = Vec::new();
-        for info in graph.input.iter().filter(|info| !slots.contains_key(&info.name)) {
+        for info in graph
+            .input
+            .iter()
+            .filter(|info| !slots.contains_key(&info.name))
+        {
             inputs.push(info);
             features.push(feature(info).map_err(|f| f.at(format!("input {:?}", info.name)))?);
         }
@@ -106,7 +117,12 @@ impl Model {
                 .input
                 .iter()
                 .filter(|name| !name.is_empty())
-                .map(|name| slots.get(name).copied().ok_or_else(|| refused("an operator uses a value that nothing makes")))
+                .map(|name| {
+                    slots
+                        .get(name)
+                        .copied()
+                        .ok_or_else(|| refused("an operator uses a value that nothing makes"))
+                })
                 .collect::<Result<_>>()?;
             let mut outputs = Vec::new();
             for name in &node.output {
@@ -116,17 +132,32 @@ impl Model {
                 }
                 outputs.push(slot);
             }
-            steps.push(Step { op, inputs, outputs });
+            steps.push(Step {
+                op,
+                inputs,
+                outputs,
+            });
         }
         let outputs = graph
             .output
             .iter()
-            .map(|info| slots.get(&info.name).map(|slot| (info.name.clone(), *slot)).ok_or_else(|| refused("nothing makes one of its outputs")))
+            .map(|info| {
+                slots
+                    .get(&info.name)
+                    .map(|slot| (info.name.clone(), *slot))
+                    .ok_or_else(|| refused("nothing makes one of its outputs"))
+            })
             .collect::<Result<Vec<_>>>()?;
         if outputs.is_empty() || features.is_empty() {
             return Err(refused("it has no input or no output"));
         }
-        Ok(Self { features, steps, constants, slots: slots.len(), outputs })
+        Ok(Self {
+            features,
+            steps,
+            constants,
+            slots: slots.len(),
+            outputs,
+        })
     }
 
     pub fn features(&self) -> &[Feature] {
@@ -141,7 +172,10 @@ impl Model {
     pub fn run(&self, inputs: Vec<Tensor>) -> Result<Prediction> {
         let rows = inputs.first().map_or(0, |tensor| tensor.rows().0);
         if rows == 0 || rows > ROWS_MAX || inputs.len() != self.features.len() {
-            return Err(Failure::input(format!("the model needs {} inputs of 1 to {ROWS_MAX} rows", self.features.len())));
+            return Err(Failure::input(format!(
+                "the model needs {} inputs of 1 to {ROWS_MAX} rows",
+                self.features.len()
+            )));
         }
         for (feature, tensor) in self.features.iter().zip(&inputs) {
             let kind = match tensor.data {
@@ -149,8 +183,14 @@ impl Model {
                 Data::Int(_) => FeatureKind::Int,
                 Data::Text(_) => FeatureKind::Text,
             };
-            if kind != feature.kind || tensor.rows() != (rows, feature.width) || tensor.len() != rows * feature.width {
-                return Err(Failure::input(format!("input {:?} must hold {:?} values in shape [{rows}, {}]", feature.name, feature.kind, feature.width)));
+            if kind != feature.kind
+                || tensor.rows() != (rows, feature.width)
+                || tensor.len() != rows * feature.width
+            {
+                return Err(Failure::input(format!(
+                    "input {:?} must hold {:?} values in shape [{rows}, {}]",
+                    feature.name, feature.kind, feature.width
+                )));
             }
         }
         let mut values: Vec<Option<Tensor>> = vec![None; self.slots];
@@ -179,8 +219,12 @@ impl Model {
             .outputs
             .iter()
             .map(|(name, slot)| {
-                let made = values.get_mut(*slot).and_then(Option::take).or_else(|| constant(*slot).cloned());
-                made.map(|tensor| (name.clone(), tensor)).ok_or_else(|| Failure::bug("an output of the model was not made"))
+                let made = values
+                    .get_mut(*slot)
+                    .and_then(Option::take)
+                    .or_else(|| constant(*slot).cloned());
+                made.map(|tensor| (name.clone(), tensor))
+                    .ok_or_else(|| Failure::bug("an output of the model was not made"))
             })
             .collect::<Result<_>>()?;
         Ok(Prediction { outputs })
@@ -188,18 +232,34 @@ impl Model {
 }
 
 fn feature(info: &onnx::ValueInfo) -> Result<Feature> {
-    let tensor = info.kind.as_ref().and_then(|kind| kind.tensor_type.as_ref()).ok_or_else(|| Failure::input("it is not a tensor"))?;
+    let tensor = info
+        .kind
+        .as_ref()
+        .and_then(|kind| kind.tensor_type.as_ref())
+        .ok_or_else(|| Failure::input("it is not a tensor"))?;
     let kind = match tensor.elem_type {
         onnx::FLOAT => FeatureKind::Float,
         onnx::INT64 => FeatureKind::Int,
         onnx::STRING => FeatureKind::Text,
         other => return Err(Failure::input(format!("type {other} is not supported"))),
     };
-    let dims = tensor.shape.as_ref().map(|shape| shape.dim.as_slice()).unwrap_or_default();
+    let dims = tensor
+        .shape
+        .as_ref()
+        .map(|shape| shape.dim.as_slice())
+        .unwrap_or_default();
     let width = match dims {
         [_] => 1,
-        [_, second] => second.dim_value.and_then(|d| usize::try_from(d).ok()).filter(|d| *d > 0).ok_or_else(|| Failure::input("its width is not fixed"))?,
+        [_, second] => second
+            .dim_value
+            .and_then(|d| usize::try_from(d).ok())
+            .filter(|d| *d > 0)
+            .ok_or_else(|| Failure::input("its width is not fixed"))?,
         _ => return Err(Failure::input("it must have one or two dimensions")),
     };
-    Ok(Feature { name: info.name.clone(), kind, width })
+    Ok(Feature {
+        name: info.name.clone(),
+        kind,
+        width,
+    })
 }

@@ -39,7 +39,9 @@ pub fn seal(key: &Key, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
 /// Decrypts what [`seal`] made. Fails when one bit of it, the key or the context differs.
 pub fn open(key: &Key, context: &[u8], sealed: &[u8]) -> Result<Sensitive<Vec<u8>>> {
     let wrong = || Failure::integrity("a sealed value cannot be opened with this key");
-    let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or_else(wrong)?;
+    let (nonce, body) = sealed
+        .split_first_chunk::<NONCE_BYTES>()
+        .ok_or_else(wrong)?;
     let mut body = body.to_vec();
     let size = cipher(key)?
         .open_in_place(
@@ -77,7 +79,10 @@ mod tests {
     fn any_changed_bit_is_refused() {
         let key = random_key().unwrap();
         let sealed = seal(&key, b"context", b"plaintext").unwrap();
-        assert_eq!(open(&key, b"context", &sealed).unwrap().expose(), b"plaintext");
+        assert_eq!(
+            open(&key, b"context", &sealed).unwrap().expose(),
+            b"plaintext"
+        );
         assert!(open(&key, b"another", &sealed).is_err());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();

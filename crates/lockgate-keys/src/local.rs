@@ -197,7 +197,11 @@ impl LocalStore {
 
     fn write_key(&self, id: &KeyId, key: &Key) -> Result<()> {
         let created = Clock.now();
-        let root = if id.name.is_some() { 0 } else { self.roots.current.0 };
+        let root = if id.name.is_some() {
+            0
+        } else {
+            self.roots.current.0
+        };
         let parent = self.parent(id, root)?;
         let wrapped = cipher::seal(&parent, &context(id, created, root), key.expose())?;
         let file = KeyFile::Active {
@@ -219,14 +223,19 @@ impl LocalStore {
         let file: KeyFile = parse_exactly(&bytes, &format!("key {id}"))?;
         let (KeyFile::Active { id: named, .. } | KeyFile::Destroyed { id: named, .. }) = &file;
         if *named != id.to_string() {
-            return Err(Failure::integrity(format!("the file of key {id} holds another key")));
+            return Err(Failure::integrity(format!(
+                "the file of key {id} holds another key"
+            )));
         }
         Ok(Some(file))
     }
 
     fn place(&self, id: &KeyId) -> PathBuf {
         match &id.name {
-            None => self.root.join("purpose").join(format!("{}.json", id.purpose)),
+            None => self
+                .root
+                .join("purpose")
+                .join(format!("{}.json", id.purpose)),
             Some(name) => self
                 .root
                 .join("below")
@@ -239,7 +248,9 @@ impl LocalStore {
 impl KeyStore for LocalStore {
     fn create(&self, id: &KeyId) -> Result<()> {
         for part in [Some(&id.purpose), id.name.as_ref()].into_iter().flatten() {
-            let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+            let plain = part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
             if !plain || part.is_empty() || part.starts_with('.') || part.len() > 128 {
                 return Err(Failure::bug("a key's name is not plain"));
             }
@@ -358,7 +369,9 @@ fn parse_exactly<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str) -> R
             .hint("restore the keys folder from your backup")
     };
     let value: T = serde_json::from_slice(bytes).map_err(|_| damaged())?;
-    (to_json(&value)? == bytes).then_some(value).ok_or_else(damaged)
+    (to_json(&value)? == bytes)
+        .then_some(value)
+        .ok_or_else(damaged)
 }
 
 fn names_in(folder: &Path) -> Result<Vec<String>> {

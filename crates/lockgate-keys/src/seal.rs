@@ -22,8 +22,10 @@ impl Unlock {
     /// A passphrase of at least twelve characters.
     pub fn passphrase(text: String) -> Result<Self> {
         if text.chars().count() < PASSPHRASE_CHARS_MIN {
-            return Err(Failure::usage("the passphrase is shorter than 12 characters")
-                .hint("take four or more random words"));
+            return Err(
+                Failure::usage("the passphrase is shorter than 12 characters")
+                    .hint("take four or more random words"),
+            );
         }
         Ok(Self::Passphrase(Sensitive::new(text)))
     }
@@ -64,7 +66,8 @@ impl Unlock {
             .open(path)
             .map_err(|e| fail(&e))?;
         let text = Sensitive::new(format!("{}\n", hex::encode(key.expose())));
-        file.write_all(text.expose().as_bytes()).map_err(|e| fail(&e))?;
+        file.write_all(text.expose().as_bytes())
+            .map_err(|e| fail(&e))?;
         file.sync_all().map_err(|e| fail(&e))?;
         Ok(Self::KeyFile(key))
     }
@@ -104,9 +107,7 @@ impl Method {
     /// The key that seals the root.
     pub(crate) fn key(&self, unlock: &Unlock) -> Result<Key> {
         match (self, unlock) {
-            (Self::KeyFile, Unlock::KeyFile(key)) => {
-                Ok(cipher::expand(key, "lockgate/v1/seal"))
-            }
+            (Self::KeyFile, Unlock::KeyFile(key)) => Ok(cipher::expand(key, "lockgate/v1/seal")),
             (
                 Self::Argon2id {
                     salt,

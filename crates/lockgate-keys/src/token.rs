@@ -54,7 +54,9 @@ impl Tokenizer {
             .siv
             .decrypt([self.domain.as_bytes()], &sealed)
             .map_err(|_| wrong())?;
-        String::from_utf8(plain).map(Sensitive::new).map_err(|_| wrong())
+        String::from_utf8(plain)
+            .map(Sensitive::new)
+            .map_err(|_| wrong())
     }
 }
 

@@ -10,7 +10,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lockgate_core::{Classification, Failure, Result};
 use lockgate_keys::{Key, KeyId, KeyStore, fill_random, open, seal};
 use parquet::{
-    encryption::{decrypt::{FileDecryptionProperties, KeyRetriever}, encrypt::FileEncryptionProperties},
+    encryption::{
+        decrypt::{FileDecryptionProperties, KeyRetriever},
+        encrypt::FileEncryptionProperties,
+    },
     errors::ParquetError,
 };
 use serde::{Deserialize, Serialize};
@@ -39,13 +42,21 @@ impl MasterKeyId {
     }
 
     fn label(&self) -> String {
-        format!("lockgate/v1/column/{}", self.class.map_or("footer", Classification::as_str))
+        format!(
+            "lockgate/v1/column/{}",
+            self.class.map_or("footer", Classification::as_str)
+        )
     }
 }
 
 impl std::fmt::Display for MasterKeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}#{}", self.key, self.class.map_or("footer", Classification::as_str))
+        write!(
+            f,
+            "{}#{}",
+            self.key,
+            self.class.map_or("footer", Classification::as_str)
+        )
     }
 }
 
@@ -63,7 +74,10 @@ pub struct StoreKeyring {
 
 impl StoreKeyring {
     pub fn new(store: Arc<dyn KeyStore>, granted: &[Classification]) -> Self {
-        Self { store, granted: granted.to_vec() }
+        Self {
+            store,
+            granted: granted.to_vec(),
+        }
     }
 
     /// Every class.
@@ -75,7 +89,10 @@ impl StoreKeyring {
 impl Keyring for StoreKeyring {
     fn master_key(&self, id: &MasterKeyId) -> Result<Key> {
         if id.class.is_some_and(|class| !self.granted.contains(&class)) {
-            return Err(Failure::denied(format!("the keys of class {} were not granted", id.class.map_or("footer", Classification::as_str))));
+            return Err(Failure::denied(format!(
+                "the keys of class {} were not granted",
+                id.class.map_or("footer", Classification::as_str)
+            )));
         }
         self.store.derive(&id.key, &id.label())
     }
@@ -124,7 +141,9 @@ pub(crate) fn encrypt(
         let (column, material) = data_key(keyring, &MasterKeyId::new(key.clone(), Some(*class)))?;
         builder = builder.with_column_key_and_metadata(name, column, material);
     }
-    builder.build().map_err(|_| Failure::bug("encryption could not be set up"))
+    builder
+        .build()
+        .map_err(|_| Failure::bug("encryption could not be set up"))
 }
 
 fn data_key(keyring: &dyn Keyring, id: &MasterKeyId) -> Result<(Vec<u8>, Vec<u8>)> {
@@ -143,7 +162,8 @@ fn data_key(keyring: &dyn Keyring, id: &MasterKeyId) -> Result<(Vec<u8>, Vec<u8>
         wrapped_dek: STANDARD.encode(wrapped),
         double_wrapping: false,
     };
-    let material = serde_json::to_vec(&material).map_err(|_| Failure::bug("key material could not be written"))?;
+    let material = serde_json::to_vec(&material)
+        .map_err(|_| Failure::bug("key material could not be written"))?;
     Ok((data_key, material))
 }
 
@@ -159,11 +179,17 @@ struct Retriever(Arc<dyn Keyring>);
 impl KeyRetriever for Retriever {
     fn retrieve_key(&self, key_metadata: &[u8]) -> Result<Vec<u8>, ParquetError> {
         let wrong = |why: &str| ParquetError::General(why.to_owned());
-        let material: KeyMaterial =
-            serde_json::from_slice(key_metadata).map_err(|_| wrong("the key material is malformed"))?;
-        let id = MasterKeyId::parse(&material.master_key_id).ok_or_else(|| wrong("the master key has no name"))?;
-        let master = self.0.master_key(&id).map_err(|failure| wrong(&failure.to_string()))?;
-        let wrapped = STANDARD.decode(&material.wrapped_dek).map_err(|_| wrong("the wrapped key is malformed"))?;
+        let material: KeyMaterial = serde_json::from_slice(key_metadata)
+            .map_err(|_| wrong("the key material is malformed"))?;
+        let id = MasterKeyId::parse(&material.master_key_id)
+            .ok_or_else(|| wrong("the master key has no name"))?;
+        let master = self
+            .0
+            .master_key(&id)
+            .map_err(|failure| wrong(&failure.to_string()))?;
+        let wrapped = STANDARD
+            .decode(&material.wrapped_dek)
+            .map_err(|_| wrong("the wrapped key is malformed"))?;
         let key = open(&master, material.master_key_id.as_bytes(), &wrapped)
             .map_err(|_| wrong("the wrapped key cannot be opened"))?;
         Ok(key.expose().clone())

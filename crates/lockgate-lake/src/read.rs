@@ -62,7 +62,10 @@ impl Lake {
                 Failure::integrity(format!("the lake's {place} cannot be read: {error}"))
             })?
         } else {
-            let bytes = self.storage().get(&place, record.size_bytes)?.ok_or_else(changed)?;
+            let bytes = self
+                .storage()
+                .get(&place, record.size_bytes)?
+                .ok_or_else(changed)?;
             let fail = |e: &std::io::Error| Failure::io("write in", spool, e);
             std::fs::create_dir_all(spool).map_err(|e| fail(&e))?;
             let mut file = tempfile::tempfile_in(spool).map_err(|e| fail(&e))?;
@@ -70,12 +73,14 @@ impl Lake {
             file.rewind().map_err(|e| fail(&e))?;
             file
         };
-        let (digest, size) = Digest::of_reader(&file)
-            .map_err(|error| Failure::integrity(format!("the lake's {place} cannot be read: {error}")))?;
+        let (digest, size) = Digest::of_reader(&file).map_err(|error| {
+            Failure::integrity(format!("the lake's {place} cannot be read: {error}"))
+        })?;
         if digest != record.digest || size != record.size_bytes {
             return Err(changed());
         }
-        file.rewind().map_err(|e| Failure::io("read", Path::new(&place), &e))?;
+        file.rewind()
+            .map_err(|e| Failure::io("read", Path::new(&place), &e))?;
         Ok(file)
     }
 }
@@ -94,11 +99,14 @@ pub fn open_file(
         Failure::denied(format!("a snapshot file cannot be decrypted: {error}"))
             .hint("the key of one of its columns was not granted, or it was destroyed")
     };
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(failed)?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(failed)?;
     let schema: SchemaRef = builder.schema().clone();
     let mut wanted = Vec::new();
     match columns {
-        None => wanted.extend((0..schema.fields().len()).filter(|i| schema.field(*i).name() != crate::SUBJECT_COLUMN)),
+        None => wanted.extend(
+            (0..schema.fields().len()).filter(|i| schema.field(*i).name() != crate::SUBJECT_COLUMN),
+        ),
         Some(columns) => {
             for name in columns {
                 let index = schema
@@ -111,7 +119,10 @@ pub fn open_file(
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
     let mut sorted = wanted.clone();
     sorted.sort_unstable();
-    let order = wanted.iter().filter_map(|index| sorted.iter().position(|s| s == index)).collect();
+    let order = wanted
+        .iter()
+        .filter_map(|index| sorted.iter().position(|s| s == index))
+        .collect();
     let reader = builder
         .with_projection(mask)
         .with_batch_size(limits::BATCH_ROWS)
@@ -128,14 +139,10 @@ impl Iterator for Batches {
             if let Some((reader, order)) = &mut self.current {
                 match reader.next() {
                     Some(batch) => {
-                        return Some(
-                            batch
-                                .and_then(|batch| batch.project(order))
-                                .map_err(|_| {
-                                    Failure::denied("a column of the snapshot cannot be decrypted")
-                                        .hint("its key was not granted, or it was destroyed")
-                                }),
-                        );
+                        return Some(batch.and_then(|batch| batch.project(order)).map_err(|_| {
+                            Failure::denied("a column of the snapshot cannot be decrypted")
+                                .hint("its key was not granted, or it was destroyed")
+                        }));
                     }
                     None => self.current = None,
                 }
@@ -144,7 +151,13 @@ impl Iterator for Batches {
             let opened = self
                 .lake
                 .file(&self.dataset, &record, &self.options.spool)
-                .and_then(|file| open_file(file, Arc::clone(&self.options.keyring), self.options.columns.as_deref()));
+                .and_then(|file| {
+                    open_file(
+                        file,
+                        Arc::clone(&self.options.keyring),
+                        self.options.columns.as_deref(),
+                    )
+                });
             match opened {
                 Ok(opened) => self.current = Some(opened),
                 Err(failure) => return Some(Err(failure)),

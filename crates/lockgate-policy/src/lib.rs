@@ -87,16 +87,26 @@ impl Policy {
     /// Reads every `.rego` file of a folder, tests (`*_test.rego`) left out.
     pub fn read_folder(folder: &Path) -> Result<Self> {
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(|e| Failure::io("read the policies in", folder, &e))? {
+        for entry in std::fs::read_dir(folder)
+            .map_err(|e| Failure::io("read the policies in", folder, &e))?
+        {
             let path = entry.map_err(|e| Failure::io("read", folder, &e))?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
             if name.ends_with(".rego") && !name.ends_with("_test.rego") {
                 files.push((name, yaml::read_text(&path)?));
             }
         }
         if files.is_empty() || files.len() > POLICY_FILES_MAX {
-            return Err(Failure::input(format!("{} holds no policy, or more than 256 files", folder.display()))
-                .hint("`lockgate init` writes a policy to start from; without one, everything is denied"));
+            return Err(Failure::input(format!(
+                "{} holds no policy, or more than 256 files",
+                folder.display()
+            ))
+            .hint(
+                "`lockgate init` writes a policy to start from; without one, everything is denied",
+            ));
         }
         files.sort();
         Self::compile(&files)
@@ -127,7 +137,10 @@ impl Policy {
             })
         }))
         .unwrap_or_else(|_| Err(Failure::input("the policies cannot be compiled")))?;
-        Ok(Self { compiled: Arc::new(compiled), digest: Digest::of(&all) })
+        Ok(Self {
+            compiled: Arc::new(compiled),
+            digest: Digest::of(&all),
+        })
     }
 
     /// The digest of all policy files, for the record.
@@ -174,7 +187,11 @@ impl Policy {
         };
         Err(Failure::denied(format!(
             "policy denies {} to {} the {} {} for purpose {:?}: {reasons}",
-            request.principal.id, request.action, request.resource.kind, request.resource.name, request.purpose
+            request.principal.id,
+            request.action,
+            request.resource.kind,
+            request.resource.name,
+            request.purpose
         ))
         .hint("ask the owner of the policies, or act in another role with --as"))
     }

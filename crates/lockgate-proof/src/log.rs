@@ -136,7 +136,9 @@ impl LogReader {
         for tile in tiles::all(self.size) {
             let place = tiles::path(&tile);
             if !tile.is_data() && disk.read(&tile)? != tile.read_data(&memory).map_err(damaged)? {
-                return Err(Failure::integrity(format!("audit tile {place} was changed")));
+                return Err(Failure::integrity(format!(
+                    "audit tile {place} was changed"
+                )));
             }
             known.insert(self.root.join(place));
         }
@@ -154,8 +156,10 @@ impl LogReader {
 }
 
 fn damaged(error: tlog::Error) -> Failure {
-    Failure::integrity(format!("the audit log's tiles do not fit its checkpoint: {error}"))
-        .hint("restore the audit log from a copy; do not continue on a damaged log")
+    Failure::integrity(format!(
+        "the audit log's tiles do not fit its checkpoint: {error}"
+    ))
+    .hint("restore the audit log from a copy; do not continue on a damaged log")
 }
 
 /// Appends to a log. The workspace lock must be held: there is one writer.
@@ -172,8 +176,10 @@ impl Log {
         let place = root.join(CHECKPOINT);
         if !place.exists() {
             if root.join("tile").exists() {
-                return Err(Failure::integrity("the audit log has tiles but no checkpoint")
-                    .hint("restore the checkpoint from a copy"));
+                return Err(
+                    Failure::integrity("the audit log has tiles but no checkpoint")
+                        .hint("restore the checkpoint from a copy"),
+                );
             }
             tiles::write_durably(&place, &key.checkpoint(0, EMPTY_HASH)?)?;
         }
@@ -195,7 +201,10 @@ impl Log {
         if leaves.is_empty() {
             return Ok(old);
         }
-        if leaves.iter().any(|leaf| leaf.len() > limits::LEAF_BYTES_MAX) {
+        if leaves
+            .iter()
+            .any(|leaf| leaf.len() > limits::LEAF_BYTES_MAX)
+        {
             return Err(Failure::bug("an audit event is larger than 65,535 bytes"));
         }
         let disk = Disk::new(&self.reader.root);

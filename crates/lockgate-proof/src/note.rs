@@ -19,8 +19,11 @@ impl SigningKey {
     /// Builds the key from its 32-byte seed (RFC 8032). `name` must have no space and no plus.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self> {
         if !signed_note::is_key_name_valid(name) {
-            return Err(Failure::input(format!("{name:?} cannot name a signing key"))
-                .hint("use a host-like name without spaces or '+', for example example.com/audit"));
+            return Err(
+                Failure::input(format!("{name:?} cannot name a signing key")).hint(
+                    "use a host-like name without spaces or '+', for example example.com/audit",
+                ),
+            );
         }
         Ok(Self {
             name: name.to_owned(),
@@ -108,7 +111,9 @@ impl VerifyingKey {
             key,
         };
         // One key, one spelling: a changed byte that decodes to the same key is still a change.
-        (parsed.to_string() == text).then_some(parsed).ok_or_else(wrong)
+        (parsed.to_string() == text)
+            .then_some(parsed)
+            .ok_or_else(wrong)
     }
 
     pub fn name(&self) -> &str {
@@ -132,8 +137,7 @@ impl VerifyingKey {
         let (verified, unverified) = note
             .verify(&VerifierList::new(vec![Box::new(verifier)]))
             .map_err(|_| broken("has no valid signature of this workspace"))?;
-        let checkpoint =
-            Checkpoint::from_bytes(note.text()).map_err(|_| broken("is malformed"))?;
+        let checkpoint = Checkpoint::from_bytes(note.text()).map_err(|_| broken("is malformed"))?;
         let canonical = note.to_bytes() == bytes && unverified.is_empty() && verified.len() == 1;
         if checkpoint.origin() != self.name || !canonical {
             return Err(broken("is not the one this workspace signed"));
@@ -144,6 +148,8 @@ impl VerifyingKey {
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&signed_note::new_ed25519_verifier_key(&self.name, &self.key))
+        f.write_str(&signed_note::new_ed25519_verifier_key(
+            &self.name, &self.key,
+        ))
     }
 }

@@ -39,7 +39,11 @@ pub(crate) fn entries(tile: &Tile) -> Tile {
 /// Every tile, hashes and leaves, that a log of `size` leaves consists of.
 pub(crate) fn all(size: u64) -> Vec<Tile> {
     let mut tiles = Tile::new_tiles(HEIGHT, 0, size);
-    let leaves: Vec<Tile> = tiles.iter().filter(|t| t.level() == 0).map(entries).collect();
+    let leaves: Vec<Tile> = tiles
+        .iter()
+        .filter(|t| t.level() == 0)
+        .map(entries)
+        .collect();
     tiles.extend(leaves);
     tiles
 }

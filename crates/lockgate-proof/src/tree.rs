@@ -78,7 +78,11 @@ mod tests {
     fn the_root_is_rfc_6962s() {
         for n in 0..70u8 {
             let leaves: Vec<Vec<u8>> = (0..n).map(|i| vec![i; 3]).collect();
-            assert_eq!(root(&leaves), Digest::from_bytes(naive(&leaves).0), "{n} leaves");
+            assert_eq!(
+                root(&leaves),
+                Digest::from_bytes(naive(&leaves).0),
+                "{n} leaves"
+            );
         }
     }
 }

@@ -64,7 +64,11 @@ impl Events {
     pub fn schema() -> SchemaRef {
         let word = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         Arc::new(Schema::new(vec![
-            Field::new("time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false),
+            Field::new(
+                "time",
+                DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+                false,
+            ),
             Field::new("row", DataType::UInt64, false),
             Field::new("rows", DataType::UInt64, false),
             Field::new("column", word(), false),
@@ -89,9 +93,16 @@ impl Events {
             rule.append_value(&event.rule);
             operator.append_value(event.operator);
         }
-        let mut columns: Vec<ArrayRef> =
-            vec![Arc::new(times.finish()), Arc::new(row.finish()), Arc::new(rows.finish())];
-        columns.extend(words.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(times.finish()),
+            Arc::new(row.finish()),
+            Arc::new(rows.finish()),
+        ];
+        columns.extend(
+            words
+                .iter_mut()
+                .map(|builder| Arc::new(builder.finish()) as ArrayRef),
+        );
         RecordBatch::try_new(Self::schema(), columns)
             .map_err(|_| Failure::bug("events do not form a batch"))
     }

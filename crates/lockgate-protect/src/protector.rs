@@ -84,14 +84,20 @@ impl<'e> Protector<'e> {
         input: &Schema,
     ) -> Result<Self> {
         let known = || contract.columns.iter().map(|column| column.name.as_str());
-        let named = rules.columns.keys().chain(rules.allowances.iter().map(|a| &a.column));
+        let named = rules
+            .columns
+            .keys()
+            .chain(rules.allowances.iter().map(|a| &a.column));
         for name in named {
             if contract.column(name).is_none() {
                 let near = nearest(name, known()).map_or_else(
                     || "use a column of the contract".to_owned(),
                     |near| format!("did you mean {near:?}?"),
                 );
-                return Err(Failure::input(format!("protection names column {name:?}, which the contract does not have")).hint(near));
+                return Err(Failure::input(format!(
+                    "protection names column {name:?}, which the contract does not have"
+                ))
+                .hint(near));
             }
         }
         let mut plans = Vec::new();
@@ -115,7 +121,9 @@ impl<'e> Protector<'e> {
             let pseudonymizer = matches!(operator, Operator::Hash)
                 .then(|| {
                     let label = format!("lockgate/v1/hash/{}", column.name);
-                    store.derive(key, &label).map(|key| Pseudonymizer::new(&key))
+                    store
+                        .derive(key, &label)
+                        .map(|key| Pseudonymizer::new(&key))
                 })
                 .transpose()?;
             plans.push(Plan {
@@ -192,7 +200,12 @@ impl<'e> Protector<'e> {
             .findings()
             .iter()
             .filter(|f| f.classification == Classification::Public && f.operator != "drop")
-            .map(|f| format!("{} in column {:?} ({} times, first in row {})", f.entity, f.column, f.count, f.first_row))
+            .map(|f| {
+                format!(
+                    "{} in column {:?} ({} times, first in row {})",
+                    f.entity, f.column, f.count, f.first_row
+                )
+            })
             .collect();
         if leaks.is_empty() {
             return Ok(());
@@ -210,8 +223,10 @@ fn allowed(allowances: &[Allowance], column: &str) -> Result<Vec<Entity>> {
             Entity::parse(&allowance.entity).ok_or_else(|| {
                 let all = Entity::all();
                 let near = nearest(&allowance.entity, all.iter().map(|e| e.as_str()));
-                Failure::input(format!("unknown entity {:?}", allowance.entity))
-                    .hint(format!("did you mean {:?}?", near.unwrap_or("EMAIL_ADDRESS")))
+                Failure::input(format!("unknown entity {:?}", allowance.entity)).hint(format!(
+                    "did you mean {:?}?",
+                    near.unwrap_or("EMAIL_ADDRESS")
+                ))
             })
         })
         .collect()
@@ -220,8 +235,10 @@ fn allowed(allowances: &[Allowance], column: &str) -> Result<Vec<Entity>> {
 /// The type a column has afterwards; `None` when it is dropped.
 fn output_type(operator: &Operator, input: &DataType) -> Result<Option<DataType>> {
     let unfit = |needs: &str| {
-        Err(Failure::input(format!("generalize does not fit the type {input}"))
-            .hint(format!("this form needs {needs}")))
+        Err(
+            Failure::input(format!("generalize does not fit the type {input}"))
+                .hint(format!("this form needs {needs}")),
+        )
     };
     match operator {
         Operator::Drop => Ok(None),
@@ -231,7 +248,9 @@ fn output_type(operator: &Operator, input: &DataType) -> Result<Option<DataType>
         Operator::Generalize(form) => match (form, input) {
             (Generalize::Month | Generalize::Year, DataType::Date32 | DataType::Timestamp(..))
             | (Generalize::Prefix(_), DataType::Utf8) => Ok(Some(input.clone())),
-            (Generalize::Bucket(1..), DataType::Int64 | DataType::Float64) => Ok(Some(input.clone())),
+            (Generalize::Bucket(1..), DataType::Int64 | DataType::Float64) => {
+                Ok(Some(input.clone()))
+            }
             (Generalize::Month | Generalize::Year, _) => unfit("a date or a timestamp"),
             (Generalize::Bucket(_), _) => unfit("a number, and a width of at least 1"),
             (Generalize::Prefix(_), _) => unfit("a string"),
@@ -261,7 +280,10 @@ impl ColumnPass<'_> {
                     continue;
                 }
                 let row = self.rows.get(at).copied().unwrap_or_default();
-                let count = self.counts.entry((self.index, finding.entity)).or_insert((0, row));
+                let count = self
+                    .counts
+                    .entry((self.index, finding.entity))
+                    .or_insert((0, row));
                 count.0 += 1;
                 found.push((at, finding));
             }
@@ -359,9 +381,17 @@ impl ColumnPass<'_> {
                 let length = text.chars().count();
                 // A value too short to keep anything of is masked whole.
                 let kept = mask.keep_first + mask.keep_last;
-                let (first, last) = if kept * 2 > length { (0, 0) } else { (mask.keep_first, mask.keep_last) };
+                let (first, last) = if kept * 2 > length {
+                    (0, 0)
+                } else {
+                    (mask.keep_first, mask.keep_last)
+                };
                 text_out.extend(text.chars().enumerate().map(|(at, c)| {
-                    if at < first || at >= length - last { c } else { '*' }
+                    if at < first || at >= length - last {
+                        c
+                    } else {
+                        '*'
+                    }
                 }));
             }
             out.append_value(&text_out);
@@ -374,7 +404,11 @@ fn generalize(array: &ArrayRef, form: &Generalize) -> Result<ArrayRef> {
     let unfit = || Failure::bug("a column changed its type before it was generalized");
     let epoch = NaiveDate::default();
     let start = |date: NaiveDate| -> NaiveDate {
-        let month = if *form == Generalize::Year { 1 } else { date.month() };
+        let month = if *form == Generalize::Year {
+            1
+        } else {
+            date.month()
+        };
         NaiveDate::from_ymd_opt(date.year(), month, 1).unwrap_or(date)
     };
     Ok(match (form, array.data_type()) {
@@ -390,7 +424,9 @@ fn generalize(array: &ArrayRef, form: &Generalize) -> Result<ArrayRef> {
             }))
         }
         (Generalize::Month | Generalize::Year, _) => {
-            let times = array.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(unfit)?;
+            let times = array
+                .as_primitive_opt::<TimestampMillisecondType>()
+                .ok_or_else(unfit)?;
             let coarse = times.unary::<_, TimestampMillisecondType>(|millis| {
                 DateTime::from_timestamp_millis(millis)
                     .and_then(|time| start(time.date_naive()).and_hms_opt(0, 0, 0))
@@ -410,7 +446,10 @@ fn generalize(array: &ArrayRef, form: &Generalize) -> Result<ArrayRef> {
         }
         (Generalize::Prefix(bits), _) => {
             let texts = array.as_string_opt::<i32>().ok_or_else(unfit)?;
-            let out: StringArray = texts.iter().map(|text| text.map(|text| network(text, *bits))).collect();
+            let out: StringArray = texts
+                .iter()
+                .map(|text| text.map(|text| network(text, *bits)))
+                .collect();
             Arc::new(out)
         }
     })

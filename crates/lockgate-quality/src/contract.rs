@@ -130,25 +130,40 @@ fn resolve(document: odcs::Document, text: &str) -> Result<Contract> {
         .ok_or_else(|| orphaned("purpose", "description.purpose: what the data is for"))?;
     let retention_days = retention(&document)?;
     let [object] = <[odcs::SchemaObject; 1]>::try_from(document.schema).map_err(|all| {
-        Failure::input(format!("a contract describes one table; this one has {}", all.len()))
+        Failure::input(format!(
+            "a contract describes one table; this one has {}",
+            all.len()
+        ))
     })?;
     let dataset: Name = object.name.parse()?;
     let mut columns = Vec::new();
     let mut key = Vec::new();
     for (index, property) in object.properties.iter().enumerate() {
         if columns.iter().any(|c: &Column| c.name == property.name) {
-            return Err(Failure::input(format!("column {:?} stands twice", property.name)));
+            return Err(Failure::input(format!(
+                "column {:?} stands twice",
+                property.name
+            )));
         }
         if property.primary_key {
-            key.push((property.primary_key_position.unwrap_or(index as i64 + 1), index));
+            key.push((
+                property.primary_key_position.unwrap_or(index as i64 + 1),
+                index,
+            ));
         }
         columns.push(column(property).map_err(|f| f.at(format!("column {:?}", property.name)))?);
     }
     if columns.is_empty() || columns.len() > lockgate_core::limits::COLUMNS_MAX {
-        return Err(Failure::input("a contract needs between 1 and 2,000 columns"));
+        return Err(Failure::input(
+            "a contract needs between 1 and 2,000 columns",
+        ));
     }
     key.sort_unstable();
-    let subject = subject(&document.custom_properties, &object.custom_properties, &columns)?;
+    let subject = subject(
+        &document.custom_properties,
+        &object.custom_properties,
+        &columns,
+    )?;
     if let Subject::Column(index) = subject
         && let Some(column) = columns.get_mut(index)
     {
@@ -181,7 +196,11 @@ fn owner(document: &odcs::Document) -> Result<String> {
     };
     members
         .iter()
-        .find(|m| m.role.as_deref().is_some_and(|role| role.eq_ignore_ascii_case("owner")))
+        .find(|m| {
+            m.role
+                .as_deref()
+                .is_some_and(|role| role.eq_ignore_ascii_case("owner"))
+        })
         .map(|member| member.username.clone())
         .ok_or_else(|| orphaned("owner", "team.members with a `username` and `role: owner`"))
 }
@@ -246,10 +265,12 @@ fn column(property: &odcs::Property) -> Result<Column> {
             Failure::input(format!("unknown logicalType {word:?}"))
                 .hint(format!("did you mean {near:?}?"))
         })?;
-    let word = property
-        .classification
-        .as_deref()
-        .ok_or_else(|| orphaned("classification", "classification: public, internal, confidential or restricted"))?;
+    let word = property.classification.as_deref().ok_or_else(|| {
+        orphaned(
+            "classification",
+            "classification: public, internal, confidential or restricted",
+        )
+    })?;
     let classification = Classification::parse(word).ok_or_else(|| {
         Failure::input(format!("unknown classification {word:?}"))
             .hint("one of public, internal, confidential, restricted")
@@ -305,12 +326,18 @@ fn valid_values(rules: &[odcs::QualityRule]) -> Result<Option<Vec<String>>> {
             .and_then(|arguments| arguments.get("validValues"))
             .and_then(Value::as_array);
         let (true, Some(values)) = (strict, values) else {
-            return Err(Failure::input("invalidValues needs arguments.validValues and mustBe: 0"));
+            return Err(Failure::input(
+                "invalidValues needs arguments.validValues and mustBe: 0",
+            ));
         };
         return Ok(Some(
             values
                 .iter()
-                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                .map(|value| {
+                    value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned)
+                })
                 .collect(),
         ));
     }

@@ -81,7 +81,9 @@ impl UniqueKeys {
                 }
             }
         }
-        let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        let file = writer
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?;
         self.runs.push(Run {
             file,
             keys: keys.len() as u64,
@@ -132,7 +134,11 @@ mod tests {
         for round in 0..2 {
             for i in 0..1_050u32 {
                 let text = i.to_string();
-                assert_eq!(keys.insert(&[&text, "x"]).unwrap(), round == 0, "{round} {i}");
+                assert_eq!(
+                    keys.insert(&[&text, "x"]).unwrap(),
+                    round == 0,
+                    "{round} {i}"
+                );
             }
         }
         assert_eq!(keys.runs.len(), 10);

@@ -13,7 +13,10 @@ use std::{path::PathBuf, sync::Arc};
 use datafusion::{
     catalog::TableProvider,
     common::DFSchema,
-    execution::{context::SQLOptions, memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder, session_state::SessionStateBuilder},
+    execution::{
+        context::SQLOptions, memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder,
+        session_state::SessionStateBuilder,
+    },
     logical_expr::{Expr, LogicalPlanBuilder, ident},
     prelude::{DataFrame, SessionConfig, SessionContext},
 };
@@ -62,7 +65,13 @@ impl Engine {
         Ok(SessionContext::new_with_state(state))
     }
 
-    async fn plan(context: &SessionContext, sql: &str, lake: &Lake, tables: Vec<QueryTable>, spool: &std::path::Path) -> Result<DataFrame> {
+    async fn plan(
+        context: &SessionContext,
+        sql: &str,
+        lake: &Lake,
+        tables: Vec<QueryTable>,
+        spool: &std::path::Path,
+    ) -> Result<DataFrame> {
         for table in tables {
             let name = table.name.clone();
             let view = view(context, lake, table, spool)?;
@@ -70,8 +79,14 @@ impl Engine {
                 .register_table(datafusion::common::TableReference::bare(name.clone()), view)
                 .map_err(|_| Failure::bug(format!("table {name} could not be registered")))?;
         }
-        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        context.sql_with_options(sql, read_only).await.map_err(|error| refused(&error))
+        let read_only = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        context
+            .sql_with_options(sql, read_only)
+            .await
+            .map_err(|error| refused(&error))
     }
 }
 
@@ -90,15 +105,30 @@ impl QueryEngine for Engine {
         let statement = state
             .sql_to_statement(sql, &datafusion::config::Dialect::Generic)
             .map_err(|error| refused(&error))?;
-        let references = state.resolve_table_references(&statement).map_err(|error| refused(&error))?;
-        Ok(references.iter().map(|reference| reference.table().to_owned()).collect())
+        let references = state
+            .resolve_table_references(&statement)
+            .map_err(|error| refused(&error))?;
+        Ok(references
+            .iter()
+            .map(|reference| reference.table().to_owned())
+            .collect())
     }
 
-    fn run(&self, sql: &str, lake: &Lake, tables: Vec<QueryTable>, spool: PathBuf) -> Result<QueryResult> {
+    fn run(
+        &self,
+        sql: &str,
+        lake: &Lake,
+        tables: Vec<QueryTable>,
+        spool: PathBuf,
+    ) -> Result<QueryResult> {
         let context = Self::session()?;
         let (frame, stream) = self.runtime.block_on(async {
             let frame = Self::plan(&context, sql, lake, tables, &spool).await?;
-            let stream = frame.clone().execute_stream().await.map_err(|error| refused(&error))?;
+            let stream = frame
+                .clone()
+                .execute_stream()
+                .await
+                .map_err(|error| refused(&error))?;
             Ok::<_, Failure>((frame, stream))
         })?;
         let lineage = lineage::of(frame.logical_plan());
@@ -111,31 +141,53 @@ impl QueryEngine for Engine {
             runtime.block_on(stream.next()).map(|batch| {
                 batch.map_err(|error| match error.find_root() {
                     datafusion::error::DataFusionError::ResourcesExhausted(_) => {
-                        Failure::unreachable("the query needs more than 1 GiB of memory").hint("aggregate earlier or select fewer columns")
+                        Failure::unreachable("the query needs more than 1 GiB of memory")
+                            .hint("aggregate earlier or select fewer columns")
                     }
-                    datafusion::error::DataFusionError::External(cause) if cause.is::<Failure>() => {
+                    datafusion::error::DataFusionError::External(cause)
+                        if cause.is::<Failure>() =>
+                    {
                         Failure::denied(cause.to_string())
                     }
                     // Its text may quote a value.
-                    _ => Failure::input("the query failed while it ran").hint("a cast or a division that does not fit the data does this"),
+                    _ => Failure::input("the query failed while it ran")
+                        .hint("a cast or a division that does not fit the data does this"),
                 })
             })
         });
-        Ok(QueryResult { schema, columns: lineage.columns, indirect: lineage.indirect, batches: Box::new(batches) })
+        Ok(QueryResult {
+            schema,
+            columns: lineage.columns,
+            indirect: lineage.indirect,
+            batches: Box::new(batches),
+        })
     }
 }
 
 /// The only thing a query gets to see of a snapshot: filters, then masks, then the user's SQL.
-fn view(context: &SessionContext, lake: &Lake, table: QueryTable, spool: &std::path::Path) -> Result<Arc<dyn TableProvider>> {
+fn view(
+    context: &SessionContext,
+    lake: &Lake,
+    table: QueryTable,
+    spool: &std::path::Path,
+) -> Result<Arc<dyn TableProvider>> {
     let name = table.name.clone();
-    let broken = |what: &str| Failure::input(format!("policy attaches {what} to {name} that is not valid SQL"));
+    let broken = |what: &str| {
+        Failure::input(format!(
+            "policy attaches {what} to {name} that is not valid SQL"
+        ))
+    };
     let raw = Arc::new(SnapshotTable::new(lake, &table, spool)?);
     let schema = raw.schema();
     let source = datafusion::datasource::provider_as_source(raw);
-    let mut builder = LogicalPlanBuilder::scan(name.as_str(), source, None).map_err(|_| broken("a plan"))?;
-    let qualified = DFSchema::try_from_qualified_schema(name.as_str(), &schema).map_err(|_| broken("a schema"))?;
+    let mut builder =
+        LogicalPlanBuilder::scan(name.as_str(), source, None).map_err(|_| broken("a plan"))?;
+    let qualified = DFSchema::try_from_qualified_schema(name.as_str(), &schema)
+        .map_err(|_| broken("a schema"))?;
     for filter in &table.row_filters {
-        let filter = context.parse_sql_expr(filter, &qualified).map_err(|_| broken("a row filter"))?;
+        let filter = context
+            .parse_sql_expr(filter, &qualified)
+            .map_err(|_| broken("a row filter"))?;
         builder = builder.filter(filter).map_err(|_| broken("a row filter"))?;
     }
     let mut columns: Vec<Expr> = Vec::new();
@@ -152,9 +204,14 @@ fn view(context: &SessionContext, lake: &Lake, table: QueryTable, spool: &std::p
         });
     }
     if columns.is_empty() {
-        return Err(Failure::denied(format!("policy hides every column of {name}")));
+        return Err(Failure::denied(format!(
+            "policy hides every column of {name}"
+        )));
     }
-    let plan = builder.project(columns).and_then(LogicalPlanBuilder::build).map_err(|_| broken("a mask"))?;
+    let plan = builder
+        .project(columns)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(|_| broken("a mask"))?;
     Ok(DataFrame::new(context.state(), plan).into_view())
 }
 

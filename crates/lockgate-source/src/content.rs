@@ -33,7 +33,10 @@ impl Content {
         let file = File::open(path).map_err(|e| Failure::io("open", path, &e))?;
         let metadata = file.metadata().map_err(|e| Failure::io("read", path, &e))?;
         if !metadata.is_file() {
-            return Err(Failure::input(format!("{} is not a regular file", path.display())));
+            return Err(Failure::input(format!(
+                "{} is not a regular file",
+                path.display()
+            )));
         }
         Ok(Self(Arc::new(Kind::File(file, metadata.len()))))
     }
@@ -256,9 +259,16 @@ mod tests {
         content.reader().read_to_end(&mut back).unwrap();
         assert_eq!(back, data);
         assert_eq!(content.get_bytes(65_530, 20).unwrap(), data[65_530..65_550]);
-        let Kind::Spool(spool) = &*content.0 else { panic!() };
+        let Kind::Spool(spool) = &*content.0 else {
+            panic!()
+        };
         let mut raw = vec![0; 4096];
         spool.file.read_exact_at(&mut raw, 1000).unwrap();
-        assert!(data.windows(16).step_by(4).take(1000).all(|w| !raw.windows(16).any(|r| r == w)));
+        assert!(
+            data.windows(16)
+                .step_by(4)
+                .take(1000)
+                .all(|w| !raw.windows(16).any(|r| r == w))
+        );
     }
 }

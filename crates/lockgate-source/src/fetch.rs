@@ -1,14 +1,24 @@
 //! From a URI to the contents it names.
 
-use std::{path::{Path, PathBuf}, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use futures::StreamExt as _;
 use lockgate_core::{Failure, Result, Sensitive, limits};
-use object_store::{ObjectStoreExt as _, aws::{AmazonS3, AmazonS3Builder}, path::Path as ObjectPath};
+use object_store::{
+    ObjectStoreExt as _,
+    aws::{AmazonS3, AmazonS3Builder},
+    path::Path as ObjectPath,
+};
 use reqwest::{Certificate, Client, Identity, StatusCode, redirect, tls::Version};
 use tokio::runtime::Handle;
 
-use crate::{content::{Content, Spool}, spec::{SourceSpec, Tls}};
+use crate::{
+    content::{Content, Spool},
+    spec::{SourceSpec, Tls},
+};
 
 /// How to reach S3.
 #[derive(Clone, Debug, Default)]
@@ -66,8 +76,10 @@ impl Fetcher {
             return Ok(vec![uri.clone()]);
         }
         if let Some((scheme, _)) = uri.split_once("://") {
-            return Err(Failure::input(format!("sources cannot be read over {scheme}://"))
-                .hint("use a path, https:// or s3://"));
+            return Err(
+                Failure::input(format!("sources cannot be read over {scheme}://"))
+                    .hint("use a path, https:// or s3://"),
+            );
         }
         let path = self.base.join(uri);
         let mut files = Vec::new();
@@ -78,7 +90,8 @@ impl Fetcher {
             let matches = glob::glob(&pattern)
                 .map_err(|error| Failure::input(format!("{uri:?} is not a glob: {error}")))?;
             for found in matches.take(limits::SOURCE_FILES_MAX + 1) {
-                let found = found.map_err(|e| Failure::input(format!("{uri:?} cannot be listed: {e}")))?;
+                let found =
+                    found.map_err(|e| Failure::input(format!("{uri:?} cannot be listed: {e}")))?;
                 if found.is_file() && !is_signature(&found) {
                     files.push(found);
                 }
@@ -87,7 +100,9 @@ impl Fetcher {
             files.push(path.clone());
         }
         if files.len() > limits::SOURCE_FILES_MAX {
-            return Err(Failure::input(format!("{uri:?} names more than 10,000 files")));
+            return Err(Failure::input(format!(
+                "{uri:?} names more than 10,000 files"
+            )));
         }
         files.sort();
         let missing = files.is_empty()
@@ -99,7 +114,10 @@ impl Fetcher {
                 None => failure,
             });
         }
-        Ok(files.into_iter().map(|f| f.to_string_lossy().into_owned()).collect())
+        Ok(files
+            .into_iter()
+            .map(|f| f.to_string_lossy().into_owned())
+            .collect())
     }
 
     /// The content behind one URI of [`Self::resolve`].
@@ -117,11 +135,19 @@ impl Fetcher {
         let client = self.client(tls)?;
         let refused = |error: reqwest::Error| {
             // The URL may carry a token in its query: it stays out of the message.
-            Failure::unreachable(format!("{} cannot be fetched: {}", host(uri), root_cause(&error)))
+            Failure::unreachable(format!(
+                "{} cannot be fetched: {}",
+                host(uri),
+                root_cause(&error)
+            ))
         };
         let answer = client.get(uri).send().await.map_err(refused)?;
         if answer.status() != StatusCode::OK {
-            return Err(Failure::unreachable(format!("{} answered {}", host(uri), answer.status())));
+            return Err(Failure::unreachable(format!(
+                "{} answered {}",
+                host(uri),
+                answer.status()
+            )));
         }
         let mut spool = Spool::new(&self.spool)?;
         let mut body = answer.bytes_stream();
@@ -163,10 +189,15 @@ impl Fetcher {
         let (bucket, key) = rest
             .split_once('/')
             .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-            .ok_or_else(|| Failure::input(format!("s3://{rest} does not name an object")).hint("write s3://bucket/key"))?;
+            .ok_or_else(|| {
+                Failure::input(format!("s3://{rest} does not name an object"))
+                    .hint("write s3://bucket/key")
+            })?;
         let store = self.s3.client(bucket)?;
         let failed = |error: object_store::Error| match error {
-            object_store::Error::NotFound { .. } => Failure::input(format!("s3://{rest} does not exist")),
+            object_store::Error::NotFound { .. } => {
+                Failure::input(format!("s3://{rest} does not exist"))
+            }
             other => Failure::unreachable(format!("s3://{rest} cannot be read: {other}")),
         };
         let object = store.get(&ObjectPath::from(key)).await.map_err(failed)?;
@@ -193,11 +224,15 @@ fn list_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 fn is_signature(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "minisig")
+    path.extension()
+        .is_some_and(|extension| extension == "minisig")
 }
 
 fn host(uri: &str) -> &str {
-    let end = uri.match_indices('/').nth(2).map_or(uri.len(), |(at, _)| at);
+    let end = uri
+        .match_indices('/')
+        .nth(2)
+        .map_or(uri.len(), |(at, _)| at);
     uri.get(..end).unwrap_or(uri)
 }
 

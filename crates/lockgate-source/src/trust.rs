@@ -29,7 +29,10 @@ impl Authenticated {
     /// Whether the recorded signature is one of the recorded key over `content`.
     pub fn verify(&self, content: &Content) -> Result<()> {
         if content.digest()? != self.digest {
-            return Err(Failure::integrity(format!("source {} has changed", self.uri)));
+            return Err(Failure::integrity(format!(
+                "source {} has changed",
+                self.uri
+            )));
         }
         match (&self.publisher_key, &self.signature) {
             (Some(key), Some(signature)) => verify_signature(content, key, signature, &self.uri),
@@ -69,10 +72,13 @@ pub fn authenticate(
         Trust::Publisher(name) => {
             let key = publishers.get(name).ok_or_else(|| {
                 let near = nearest(name.as_str(), publishers.keys().map(Name::as_str));
-                let failure = Failure::input(format!("publisher {name} is not listed in the workspace"));
+                let failure =
+                    Failure::input(format!("publisher {name} is not listed in the workspace"));
                 match near {
                     Some(near) => failure.hint(format!("did you mean {near:?}?")),
-                    None => failure.hint("list it with its minisign public key under publishers in lockgate.yaml"),
+                    None => failure.hint(
+                        "list it with its minisign public key under publishers in lockgate.yaml",
+                    ),
                 }
             })?;
             let place = format!("{uri}.minisig");
@@ -112,8 +118,10 @@ fn verify_signature(content: &Content, key: &str, signature: &str, uri: &str) ->
             .hint("it is the second line of the .pub file")
     })?;
     let broken = || {
-        Failure::integrity(format!("the signature of source {uri} is wrong; nothing was read from it"))
-            .hint("the file or its signature was changed, or another key signed it")
+        Failure::integrity(format!(
+            "the signature of source {uri} is wrong; nothing was read from it"
+        ))
+        .hint("the file or its signature was changed, or another key signed it")
     };
     let signature = SignatureBox::from_string(signature).map_err(|_| broken())?;
     minisign::verify(&key, &signature, content.reader(), true, false, false).map_err(|_| broken())

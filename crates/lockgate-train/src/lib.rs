@@ -1,1 +1,18 @@
-//! Isolated runs, key release, built-in trainers, re-execution.
+//! Training in an isolated process: no network, no file but its inputs, no key but those released
+//! to this run. Built-in trainers are bit-deterministic, so that anyone can train again and get
+//! the same digest.
+//!
+//! Invariants: the trainer sees training rows only; plaintext stays in memory; a layer of
+//! isolation that the machine lacks stops the run unless the pipeline names it. This crate does
+//! not judge models and does not publish them.
+
+mod export;
+mod features;
+mod isolate;
+mod logistic;
+mod trees;
+mod worker;
+
+pub use features::{Encoding, Matrix, Part, part_of};
+pub use isolate::{Layer, Limits};
+pub use worker::{Job, Outcome, TrainerSpec, WORKER_FLAG, run, worker};

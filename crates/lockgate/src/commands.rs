@@ -41,7 +41,12 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
             },
         ),
         Command::Completions(args) => {
-            clap_complete::generate(args.shell, &mut Cli::command(), "lockgate", &mut std::io::stdout());
+            clap_complete::generate(
+                args.shell,
+                &mut Cli::command(),
+                "lockgate",
+                &mut std::io::stdout(),
+            );
             Ok(())
         }
     }
@@ -53,14 +58,26 @@ fn find_root(global: &Global, near: Option<&std::path::Path>) -> Result<PathBuf>
         if named.join(workspace::WORKSPACE_FILE).is_file() {
             return Ok(named.clone());
         }
-        return Err(Failure::input(format!("{} holds no lockgate.yaml", named.display()))
-            .hint("`lockgate init DIR` makes a workspace"));
+        return Err(
+            Failure::input(format!("{} holds no lockgate.yaml", named.display()))
+                .hint("`lockgate init DIR` makes a workspace"),
+        );
     }
-    let here = std::env::current_dir().map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
+    let here = std::env::current_dir()
+        .map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
     workspace::find(&here)
-        .or_else(|| near.and_then(std::path::Path::parent).and_then(|folder| workspace::find(if folder.as_os_str().is_empty() { std::path::Path::new(".") } else { folder })))
+        .or_else(|| {
+            near.and_then(std::path::Path::parent).and_then(|folder| {
+                workspace::find(if folder.as_os_str().is_empty() {
+                    std::path::Path::new(".")
+                } else {
+                    folder
+                })
+            })
+        })
         .ok_or_else(|| {
-            Failure::usage("there is no workspace here").hint("`lockgate init` makes one, --workspace names one, `lockgate demo` shows one")
+            Failure::usage("there is no workspace here")
+                .hint("`lockgate init` makes one, --workspace names one, `lockgate demo` shows one")
         })
 }
 
@@ -73,14 +90,22 @@ fn open(global: &Global, near: Option<&std::path::Path>) -> Result<(Setup, Works
 
 /// Reads `dataset`, `dataset@version` or `dataset@2026-01-31T00:00:00Z`.
 fn snapshot(workspace: &Workspace, text: &str) -> Result<lockgate_lake::SnapshotRef> {
-    let (name, at) = text.split_once('@').map_or((text, None), |(name, at)| (name, Some(at)));
+    let (name, at) = text
+        .split_once('@')
+        .map_or((text, None), |(name, at)| (name, Some(at)));
     let dataset: lockgate_core::Name = name.parse()?;
-    let missing = || Failure::input(format!("there is no snapshot {text}")).hint("`lockgate datasets` lists what there is");
+    let missing = || {
+        Failure::input(format!("there is no snapshot {text}"))
+            .hint("`lockgate datasets` lists what there is")
+    };
     match at {
         None => workspace.lake.head(&dataset)?.ok_or_else(missing),
         Some(at) => match at.parse::<u64>() {
             Ok(version) => workspace.lake.at_version(&dataset, version),
-            Err(_) => workspace.lake.at_time(&dataset, at.parse()?)?.ok_or_else(missing),
+            Err(_) => workspace
+                .lake
+                .at_time(&dataset, at.parse()?)?
+                .ok_or_else(missing),
         },
     }
 }

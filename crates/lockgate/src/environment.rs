@@ -29,7 +29,10 @@ pub fn setup() -> Result<Setup> {
         },
         passphrase: |name| env::var(name).ok(),
     };
-    Ok(Setup { runtime, environment })
+    Ok(Setup {
+        runtime,
+        environment,
+    })
 }
 
 pub fn variable(name: &str) -> Option<String> {

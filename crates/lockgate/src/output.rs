@@ -1,5 +1,9 @@
 //! Everything that is printed. The only place that prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the program prints"
+)]
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr, stdout},
@@ -13,12 +17,16 @@ use lockgate_core::{Failure, Result};
 use lockgate_pipeline::Progress;
 use serde::Serialize;
 
-use crate::{cli::{Format, Global}, environment};
+use crate::{
+    cli::{Format, Global},
+    environment,
+};
 
 pub fn init(global: &Global) {
     let level = if global.quiet { "error" } else { "warn" };
     let filter = environment::variable("LOCKGATE_LOG").unwrap_or_else(|| level.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
@@ -46,7 +54,10 @@ pub fn verdict(good: bool, text: &str) -> String {
 /// Prints a failure with its hint to stderr; as JSON when a program listens.
 pub fn failure(global: &Global, failure: &Failure) {
     if global.format == Format::Table {
-        eprintln!("{} {failure}", paint("1;31", "error:", stderr().is_terminal()));
+        eprintln!(
+            "{} {failure}",
+            paint("1;31", "error:", stderr().is_terminal())
+        );
         if let Some(hint) = failure.hint_text() {
             eprintln!("{}  {hint}", paint("1;36", "hint:", stderr().is_terminal()));
         }
@@ -85,11 +96,18 @@ pub fn json<T: Serialize>(global: &Global, value: &T) -> Result<()> {
 }
 
 /// Prints rows: a table for people, JSON for programs.
-pub fn rows<T: Serialize>(global: &Global, header: &[&str], items: &[T], cells: impl Fn(&T) -> Vec<String>) -> Result<()> {
+pub fn rows<T: Serialize>(
+    global: &Global,
+    header: &[&str],
+    items: &[T],
+    cells: impl Fn(&T) -> Vec<String>,
+) -> Result<()> {
     match global.format {
         Format::Table => {
             let mut table = Table::new();
-            table.load_preset(presets::NOTHING).set_header(header.iter().map(|h| h.to_uppercase()));
+            table
+                .load_preset(presets::NOTHING)
+                .set_header(header.iter().map(|h| h.to_uppercase()));
             for item in items {
                 table.add_row(cells(item));
             }
@@ -122,14 +140,22 @@ impl Terminal {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { quiet: global.quiet, bar, stage: Mutex::default() }
+        Self {
+            quiet: global.quiet,
+            bar,
+            stage: Mutex::default(),
+        }
     }
 
     fn close_stage(&self) {
         if let Ok(mut stage) = self.stage.lock()
             && let Some((name, since)) = stage.take()
         {
-            self.print(&format!("  {} {name} ({:.1} s)", paint("32", "✓", stderr().is_terminal()), since.elapsed().as_secs_f64()));
+            self.print(&format!(
+                "  {} {name} ({:.1} s)",
+                paint("32", "✓", stderr().is_terminal()),
+                since.elapsed().as_secs_f64()
+            ));
         }
     }
 

@@ -44,7 +44,10 @@ fn an_interrupted_rotation_is_finished() {
     let store = LocalStore::open(dir.path(), &unlock(2)).unwrap();
     assert!(store.roots.previous.is_none());
     let store = LocalStore::open(dir.path(), &unlock(2)).unwrap();
-    assert_eq!(store.derive(&bucket(), "x").unwrap().expose(), before.expose());
+    assert_eq!(
+        store.derive(&bucket(), "x").unwrap().expose(),
+        before.expose()
+    );
 }
 
 #[test]

@@ -37,7 +37,11 @@ pub(crate) fn outliers(
             .collect::<Result<Vec<Counts>>>()?;
         for (index, own) in counts.iter().enumerate() {
             let mut others = Counts::new();
-            for (_, counts) in counts.iter().enumerate().filter(|(other, _)| *other != index && !refused.contains_key(other)) {
+            for (_, counts) in counts
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != index && !refused.contains_key(other))
+            {
                 for (value, count) in counts {
                     *others.entry(value.clone()).or_default() += count;
                 }
@@ -45,7 +49,13 @@ pub(crate) fn outliers(
             let rows: u64 = own.values().sum();
             let distance = total_variation(own, &others);
             if rows >= FILE_ROWS_MIN && distance > guard.max_total_variation {
-                refused.insert(index, format!("distribution of {}: distance {distance:.3}, allowed {}", guard.column, guard.max_total_variation));
+                refused.insert(
+                    index,
+                    format!(
+                        "distribution of {}: distance {distance:.3}, allowed {}",
+                        guard.column, guard.max_total_variation
+                    ),
+                );
             }
         }
     }
@@ -61,14 +71,19 @@ fn count(
     spool: &std::path::Path,
 ) -> Result<Counts> {
     let column = contract.column(&guard.column).ok_or_else(|| {
-        Failure::input(format!("quality.distribution names column {:?}, which the contract does not have", guard.column))
+        Failure::input(format!(
+            "quality.distribution names column {:?}, which the contract does not have",
+            guard.column
+        ))
     })?;
     let mut rows = Rows::open(content, record, &spec.source, names)?;
-    let mut checker = Checker::new(contract, rows.header(), spool.to_owned()).map_err(|f| f.at(&record.uri))?;
+    let mut checker =
+        Checker::new(contract, rows.header(), spool.to_owned()).map_err(|f| f.at(&record.uri))?;
     let mut counts = Counts::new();
     while let Some(batch) = rows.next_batch()? {
         let checked = checker.check(&batch.batch)?;
-        let texts = cast(checked.accepted.column(column), &DataType::Utf8).map_err(|_| Failure::bug("a column cannot be counted"))?;
+        let texts = cast(checked.accepted.column(column), &DataType::Utf8)
+            .map_err(|_| Failure::bug("a column cannot be counted"))?;
         for text in texts.as_string::<i32>().iter().flatten() {
             let known = counts.len();
             match counts.get_mut(text) {
@@ -77,7 +92,10 @@ fn count(
                     counts.insert(text.to_owned(), 1);
                 }
                 None => {
-                    return Err(Failure::input(format!("column {:?} has more than 1,000 values; quality.distribution is for categories", guard.column)));
+                    return Err(Failure::input(format!(
+                        "column {:?} has more than 1,000 values; quality.distribution is for categories",
+                        guard.column
+                    )));
                 }
             }
         }
@@ -93,5 +111,8 @@ fn total_variation(left: &Counts, right: &Counts) -> f64 {
         counts.get(value).copied().unwrap_or_default() as f64 / total.max(1) as f64
     };
     let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
-    keys.into_iter().map(|key| (share(left, key) - share(right, key)).abs()).sum::<f64>() / 2.0
+    keys.into_iter()
+        .map(|key| (share(left, key) - share(right, key)).abs())
+        .sum::<f64>()
+        / 2.0
 }

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray, StringBuilder, UInt64Array},
+    array::{
+        Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray, StringBuilder, UInt64Array,
+    },
     compute::cast,
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
@@ -42,7 +44,13 @@ const COLUMNS: [(&str, Classification); 4] = [
 ];
 
 impl Quarantine {
-    pub(crate) fn new(workspace: &Workspace, dataset: &Name, buckets: u16, subject: Option<String>, subjects: Pseudonymizer) -> Result<Self> {
+    pub(crate) fn new(
+        workspace: &Workspace,
+        dataset: &Name,
+        buckets: u16,
+        subject: Option<String>,
+        subjects: Pseudonymizer,
+    ) -> Result<Self> {
         let dataset = dataset.quarantine();
         let schema = Arc::new(Schema::new(vec![
             Field::new("row", DataType::UInt64, false),
@@ -52,23 +60,59 @@ impl Quarantine {
         ]));
         let layout = Layout {
             dataset: dataset.clone(),
-            columns: COLUMNS.map(|(name, class)| (name.to_owned(), class)).to_vec(),
+            columns: COLUMNS
+                .map(|(name, class)| (name.to_owned(), class))
+                .to_vec(),
             schema: schema.clone(),
             buckets,
             generation: workspace.lake.versions(&dataset)?.len() as u64 + 1,
         };
-        let writer = SnapshotWriter::new(&workspace.lake, Arc::clone(&workspace.keys), layout, &workspace.spool())?;
-        Ok(Self { writer, dataset, schema, subject, subjects, rows: 0 })
+        let writer = SnapshotWriter::new(
+            &workspace.lake,
+            Arc::clone(&workspace.keys),
+            layout,
+            &workspace.spool(),
+        )?;
+        Ok(Self {
+            writer,
+            dataset,
+            schema,
+            subject,
+            subjects,
+            rows: 0,
+        })
     }
 
     /// A record that is no row of the table.
-    pub(crate) fn malformed(&mut self, row: u64, fields: &[String], totals: &mut Totals) -> Result<()> {
-        let record = serde_json::to_string(fields).map_err(|_| Failure::bug("a record could not be written"))?;
-        self.put(vec![Refused { row, column: "*".into(), rule: "malformed".into(), record, subject: None }], totals)
+    pub(crate) fn malformed(
+        &mut self,
+        row: u64,
+        fields: &[String],
+        totals: &mut Totals,
+    ) -> Result<()> {
+        let record = serde_json::to_string(fields)
+            .map_err(|_| Failure::bug("a record could not be written"))?;
+        self.put(
+            vec![Refused {
+                row,
+                column: "*".into(),
+                rule: "malformed".into(),
+                record,
+                subject: None,
+            }],
+            totals,
+        )
     }
 
     /// The rows of a batch that break the contract; each once, under its first violation.
-    pub(crate) fn violations(&mut self, batch: &RecordBatch, rows: &[u64], checked: &Checked, contract: &Contract, totals: &mut Totals) -> Result<()> {
+    pub(crate) fn violations(
+        &mut self,
+        batch: &RecordBatch,
+        rows: &[u64],
+        checked: &Checked,
+        contract: &Contract,
+        totals: &mut Totals,
+    ) -> Result<()> {
         if checked.violations.is_empty() {
             return Ok(());
         }
@@ -76,8 +120,14 @@ impl Quarantine {
         let mut refused: Vec<Refused> = Vec::new();
         let mut last = None;
         for violation in &checked.violations {
-            let column = violation.column.and_then(|index| contract.columns.get(index)).map_or("*", |c| c.name.as_str());
-            *totals.violations.entry((column.to_owned(), violation.rule.to_owned())).or_default() += 1;
+            let column = violation
+                .column
+                .and_then(|index| contract.columns.get(index))
+                .map_or("*", |c| c.name.as_str());
+            *totals
+                .violations
+                .entry((column.to_owned(), violation.rule.to_owned()))
+                .or_default() += 1;
             if last.replace(violation.row) == Some(violation.row) {
                 if let Some(entry) = refused.last_mut() {
                     entry.column = format!("{},{column}", entry.column);
@@ -91,13 +141,29 @@ impl Quarantine {
     }
 
     /// Every row of a batch, for one reason.
-    pub(crate) fn whole_batch(&mut self, batch: &RecordBatch, rows: &[u64], rule: &str, totals: &mut Totals) -> Result<()> {
+    pub(crate) fn whole_batch(
+        &mut self,
+        batch: &RecordBatch,
+        rows: &[u64],
+        rule: &str,
+        totals: &mut Totals,
+    ) -> Result<()> {
         let texts = texts(batch)?;
-        let refused = (0..batch.num_rows()).map(|at| self.refused(batch, &texts, rows, at, "*", rule)).collect();
+        let refused = (0..batch.num_rows())
+            .map(|at| self.refused(batch, &texts, rows, at, "*", rule))
+            .collect();
         self.put(refused, totals)
     }
 
-    fn refused(&self, batch: &RecordBatch, texts: &[StringArray], rows: &[u64], at: usize, column: &str, rule: &str) -> Refused {
+    fn refused(
+        &self,
+        batch: &RecordBatch,
+        texts: &[StringArray],
+        rows: &[u64],
+        at: usize,
+        column: &str,
+        rule: &str,
+    ) -> Refused {
         let mut record = serde_json::Map::new();
         let mut subject = None;
         for (field, values) in batch.schema().fields().iter().zip(texts) {
@@ -118,7 +184,10 @@ impl Quarantine {
 
     fn put(&mut self, refused: Vec<Refused>, totals: &mut Totals) -> Result<()> {
         for entry in &refused {
-            *totals.violations.entry((entry.column.clone(), entry.rule.clone())).or_default() += 1;
+            *totals
+                .violations
+                .entry((entry.column.clone(), entry.rule.clone()))
+                .or_default() += 1;
         }
         self.write(refused, totals)
     }
@@ -132,8 +201,14 @@ impl Quarantine {
             }
             Arc::new(builder.finish()) as ArrayRef
         };
-        let columns: Vec<ArrayRef> = vec![Arc::new(rows), column(|r| &r.column), column(|r| &r.rule), column(|r| &r.record)];
-        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(|_| Failure::bug("refused rows do not form a batch"))?;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(rows),
+            column(|r| &r.column),
+            column(|r| &r.rule),
+            column(|r| &r.record),
+        ];
+        let batch = RecordBatch::try_new(self.schema.clone(), columns)
+            .map_err(|_| Failure::bug("refused rows do not form a batch"))?;
         let subjects: Vec<_> = refused.iter().map(|r| r.subject).collect();
         self.writer.write(&batch, &subjects)?;
         self.rows += refused.len() as u64;
@@ -142,7 +217,12 @@ impl Quarantine {
     }
 
     /// Stages the quarantine as a snapshot; `None` when nothing was refused.
-    pub(crate) fn finish(self, workspace: &Workspace, run: &RunId, governance: &Governance) -> Result<Option<SnapshotRef>> {
+    pub(crate) fn finish(
+        self,
+        workspace: &Workspace,
+        run: &RunId,
+        governance: &Governance,
+    ) -> Result<Option<SnapshotRef>> {
         if self.rows == 0 {
             return Ok(None);
         }
@@ -158,7 +238,11 @@ impl Quarantine {
                 .iter()
                 .map(|(name, class)| Column {
                     name: (*name).to_owned(),
-                    logical_type: if *name == "row" { "integer".into() } else { "string".into() },
+                    logical_type: if *name == "row" {
+                        "integer".into()
+                    } else {
+                        "string".into()
+                    },
                     classification: *class,
                     protection: "keep".into(),
                     derived_from: Vec::new(),
@@ -167,7 +251,10 @@ impl Quarantine {
             rows: staged.rows,
             files: staged.files,
             subjects: staged.subjects,
-            governance: Governance { classification: Classification::Restricted, ..governance.clone() },
+            governance: Governance {
+                classification: Classification::Restricted,
+                ..governance.clone()
+            },
             contract: None,
             sources: Vec::new(),
             inputs: Vec::new(),
@@ -181,6 +268,10 @@ fn texts(batch: &RecordBatch) -> Result<Vec<StringArray>> {
     batch
         .columns()
         .iter()
-        .map(|column| cast(column, &DataType::Utf8).map(|array| array.as_string::<i32>().clone()).map_err(|_| Failure::input("a refused row cannot be written as text")))
+        .map(|column| {
+            cast(column, &DataType::Utf8)
+                .map(|array| array.as_string::<i32>().clone())
+                .map_err(|_| Failure::input("a refused row cannot be written as text"))
+        })
         .collect()
 }

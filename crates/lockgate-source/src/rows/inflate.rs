@@ -6,7 +6,10 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
 use flate2::read::MultiGzDecoder;
 use lockgate_core::{Digest, Failure, Result, limits};
 
-use crate::{Content, content::{ContentReader, HashingReader}};
+use crate::{
+    Content,
+    content::{ContentReader, HashingReader},
+};
 
 type Raw = BufReader<HashingReader<ContentReader>>;
 
@@ -25,8 +28,10 @@ enum Stage {
 /// Opens the text of `content`; gzip and zstd are recognized by their first bytes.
 pub(crate) fn open(content: &Content, encoding: Option<&str>) -> Result<Text> {
     let label = encoding.unwrap_or("utf-8");
-    let encoding = Encoding::for_label(label.as_bytes())
-        .ok_or_else(|| Failure::input(format!("unknown encoding {label:?}")).hint("use a WHATWG label such as utf-8, windows-1252 or utf-16le"))?;
+    let encoding = Encoding::for_label(label.as_bytes()).ok_or_else(|| {
+        Failure::input(format!("unknown encoding {label:?}"))
+            .hint("use a WHATWG label such as utf-8, windows-1252 or utf-16le")
+    })?;
     let mut raw = BufReader::with_capacity(1 << 16, HashingReader::new(content.reader()));
     let magic: Vec<u8> = raw
         .fill_buf()
@@ -106,7 +111,9 @@ impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
-            io::Error::other("it decompresses to more than 200 times its size, like a decompression bomb")
+            io::Error::other(
+                "it decompresses to more than 200 times its size, like a decompression bomb",
+            )
         })?;
         Ok(read)
     }
@@ -145,7 +152,9 @@ impl Transcoder {
             let (result, used, written, bad) = self.decoder.decode_to_utf8(input, buffer, self.end);
             self.at += used;
             if bad {
-                return Err(io::Error::other("it holds bytes that are not valid in the declared encoding"));
+                return Err(io::Error::other(
+                    "it holds bytes that are not valid in the declared encoding",
+                ));
             }
             self.finished = self.end && result == CoderResult::InputEmpty;
             if written > 0 {

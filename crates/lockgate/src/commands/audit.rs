@@ -5,7 +5,10 @@ use lockgate_pipeline::{audit, workspace};
 use lockgate_proof::LogReader;
 use serde_json::json;
 
-use crate::{cli::{AuditCommand, Format, Global}, environment, output};
+use crate::{
+    cli::{AuditCommand, Format, Global},
+    environment, output,
+};
 
 pub fn audit(global: &Global, command: &AuditCommand) -> Result<()> {
     let root = super::find_root(global, None)?;
@@ -17,7 +20,12 @@ pub fn audit(global: &Global, command: &AuditCommand) -> Result<()> {
             log.verify()?;
             let summary = json!({"events": log.size(), "root": log.root_hash().to_string(), "key": key.to_string()});
             match global.format {
-                Format::Table => output::line(&format!("{} {} events, root {}, signed by {key}", output::verdict(true, "whole:"), log.size(), log.root_hash())),
+                Format::Table => output::line(&format!(
+                    "{} {} events, root {}, signed by {key}",
+                    output::verdict(true, "whole:"),
+                    log.size(),
+                    log.root_hash()
+                )),
                 _ => output::json(global, &summary)?,
             }
             Ok(())
@@ -45,9 +53,20 @@ fn tail(global: &Global, log: &LogReader, lines: u64) -> Result<()> {
         }
         return Ok(());
     }
-    output::rows(global, &["#", "time", "event", "about", "actor"], &events, |(index, event)| {
-        vec![index.to_string(), event.time.to_string(), event.kind.clone(), event.about.clone(), event.actor.clone()]
-    })
+    output::rows(
+        global,
+        &["#", "time", "event", "about", "actor"],
+        &events,
+        |(index, event)| {
+            vec![
+                index.to_string(),
+                event.time.to_string(),
+                event.kind.clone(),
+                event.about.clone(),
+                event.actor.clone(),
+            ]
+        },
+    )
 }
 
 /// The proof in the terms of RFC 6962: leaf, index, path, and the checkpoint that it leads to.
@@ -57,7 +76,11 @@ fn prove(global: &Global, log: &LogReader, key: &str, wanted: &str) -> Result<()
         Err(_) => find(log, wanted)?,
     };
     let proof = log.prove(index)?;
-    let leaf = log.leaves(index).next().ok_or_else(|| Failure::input(format!("there is no event {index}")))??.1;
+    let leaf = log
+        .leaves(index)
+        .next()
+        .ok_or_else(|| Failure::input(format!("there is no event {index}")))??
+        .1;
     proof.verify(&leaf, log.root_hash())?;
     let text = String::from_utf8_lossy(&leaf).into_owned();
     match global.format {
@@ -69,10 +92,16 @@ fn prove(global: &Global, log: &LogReader, key: &str, wanted: &str) -> Result<()
             }
             output::line(&format!("root       {}", log.root_hash()));
             output::line(&format!("key        {key}"));
-            output::line(&output::verdict(true, "the path leads from the event to the signed root"));
+            output::line(&output::verdict(
+                true,
+                "the path leads from the event to the signed root",
+            ));
             Ok(())
         }
-        _ => output::json(global, &json!({"leaf": text, "proof": proof, "checkpoint": log.checkpoint()?, "key": key})),
+        _ => output::json(
+            global,
+            &json!({"leaf": text, "proof": proof, "checkpoint": log.checkpoint()?, "key": key}),
+        ),
     }
 }
 
@@ -83,5 +112,6 @@ fn find(log: &LogReader, id: &str) -> Result<u64> {
             return Ok(index);
         }
     }
-    Err(Failure::input(format!("there is no event {id:?}")).hint("name its index or its id, as `lockgate audit tail` prints them"))
+    Err(Failure::input(format!("there is no event {id:?}"))
+        .hint("name its index or its id, as `lockgate audit tail` prints them"))
 }

@@ -1,19 +1,30 @@
 //! `lockgate run` and `lockgate ingest`.
 
 use lockgate_core::{Failure, Name, Result, RunId};
-use lockgate_pipeline::{Pipeline, Workspace, ingest::{self, Outcome}};
+use lockgate_pipeline::{
+    Pipeline, Workspace,
+    ingest::{self, Outcome},
+};
 use lockgate_source::Trust;
 use serde::Serialize;
 
-use crate::{cli::{Format, Global, IngestArgs, RunArgs}, output::{self, Terminal}};
+use crate::{
+    cli::{Format, Global, IngestArgs, RunArgs},
+    output::{self, Terminal},
+};
 
 /// Reads the pipeline and applies what the command line says about its sources.
 pub fn read_pipeline(args: &RunArgs) -> Result<Pipeline> {
     let mut pipeline = Pipeline::read(&args.pipeline)?;
     for setting in &args.source {
         let (name, uri) = split(setting)?;
-        let here = std::env::current_dir().map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
-        let uri = if uri.contains("://") { uri.to_owned() } else { here.join(uri).to_string_lossy().into_owned() };
+        let here = std::env::current_dir()
+            .map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
+        let uri = if uri.contains("://") {
+            uri.to_owned()
+        } else {
+            here.join(uri).to_string_lossy().into_owned()
+        };
         source(&mut pipeline, name)?.uri = uri;
     }
     for setting in &args.trust {
@@ -27,13 +38,23 @@ pub fn read_pipeline(args: &RunArgs) -> Result<Pipeline> {
 }
 
 fn split(setting: &str) -> Result<(&str, &str)> {
-    setting.split_once('=').ok_or_else(|| Failure::usage(format!("{setting:?} is not NAME=VALUE")))
+    setting
+        .split_once('=')
+        .ok_or_else(|| Failure::usage(format!("{setting:?} is not NAME=VALUE")))
 }
 
-fn source<'p>(pipeline: &'p mut Pipeline, name: &str) -> Result<&'p mut lockgate_source::SourceSpec> {
+fn source<'p>(
+    pipeline: &'p mut Pipeline,
+    name: &str,
+) -> Result<&'p mut lockgate_source::SourceSpec> {
     let name: Name = name.parse()?;
     let failure = Failure::usage(format!("the pipeline has no source {name}"));
-    pipeline.file.sources.get_mut(&name).map(|ingest| &mut ingest.source).ok_or(failure)
+    pipeline
+        .file
+        .sources
+        .get_mut(&name)
+        .map(|ingest| &mut ingest.source)
+        .ok_or(failure)
 }
 
 pub fn ingest(global: &Global, args: &IngestArgs) -> Result<()> {
@@ -41,17 +62,32 @@ pub fn ingest(global: &Global, args: &IngestArgs) -> Result<()> {
     let (_setup, mut workspace) = super::open(global, Some(&args.run.pipeline))?;
     let only = args.only.as_deref().map(str::parse::<Name>).transpose()?;
     let progress = Terminal::new(global);
-    let outcomes = ingest_sources(&mut workspace, &pipeline, only.as_ref(), &RunId::generate(), &progress)?;
+    let outcomes = ingest_sources(
+        &mut workspace,
+        &pipeline,
+        only.as_ref(),
+        &RunId::generate(),
+        &progress,
+    )?;
     progress.finish();
     report(global, &outcomes)
 }
 
-fn ingest_sources(workspace: &mut Workspace, pipeline: &Pipeline, only: Option<&Name>, run: &RunId, progress: &Terminal) -> Result<Vec<Outcome>> {
+fn ingest_sources(
+    workspace: &mut Workspace,
+    pipeline: &Pipeline,
+    only: Option<&Name>,
+    run: &RunId,
+    progress: &Terminal,
+) -> Result<Vec<Outcome>> {
     let names: Vec<Name> = match only {
         Some(name) => vec![name.clone()],
         None => pipeline.file.sources.keys().cloned().collect(),
     };
-    names.iter().map(|name| ingest::ingest(workspace, pipeline, name, run, progress)).collect()
+    names
+        .iter()
+        .map(|name| ingest::ingest(workspace, pipeline, name, run, progress))
+        .collect()
 }
 
 /// What a run came to.
@@ -71,7 +107,13 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<()> {
     if global.format == Format::Table {
         report(global, &ingested)
     } else {
-        output::json(global, &Report { run: run.to_string(), ingested })
+        output::json(
+            global,
+            &Report {
+                run: run.to_string(),
+                ingested,
+            },
+        )
     }
 }
 
@@ -80,11 +122,22 @@ fn report(global: &Global, outcomes: &[Outcome]) -> Result<()> {
         return output::json(global, &outcomes);
     }
     for outcome in outcomes {
-        let unchanged = if outcome.unchanged { " (unchanged)" } else { "" };
-        output::line(&format!("{}{unchanged}  manifest {}", outcome.snapshot, outcome.snapshot.manifest));
+        let unchanged = if outcome.unchanged {
+            " (unchanged)"
+        } else {
+            ""
+        };
+        output::line(&format!(
+            "{}{unchanged}  manifest {}",
+            outcome.snapshot, outcome.snapshot.manifest
+        ));
         output::line(&format!(
             "  {} rows read = {} committed + {} quarantined; {} data subjects; {} values transformed",
-            outcome.rows_read, outcome.rows_committed, outcome.rows_quarantined, outcome.subjects, outcome.transformations
+            outcome.rows_read,
+            outcome.rows_committed,
+            outcome.rows_quarantined,
+            outcome.subjects,
+            outcome.transformations
         ));
         for source in &outcome.sources {
             output::line(&format!("  source {source}"));
@@ -96,7 +149,10 @@ fn report(global: &Global, outcomes: &[Outcome]) -> Result<()> {
             output::line(&format!("    {count:>8}  {column}: {rule}"));
         }
         for finding in &outcome.findings {
-            output::line(&format!("    {:>8}  {} in {}: {}", finding.count, finding.entity, finding.column, finding.operator));
+            output::line(&format!(
+                "    {:>8}  {} in {}: {}",
+                finding.count, finding.entity, finding.column, finding.operator
+            ));
         }
     }
     Ok(())

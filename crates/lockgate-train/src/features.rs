@@ -1,0 +1,149 @@
+//! From rows to features: which columns are numbers, which are categories, and which rows are
+//! held out.
+
+use std::collections::BTreeSet;
+
+use arrow::{
+    array::{Array as _, AsArray as _, RecordBatch},
+    compute::{cast, concat_batches},
+    datatypes::{DataType, Float64Type},
+};
+use lockgate_core::{Failure, Result};
+use serde::{Deserialize, Serialize};
+
+/// Categories of one column; more than this is no category.
+const CATEGORIES_MAX: usize = 1_000;
+
+/// Which side of the split a row is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Train,
+    Held,
+}
+
+/// The side of a row, decided by its subject so that nobody is on both sides; a row about nobody
+/// is decided by its place. SplitMix64 (Steele, Lea and Flood 2014) over the seed.
+pub fn part_of(subject: Option<&[u8]>, row: u64, seed: u64, holdout: f64) -> Part {
+    let key = subject.and_then(|s| s.first_chunk::<8>()).map_or(row, |bytes| u64::from_be_bytes(*bytes));
+    let mut z = key ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    if (z >> 11) as f64 / (1u64 << 53) as f64 >= holdout { Part::Train } else { Part::Held }
+}
+
+/// How one column becomes features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// One number; missing is NaN.
+    Number { name: String },
+    /// One number for each category, in order; an unknown category is all zeros.
+    OneHot { name: String, categories: Vec<String> },
+}
+
+impl Encoding {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Number { name } | Self::OneHot { name, .. } => name,
+        }
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Number { .. } => 1,
+            Self::OneHot { categories, .. } => categories.len(),
+        }
+    }
+}
+
+/// Rows as numbers: numeric columns first, then categories, as the exported graph orders them.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    pub encodings: Vec<Encoding>,
+    pub rows: usize,
+    pub width: usize,
+    /// Row-major, rounded to what a float holds, since that is what the model will get.
+    pub values: Vec<f32>,
+    pub labels: Vec<bool>,
+}
+
+impl Matrix {
+    /// Reads features and labels out of training rows.
+    pub fn new(batches: &[RecordBatch], label: &str, positive: &str, exclude: &[String]) -> Result<Self> {
+        let first = batches.first().ok_or_else(|| Failure::input("there is no row to train on"))?;
+        let table = concat_batches(&first.schema(), batches).map_err(|_| Failure::bug("training rows do not form a table"))?;
+        let text = |name: &str| -> Result<arrow::array::StringArray> {
+            let column = table.column_by_name(name).ok_or_else(|| Failure::input(format!("the feature set has no column {name:?}")))?;
+            let texts = cast(column, &DataType::Utf8).map_err(|_| Failure::input(format!("column {name:?} is not text")))?;
+            Ok(texts.as_string::<i32>().clone())
+        };
+        let labels = text(label)?;
+        if labels.null_count() > 0 {
+            return Err(Failure::input(format!("label {label:?} is null in some rows")).hint("filter them out in the feature set's SQL"));
+        }
+        let labels: Vec<bool> = labels.iter().map(|value| value == Some(positive)).collect();
+        if labels.iter().all(|l| *l) || !labels.iter().any(|l| *l) {
+            return Err(Failure::input(format!("label {label:?} is the same in every training row")).hint("is training.positive one of its values?"));
+        }
+        let (mut numbers, mut categories) = (Vec::new(), Vec::new());
+        for field in table.schema().fields() {
+            if field.name() == label || exclude.contains(field.name()) {
+                continue;
+            }
+            match field.data_type() {
+                DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::UInt64 | DataType::Int32 => {
+                    let values = cast(table.column_by_name(field.name()).ok_or_else(|| Failure::bug("a column vanished"))?, &DataType::Float64)
+                        .map_err(|_| Failure::input(format!("column {:?} is not a number", field.name())))?;
+                    let values: Vec<f32> = values.as_primitive::<Float64Type>().iter().map(|v| v.map_or(f32::NAN, |v| v as f32)).collect();
+                    numbers.push((Encoding::Number { name: field.name().clone() }, values));
+                }
+                DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => {
+                    let values = text(field.name())?;
+                    let known: BTreeSet<&str> = values.iter().flatten().collect();
+                    if known.len() > CATEGORIES_MAX {
+                        return Err(Failure::input(format!("column {:?} has more than 1,000 values", field.name()))
+                            .hint("exclude it under training.exclude; an identifier is no feature"));
+                    }
+                    let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
+                    categories.push((Encoding::OneHot { name: field.name().clone(), categories: known }, values));
+                }
+                other => {
+                    return Err(Failure::input(format!("column {:?} of type {other} is no feature", field.name()))
+                        .hint("exclude it under training.exclude, or cast it in the feature set's SQL"));
+                }
+            }
+        }
+        let rows = table.num_rows();
+        let encodings: Vec<Encoding> = numbers.iter().map(|(e, _)| e.clone()).chain(categories.iter().map(|(e, _)| e.clone())).collect();
+        let width: usize = encodings.iter().map(Encoding::width).sum();
+        if width == 0 {
+            return Err(Failure::input("the feature set has no feature left"));
+        }
+        let mut values = vec![0f32; rows * width];
+        for (row, target) in values.chunks_mut(width).enumerate() {
+            let mut at = 0;
+            for (_, column) in &numbers {
+                if let (Some(slot), Some(value)) = (target.get_mut(at), column.get(row)) {
+                    *slot = *value;
+                }
+                at += 1;
+            }
+            for (encoding, column) in &categories {
+                let Encoding::OneHot { categories, .. } = encoding else { continue };
+                if column.is_valid(row)
+                    && let Ok(place) = categories.binary_search_by(|c| c.as_str().cmp(column.value(row)))
+                    && let Some(slot) = target.get_mut(at + place)
+                {
+                    *slot = 1.0;
+                }
+                at += encoding.width();
+            }
+        }
+        Ok(Self { encodings, rows, width, values, labels })
+    }
+
+    /// How many of the columns are numbers.
+    pub(crate) fn numbers(&self) -> usize {
+        self.encodings.iter().filter(|e| matches!(e, Encoding::Number { .. })).count()
+    }
+}
