@@ -16,18 +16,8 @@ pub fn bin(root: &Path) -> PathBuf {
 
 /// nextest: the machine's own where it has one.
 pub fn nextest(root: &Path) -> String {
-    let own = Command::new("cargo-nextest")
-        .arg("--version")
-        .output()
-        .is_ok();
-    if own {
-        "cargo-nextest".to_owned()
-    } else {
-        bin(root)
-            .join("cargo-nextest")
-            .to_string_lossy()
-            .into_owned()
-    }
+    let own = Command::new("cargo-nextest").arg("--version").output().is_ok();
+    if own { "cargo-nextest".to_owned() } else { bin(root).join("cargo-nextest").to_string_lossy().into_owned() }
 }
 
 /// Installs what `tests/judges.txt` and `tests/debian.txt` pin, unless it is there already.
@@ -44,18 +34,9 @@ pub fn install(root: &Path) -> Result<()> {
     run(root, "python3", &["-m", "venv", "target/judges"])?;
     let pip = bin(root).join("pip").to_string_lossy().into_owned();
     let quiet = ["install", "--quiet", "--disable-pip-version-check"];
-    run(
-        root,
-        &pip,
-        &[&quiet[..], &["--requirement", "tests/judges.txt"]].concat(),
-    )?;
+    run(root, &pip, &[&quiet[..], &["--requirement", "tests/judges.txt"]].concat())?;
     // These declare a newer Python than they need, or nothing else of the list.
-    let alone = [
-        "--no-deps",
-        "--ignore-requires-python",
-        "--requirement",
-        "tests/judges-alone.txt",
-    ];
+    let alone = ["--no-deps", "--ignore-requires-python", "--requirement", "tests/judges-alone.txt"];
     run(root, &pip, &[&quiet[..], &alone].concat())?;
     fs::write(stamp, wanted)?;
     Ok(())
@@ -72,10 +53,7 @@ fn debian(root: &Path) -> Result<()> {
             !status.is_ok_and(|output| output.status.success())
         })
         .collect();
-    let is_root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout == b"0\n");
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     if missing.is_empty() || !is_root || !Path::new("/usr/bin/apt-get").exists() {
         return Ok(());
     }

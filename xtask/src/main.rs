@@ -41,10 +41,7 @@ enum Task {
 }
 
 fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask lies in the workspace")?
-        .to_owned();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?.to_owned();
     match Cli::parse().task {
         Task::Test => test(&root),
         Task::Setup => judges::install(&root),
@@ -54,18 +51,7 @@ fn main() -> Result<()> {
         }
         Task::Bench { name, args } => {
             judges::install(&root)?;
-            run(
-                &root,
-                "cargo",
-                &[
-                    "build",
-                    "--release",
-                    "--package",
-                    "lockgate",
-                    "--package",
-                    "lockgate-benches",
-                ],
-            )?;
+            run(&root, "cargo", &["build", "--release", "--package", "lockgate", "--package", "lockgate-benches"])?;
             let program = root.join("target/release/lockgate-benches");
             let mut all = vec![name.as_str()];
             all.extend(args.iter().map(String::as_str));
@@ -80,49 +66,18 @@ fn test(root: &Path) -> Result<()> {
     let bin = judges::bin(root);
     let deny = bin.join("cargo-deny").to_string_lossy().into_owned();
     let nextest = judges::nextest(root);
-    step("format", || {
-        run(root, "cargo", &["fmt", "--all", "--check"])
-    })?;
+    step("format", || run(root, "cargo", &["fmt", "--all", "--check"]))?;
     step("crate map", || map::check(root))?;
     step("lints", || {
-        run(
-            root,
-            "cargo",
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--quiet",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        )
+        run(root, "cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
     })?;
     step("licences and duplicates", || {
-        run(
-            root,
-            &deny,
-            &[
-                "--log-level",
-                "error",
-                "check",
-                "licenses",
-                "bans",
-                "sources",
-            ],
-        )
+        run(root, &deny, &["--log-level", "error", "check", "licenses", "bans", "sources"])
     })?;
-    step("build", || {
-        run(root, "cargo", &["build", "--workspace", "--quiet"])
-    })?;
+    step("build", || run(root, "cargo", &["build", "--workspace", "--quiet"]))?;
     step("generated files", || generate::check(root))?;
-    step("tests", || {
-        run(root, &nextest, &["nextest", "run", "--workspace"])
-    })?;
-    step("examples in the documentation", || {
-        run(root, "cargo", &["test", "--workspace", "--doc", "--quiet"])
-    })?;
+    step("tests", || run(root, &nextest, &["nextest", "run", "--workspace"]))?;
+    step("examples in the documentation", || run(root, "cargo", &["test", "--workspace", "--doc", "--quiet"]))?;
     println!("all passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
@@ -148,10 +103,7 @@ fn run(root: &Path, program: &str, args: &[&str]) -> Result<()> {
 }
 
 fn output(root: &Path, program: &Path, args: &[&str]) -> Result<String> {
-    let output = Command::new(program)
-        .args(args)
-        .current_dir(root)
-        .output()?;
+    let output = Command::new(program).args(args).current_dir(root).output()?;
     if !output.status.success() {
         bail!("`{} {}` failed", program.display(), args.join(" "));
     }

@@ -5,9 +5,7 @@ use std::{path::Path, str::FromStr as _, time::Duration};
 use lockgate_core::{Failure, Result};
 use sqlx::{
     Row as _, SqlitePool,
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-    },
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use tokio::runtime::Handle;
 
@@ -31,13 +29,8 @@ impl SqliteCatalog {
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true);
         let pool = runtime.block_on(async {
-            let pool = SqlitePoolOptions::new()
-                .max_connections(1)
-                .connect_with(options)
-                .await?;
-            let check: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-                .fetch_one(&pool)
-                .await?;
+            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+            let check: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&pool).await?;
             if check != "ok" {
                 return Err(sqlx::Error::Protocol("the file is damaged".into()));
             }
@@ -45,13 +38,8 @@ impl SqliteCatalog {
             Ok(pool)
         });
         let pool = pool.map_err(|error: sqlx::Error| {
-            Failure::integrity(format!(
-                "the catalog {} cannot be used: {error}",
-                path.display()
-            ))
-            .hint(
-                "it is only an index: run `lockgate catalog rebuild` to make it anew from the lake",
-            )
+            Failure::integrity(format!("the catalog {} cannot be used: {error}", path.display()))
+                .hint("it is only an index: run `lockgate catalog rebuild` to make it anew from the lake")
         })?;
         Ok(Self { pool, runtime })
     }
@@ -61,9 +49,7 @@ impl SqliteCatalog {
 const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001_catalog.sql")];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
-    let applied: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(pool)
-        .await?;
+    let applied: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(pool).await?;
     if applied as usize > MIGRATIONS.len() {
         return Err(sqlx::Error::Protocol("a newer Lockgate wrote it".into()));
     }
@@ -72,9 +58,7 @@ async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
     }
     // One migration, one number: there is nothing to bind in a PRAGMA.
-    sqlx::raw_sql("PRAGMA user_version = 1")
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await?;
     transaction.commit().await
 }
 
@@ -97,19 +81,12 @@ impl Catalog for SqliteCatalog {
         .bind(run.started.to_string())
         .bind(run.finished.map(|t| t.to_string()))
         .bind(&run.outcome);
-        self.runtime
-            .block_on(query.execute(&self.pool))
-            .map(|_| ())
-            .map_err(failed)
+        self.runtime.block_on(query.execute(&self.pool)).map(|_| ()).map_err(failed)
     }
 
     fn close_open_runs(&self) -> Result<u64> {
-        let query =
-            sqlx::query("UPDATE runs SET outcome = 'interrupted' WHERE outcome = 'running'");
-        self.runtime
-            .block_on(query.execute(&self.pool))
-            .map(|done| done.rows_affected())
-            .map_err(failed)
+        let query = sqlx::query("UPDATE runs SET outcome = 'interrupted' WHERE outcome = 'running'");
+        self.runtime.block_on(query.execute(&self.pool)).map(|done| done.rows_affected()).map_err(failed)
     }
 
     fn put_snapshot(&self, snapshot: &Snapshot, edges: &[Edge]) -> Result<()> {
@@ -158,27 +135,18 @@ impl Catalog for SqliteCatalog {
         .bind(&gate.gate)
         .bind(gate.passed)
         .bind(&gate.detail);
-        self.runtime
-            .block_on(query.execute(&self.pool))
-            .map(|_| ())
-            .map_err(failed)
+        self.runtime.block_on(query.execute(&self.pool)).map(|_| ()).map_err(failed)
     }
 
     fn runs(&self, limit: u32) -> Result<Vec<Run>> {
         let query = sqlx::query("SELECT * FROM runs ORDER BY id DESC LIMIT $1").bind(limit);
-        let rows = self
-            .runtime
-            .block_on(query.fetch_all(&self.pool))
-            .map_err(failed)?;
+        let rows = self.runtime.block_on(query.fetch_all(&self.pool)).map_err(failed)?;
         rows.iter().map(run).collect()
     }
 
     fn snapshots(&self) -> Result<Vec<Snapshot>> {
         let query = sqlx::query("SELECT * FROM snapshots ORDER BY dataset, version");
-        let rows = self
-            .runtime
-            .block_on(query.fetch_all(&self.pool))
-            .map_err(failed)?;
+        let rows = self.runtime.block_on(query.fetch_all(&self.pool)).map_err(failed)?;
         let read = |row: &SqliteRow| {
             Ok(Snapshot {
                 manifest: row.try_get("manifest")?,
@@ -193,18 +161,12 @@ impl Catalog for SqliteCatalog {
                 purpose: row.try_get("purpose")?,
             })
         };
-        rows.iter()
-            .map(read)
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(failed)
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed)
     }
 
     fn gates(&self, run: &str) -> Result<Vec<Gate>> {
         let query = sqlx::query("SELECT * FROM gates WHERE run = $1 ORDER BY gate").bind(run);
-        let rows = self
-            .runtime
-            .block_on(query.fetch_all(&self.pool))
-            .map_err(failed)?;
+        let rows = self.runtime.block_on(query.fetch_all(&self.pool)).map_err(failed)?;
         let read = |row: &SqliteRow| {
             Ok(Gate {
                 run: row.try_get("run")?,
@@ -213,10 +175,7 @@ impl Catalog for SqliteCatalog {
                 detail: row.try_get("detail")?,
             })
         };
-        rows.iter()
-            .map(read)
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(failed)
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed)
     }
 
     fn lineage(&self, dataset: &str, column: Option<&str>) -> Result<Vec<Edge>> {
@@ -230,10 +189,7 @@ impl Catalog for SqliteCatalog {
         )
         .bind(dataset)
         .bind(column);
-        let rows = self
-            .runtime
-            .block_on(query.fetch_all(&self.pool))
-            .map_err(failed)?;
+        let rows = self.runtime.block_on(query.fetch_all(&self.pool)).map_err(failed)?;
         let read = |row: &SqliteRow| {
             Ok(Edge {
                 from_dataset: row.try_get(0)?,
@@ -244,22 +200,15 @@ impl Catalog for SqliteCatalog {
                 transformation: row.try_get(5)?,
             })
         };
-        rows.iter()
-            .map(read)
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(failed)
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed)
     }
 }
 
 fn run(row: &SqliteRow) -> Result<Run> {
     let text = |column: &str| row.try_get::<String, _>(column).map_err(failed);
-    let damaged = |_| {
-        Failure::integrity("the catalog holds a malformed run")
-            .hint("run `lockgate catalog rebuild`")
-    };
+    let damaged = |_| Failure::integrity("the catalog holds a malformed run").hint("run `lockgate catalog rebuild`");
     Ok(Run {
-        id: serde_json::from_value(text("id")?.into())
-            .map_err(|_| Failure::bug("a run has no id"))?,
+        id: serde_json::from_value(text("id")?.into()).map_err(|_| Failure::bug("a run has no id"))?,
         pipeline: text("pipeline")?.parse().map_err(damaged)?,
         pipeline_digest: text("pipeline_digest")?,
         purpose: text("purpose")?,
@@ -283,8 +232,7 @@ mod tests {
     fn what_is_put_twice_is_there_once() {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let catalog =
-            SqliteCatalog::open(&dir.path().join("c.db"), runtime.handle().clone()).unwrap();
+        let catalog = SqliteCatalog::open(&dir.path().join("c.db"), runtime.handle().clone()).unwrap();
         let mut run = Run {
             id: RunId::generate(),
             pipeline: "p".parse().unwrap(),
@@ -321,9 +269,7 @@ mod tests {
             transformation: "mask".into(),
         };
         for _ in 0..2 {
-            catalog
-                .put_snapshot(&snapshot, std::slice::from_ref(&edge))
-                .unwrap();
+            catalog.put_snapshot(&snapshot, std::slice::from_ref(&edge)).unwrap();
         }
         assert_eq!(catalog.snapshots().unwrap(), [snapshot]);
         assert_eq!(catalog.lineage("s", Some("a")).unwrap(), [edge]);
@@ -334,11 +280,7 @@ mod tests {
     fn a_damaged_file_is_named_with_the_way_out() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.db");
-        std::fs::write(
-            &path,
-            b"this is not a database, but it is long enough to look at",
-        )
-        .unwrap();
+        std::fs::write(&path, b"this is not a database, but it is long enough to look at").unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let failure = SqliteCatalog::open(&path, runtime.handle().clone()).unwrap_err();
         assert_eq!(failure.fault(), lockgate_core::Fault::Integrity);

@@ -16,12 +16,7 @@ pub enum Classification {
 
 impl Classification {
     /// Every class, least protected first.
-    pub const ALL: [Self; 4] = [
-        Self::Public,
-        Self::Internal,
-        Self::Confidential,
-        Self::Restricted,
-    ];
+    pub const ALL: [Self; 4] = [Self::Public, Self::Internal, Self::Confidential, Self::Restricted];
 
     /// The lowercase word used in contracts, key names and policies.
     pub const fn as_str(self) -> &'static str {

@@ -49,11 +49,7 @@ struct Inner {
 
 impl Failure {
     pub fn new(fault: Fault, what: impl fmt::Display) -> Self {
-        Self(Box::new(Inner {
-            fault,
-            what: what.to_string(),
-            hint: None,
-        }))
+        Self(Box::new(Inner { fault, what: what.to_string(), hint: None }))
     }
 
     pub fn findings(what: impl fmt::Display) -> Self {
@@ -84,13 +80,13 @@ impl Failure {
         use std::io::ErrorKind as K;
         let what = format!("cannot {action} {}: {error}", path.display());
         match error.kind() {
-            K::StorageFull | K::QuotaExceeded => Self::unreachable(what)
-                .hint("free some space and run the same command again; nothing was lost"),
-            K::ReadOnlyFilesystem => Self::unreachable(what)
-                .hint("choose a workspace on a writable disk with --workspace"),
-            K::PermissionDenied => {
-                Self::unreachable(what).hint("check the owner and the mode of that path")
+            K::StorageFull | K::QuotaExceeded => {
+                Self::unreachable(what).hint("free some space and run the same command again; nothing was lost")
             }
+            K::ReadOnlyFilesystem => {
+                Self::unreachable(what).hint("choose a workspace on a writable disk with --workspace")
+            }
+            K::PermissionDenied => Self::unreachable(what).hint("check the owner and the mode of that path"),
             _ => Self::input(what),
         }
     }

@@ -27,10 +27,7 @@ impl Timestamp {
 pub struct Clock;
 
 impl Clock {
-    #[expect(
-        clippy::unused_self,
-        reason = "a clock that tests can replace is passed as a value"
-    )]
+    #[expect(clippy::unused_self, reason = "a clock that tests can replace is passed as a value")]
     pub fn now(self) -> Timestamp {
         Timestamp(Utc::now().timestamp_millis())
     }
@@ -53,12 +50,9 @@ impl FromStr for Timestamp {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self> {
-        DateTime::parse_from_rfc3339(text)
-            .map(|time| Self(time.timestamp_millis()))
-            .map_err(|_| {
-                Failure::input("not a point in time")
-                    .hint("write it as RFC 3339, for example 2026-11-22T10:00:00Z")
-            })
+        DateTime::parse_from_rfc3339(text).map(|time| Self(time.timestamp_millis())).map_err(|_| {
+            Failure::input("not a point in time").hint("write it as RFC 3339, for example 2026-11-22T10:00:00Z")
+        })
     }
 }
 
@@ -70,8 +64,6 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }

@@ -20,10 +20,8 @@ pub fn read_text(path: &Path) -> Result<String> {
         .read_to_string(&mut text)
         .map_err(|e| Failure::io("read", path, &e))?;
     if size as u64 > limits::CONFIG_BYTES_MAX {
-        return Err(
-            Failure::input(format!("{} is larger than 1 MiB", path.display()))
-                .hint("this is a limit for configuration, contract, policy and SQL files"),
-        );
+        return Err(Failure::input(format!("{} is larger than 1 MiB", path.display()))
+            .hint("this is a limit for configuration, contract, policy and SQL files"));
     }
     Ok(text)
 }
@@ -32,17 +30,13 @@ pub fn read_text(path: &Path) -> Result<String> {
 pub fn parse<T: DeserializeOwned>(text: &str, file: &str) -> Result<T> {
     serde_saphyr::from_str(text).map_err(|error| {
         let error = error.without_snippet();
-        let place = error.location().map_or_else(
-            || file.to_owned(),
-            |at| format!("{file}:{}:{}", at.line(), at.column()),
-        );
+        let place =
+            error.location().map_or_else(|| file.to_owned(), |at| format!("{file}:{}:{}", at.line(), at.column()));
         match error {
-            serde_saphyr::Error::SerdeUnknownField {
-                field, expected, ..
-            } => unknown(field, expected, "key").at(place),
-            serde_saphyr::Error::SerdeUnknownVariant {
-                variant, expected, ..
-            } => unknown(variant, expected, "value").at(place),
+            serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => unknown(field, expected, "key").at(place),
+            serde_saphyr::Error::SerdeUnknownVariant { variant, expected, .. } => {
+                unknown(variant, expected, "value").at(place)
+            }
             other => {
                 let text = other.to_string();
                 let what = text.split(" at line ").next().unwrap_or(&text);
@@ -83,9 +77,6 @@ mod tests {
     #[test]
     fn a_wrong_type_names_its_place() {
         let failure = parse::<Thing>("purpose: x\nsources: [a]\n", "p.yaml").unwrap_err();
-        assert!(
-            failure.to_string().starts_with("p.yaml:2:11: "),
-            "{failure}"
-        );
+        assert!(failure.to_string().starts_with("p.yaml:2:11: "), "{failure}");
     }
 }

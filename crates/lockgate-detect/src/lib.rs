@@ -61,10 +61,7 @@ impl Engine {
     ///
     /// # Panics
     /// Never: the patterns are constants, and a test builds them.
-    #[expect(
-        clippy::expect_used,
-        reason = "the patterns are constants that a test compiles"
-    )]
+    #[expect(clippy::expect_used, reason = "the patterns are constants that a test compiles")]
     pub fn new() -> Self {
         let patterns: Vec<&str> = RECOGNIZERS.iter().map(|r| r.pattern).collect();
         let regex = Regex::builder()
@@ -97,9 +94,7 @@ impl Engine {
         for (index, recognizer) in RECOGNIZERS.iter().enumerate().skip(first.as_usize()) {
             let stop = end.take().or_else(|| {
                 let id = PatternID::new(index).ok()?;
-                let input = Input::new(text)
-                    .range(start..)
-                    .anchored(Anchored::Pattern(id));
+                let input = Input::new(text).range(start..).anchored(Anchored::Pattern(id));
                 self.regex.search(&input).map(|hit| hit.end())
             });
             let Some(stop) = stop else { continue };
@@ -129,14 +124,11 @@ impl Default for Engine {
 
 /// Every recognizer needs a digit, an at sign or a scheme; most text has none of them.
 fn worth_scanning(text: &[u8]) -> bool {
-    text.iter().any(|b| b.is_ascii_digit() || *b == b'@')
-        || memchr::memmem::find(text, b"://").is_some()
+    text.iter().any(|b| b.is_ascii_digit() || *b == b'@') || memchr::memmem::find(text, b"://").is_some()
 }
 
 fn next_character(text: &str, at: usize) -> usize {
-    text.get(at..)
-        .and_then(|rest| rest.chars().next())
-        .map_or(at + 1, |c| at + c.len_utf8())
+    text.get(at..).and_then(|rest| rest.chars().next()).map_or(at + 1, |c| at + c.len_utf8())
 }
 
 #[cfg(test)]

@@ -19,12 +19,7 @@ const fn recognizer(
     pattern: &'static str,
     validate: Validator,
 ) -> Recognizer {
-    Recognizer {
-        name,
-        entity: Entity(entity),
-        pattern,
-        validate,
-    }
+    Recognizer { name, entity: Entity(entity), pattern, validate }
 }
 
 pub(crate) static RECOGNIZERS: &[Recognizer] = &[
@@ -35,26 +30,11 @@ pub(crate) static RECOGNIZERS: &[Recognizer] = &[
         r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z]{2,24}",
         validate::email,
     ),
-    recognizer(
-        "url",
-        "URL",
-        r#"(?i:https?|ftps?|s3|file)://[^\s"'<>\\]{1,2000}"#,
-        validate::url,
-    ),
+    recognizer("url", "URL", r#"(?i:https?|ftps?|s3|file)://[^\s"'<>\\]{1,2000}"#, validate::url),
     // ISO 13616.
-    recognizer(
-        "iban",
-        "IBAN_CODE",
-        r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",
-        validate::iban,
-    ),
+    recognizer("iban", "IBAN_CODE", r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", validate::iban),
     // Before the dates: 12.3.45 starts like one and goes on as an address.
-    recognizer(
-        "ipv4",
-        "IP_ADDRESS",
-        r"\b[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\b",
-        validate::ip,
-    ),
+    recognizer("ipv4", "IP_ADDRESS", r"\b[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\b", validate::ip),
     // ISO 8601 and the usual numeric and written forms.
     recognizer(
         "date-iso",
@@ -81,25 +61,10 @@ pub(crate) static RECOGNIZERS: &[Recognizer] = &[
         validate::always_strong,
     ),
     // SSA: area 001 to 899 without 666, group and serial never zero.
-    recognizer(
-        "us-ssn",
-        "US_SSN",
-        r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b",
-        validate::ssn,
-    ),
-    recognizer(
-        "ipv6",
-        "IP_ADDRESS",
-        r"(?:[0-9A-Fa-f]{1,4}:|::)[0-9A-Fa-f:.]{1,43}",
-        validate::ip,
-    ),
+    recognizer("us-ssn", "US_SSN", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", validate::ssn),
+    recognizer("ipv6", "IP_ADDRESS", r"(?:[0-9A-Fa-f]{1,4}:|::)[0-9A-Fa-f:.]{1,43}", validate::ip),
     // ISO/IEC 7812: 12 to 19 digits with a Luhn check digit.
-    recognizer(
-        "payment-card",
-        "CREDIT_CARD",
-        r"\b[2-6][0-9]{3}(?:[ -]?[0-9]){8,15}\b",
-        validate::card,
-    ),
+    recognizer("payment-card", "CREDIT_CARD", r"\b[2-6][0-9]{3}(?:[ -]?[0-9]){8,15}\b", validate::card),
     // ITU-T E.164 with an international prefix.
     recognizer(
         "phone-international",
@@ -122,10 +87,5 @@ pub(crate) static RECOGNIZERS: &[Recognizer] = &[
         validate::phone,
     ),
     // Ten bare digits are a phone number only next to a word that says so.
-    recognizer(
-        "phone-bare",
-        "PHONE_NUMBER",
-        r"\b[0-9]{9,11}\b",
-        validate::phone_in_context,
-    ),
+    recognizer("phone-bare", "PHONE_NUMBER", r"\b[0-9]{9,11}\b", validate::phone_in_context),
 ];

@@ -56,11 +56,7 @@ fn iban_checks(value: &str) -> bool {
 
 pub(crate) fn date(value: &str, _: &str) -> Option<(f32, usize)> {
     let day = value.split(['T', ' ']).next()?;
-    let parts: Vec<u32> = day
-        .split(['-', '/', '.'])
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .ok()?;
+    let parts: Vec<u32> = day.split(['-', '/', '.']).map(str::parse).collect::<Result<_, _>>().ok()?;
     let &[first, second, third] = parts.as_slice() else {
         return None;
     };
@@ -72,19 +68,15 @@ pub(crate) fn date(value: &str, _: &str) -> Option<(f32, usize)> {
         (third, second, first)
     };
     let four_digits = year >= 100;
-    let plausible = (1..=12).contains(&month)
-        && (1..=31).contains(&date)
-        && (!four_digits || (1800..=2200).contains(&year));
+    let plausible =
+        (1..=12).contains(&month) && (1..=31).contains(&date) && (!four_digits || (1800..=2200).contains(&year));
     plausible.then_some((if four_digits { LIKELY } else { POSSIBLE }, value.len()))
 }
 
 pub(crate) fn ssn(value: &str, _: &str) -> Option<(f32, usize)> {
-    let mut parts = value
-        .split('-')
-        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut parts = value.split('-').map(|part| part.parse::<u32>().unwrap_or(0));
     let (area, group, serial) = (parts.next()?, parts.next()?, parts.next()?);
-    (area != 0 && area != 666 && area < 900 && group != 0 && serial != 0)
-        .then_some((LIKELY, value.len()))
+    (area != 0 && area != 666 && area < 900 && group != 0 && serial != 0).then_some((LIKELY, value.len()))
 }
 
 pub(crate) fn ip(value: &str, before: &str) -> Option<(f32, usize)> {
@@ -96,23 +88,14 @@ pub(crate) fn ip(value: &str, before: &str) -> Option<(f32, usize)> {
         return whole(LIKELY, value);
     }
     let kept = value.trim_end_matches(['.', ':']);
-    let kept = if value.starts_with(kept) && value.ends_with("::") {
-        value
-    } else {
-        kept
-    };
+    let kept = if value.starts_with(kept) && value.ends_with("::") { value } else { kept };
     let colons = kept.bytes().filter(|b| *b == b':').count();
-    (colons >= 2 && kept.len() > 4 && kept.parse::<Ipv6Addr>().is_ok())
-        .then_some((STRONG, kept.len()))
+    (colons >= 2 && kept.len() > 4 && kept.parse::<Ipv6Addr>().is_ok()).then_some((STRONG, kept.len()))
 }
 
 /// The Luhn check of ISO/IEC 7812-1, annex B.
 pub(crate) fn card(value: &str, _: &str) -> Option<(f32, usize)> {
-    let digits: Vec<u32> = value
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .map(|b| u32::from(b - b'0'))
-        .collect();
+    let digits: Vec<u32> = value.bytes().filter(u8::is_ascii_digit).map(|b| u32::from(b - b'0')).collect();
     let sum: u32 = digits
         .iter()
         .rev()
@@ -144,10 +127,7 @@ pub(crate) fn phone(value: &str, before: &str) -> Option<(f32, usize)> {
 pub(crate) fn phone_in_context(value: &str, before: &str) -> Option<(f32, usize)> {
     const WORDS: [&str; 7] = ["phone", "call", "tel", "mobile", "fax", "cell", " on "];
     let start = before.len().saturating_sub(24);
-    let near = (start..=before.len())
-        .find_map(|at| before.get(at..))
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let near = (start..=before.len()).find_map(|at| before.get(at..)).unwrap_or_default().to_ascii_lowercase();
     (!before.ends_with(['+', '.', '-', '_', '/']) && WORDS.iter().any(|word| near.contains(word)))
         .then_some((POSSIBLE, value.len()))
 }

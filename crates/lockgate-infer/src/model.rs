@@ -62,11 +62,7 @@ impl Prediction {
             .rfind(|(_, tensor)| matches!(tensor.data, Data::Float(_)))
             .ok_or_else(|| Failure::input("the model has no output of floats"))?;
         let (_, k) = tensor.rows();
-        Ok(tensor
-            .as_floats()?
-            .chunks(k.max(1))
-            .filter_map(|row| row.last().copied())
-            .collect())
+        Ok(tensor.as_floats()?.chunks(k.max(1)).filter_map(|row| row.last().copied()).collect())
     }
 }
 
@@ -78,15 +74,14 @@ impl Model {
             return Err(refused("it is larger than 512 MiB"));
         }
         if bytes.starts_with(&[0x80]) || bytes.starts_with(b"PK") {
-            return Err(refused("it is a pickle or an archive")
-                .hint("export it to ONNX; a pickle runs code when it is loaded"));
+            return Err(
+                refused("it is a pickle or an archive").hint("export it to ONNX; a pickle runs code when it is loaded")
+            );
         }
         let proto = ModelProto::decode(bytes).map_err(|_| refused("it is not ONNX"))?;
         let graph = proto.graph.ok_or_else(|| refused("it has no graph"))?;
         if !proto.functions.is_empty() || graph.node.len() > NODES_MAX {
-            return Err(refused(
-                "it has functions of its own, or too many operators",
-            ));
+            return Err(refused("it has functions of its own, or too many operators"));
         }
         let mut slots: HashMap<String, usize> = HashMap::new();
         let mut constants = Vec::new();
@@ -97,11 +92,7 @@ impl Model {
         }
         let mut features = Vec::new();
         let mut inputs = Vec::new();
-        for info in graph
-            .input
-            .iter()
-            .filter(|info| !slots.contains_key(&info.name))
-        {
+        for info in graph.input.iter().filter(|info| !slots.contains_key(&info.name)) {
             inputs.push(info);
             features.push(feature(info).map_err(|f| f.at(format!("input {:?}", info.name)))?);
         }
@@ -118,10 +109,7 @@ impl Model {
                 .iter()
                 .filter(|name| !name.is_empty())
                 .map(|name| {
-                    slots
-                        .get(name)
-                        .copied()
-                        .ok_or_else(|| refused("an operator uses a value that nothing makes"))
+                    slots.get(name).copied().ok_or_else(|| refused("an operator uses a value that nothing makes"))
                 })
                 .collect::<Result<_>>()?;
             let mut outputs = Vec::new();
@@ -132,11 +120,7 @@ impl Model {
                 }
                 outputs.push(slot);
             }
-            steps.push(Step {
-                op,
-                inputs,
-                outputs,
-            });
+            steps.push(Step { op, inputs, outputs });
         }
         let outputs = graph
             .output
@@ -151,13 +135,7 @@ impl Model {
         if outputs.is_empty() || features.is_empty() {
             return Err(refused("it has no input or no output"));
         }
-        Ok(Self {
-            features,
-            steps,
-            constants,
-            slots: slots.len(),
-            outputs,
-        })
+        Ok(Self { features, steps, constants, slots: slots.len(), outputs })
     }
 
     pub fn features(&self) -> &[Feature] {
@@ -183,10 +161,7 @@ impl Model {
                 Data::Int(_) => FeatureKind::Int,
                 Data::Text(_) => FeatureKind::Text,
             };
-            if kind != feature.kind
-                || tensor.rows() != (rows, feature.width)
-                || tensor.len() != rows * feature.width
-            {
+            if kind != feature.kind || tensor.rows() != (rows, feature.width) || tensor.len() != rows * feature.width {
                 return Err(Failure::input(format!(
                     "input {:?} must hold {:?} values in shape [{rows}, {}]",
                     feature.name, feature.kind, feature.width
@@ -219,10 +194,7 @@ impl Model {
             .outputs
             .iter()
             .map(|(name, slot)| {
-                let made = values
-                    .get_mut(*slot)
-                    .and_then(Option::take)
-                    .or_else(|| constant(*slot).cloned());
+                let made = values.get_mut(*slot).and_then(Option::take).or_else(|| constant(*slot).cloned());
                 made.map(|tensor| (name.clone(), tensor))
                     .ok_or_else(|| Failure::bug("an output of the model was not made"))
             })
@@ -243,11 +215,7 @@ fn feature(info: &onnx::ValueInfo) -> Result<Feature> {
         onnx::STRING => FeatureKind::Text,
         other => return Err(Failure::input(format!("type {other} is not supported"))),
     };
-    let dims = tensor
-        .shape
-        .as_ref()
-        .map(|shape| shape.dim.as_slice())
-        .unwrap_or_default();
+    let dims = tensor.shape.as_ref().map(|shape| shape.dim.as_slice()).unwrap_or_default();
     let width = match dims {
         [_] => 1,
         [_, second] => second
@@ -257,9 +225,5 @@ fn feature(info: &onnx::ValueInfo) -> Result<Feature> {
             .ok_or_else(|| Failure::input("its width is not fixed"))?,
         _ => return Err(Failure::input("it must have one or two dimensions")),
     };
-    Ok(Feature {
-        name: info.name.clone(),
-        kind,
-        width,
-    })
+    Ok(Feature { name: info.name.clone(), kind, width })
 }

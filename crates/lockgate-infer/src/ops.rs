@@ -22,35 +22,14 @@ pub(crate) enum Op {
     Unary(Unary),
     Binary(Binary),
     MatMul,
-    Gemm {
-        alpha: f32,
-        beta: f32,
-        trans_b: bool,
-    },
+    Gemm { alpha: f32, beta: f32, trans_b: bool },
     Softmax,
-    ArgMax {
-        keep_dims: bool,
-    },
-    Scaler {
-        offset: Vec<f32>,
-        scale: Vec<f32>,
-    },
-    Imputer {
-        values: Vec<f32>,
-        replaced: f32,
-    },
-    OneHotText {
-        index: HashMap<String, usize>,
-        zeros: bool,
-    },
-    OneHotInt {
-        index: HashMap<i64, usize>,
-        zeros: bool,
-    },
-    LabelEncoder {
-        table: Table,
-        default: Data,
-    },
+    ArgMax { keep_dims: bool },
+    Scaler { offset: Vec<f32>, scale: Vec<f32> },
+    Imputer { values: Vec<f32>, replaced: f32 },
+    OneHotText { index: HashMap<String, usize>, zeros: bool },
+    OneHotInt { index: HashMap<i64, usize>, zeros: bool },
+    LabelEncoder { table: Table, default: Data },
     Normalizer(Norm),
     ZipMap,
     FeatureExtractor,
@@ -122,20 +101,12 @@ impl Labels {
     fn pick(&self, places: &[usize]) -> Tensor {
         let shape = vec![places.len()];
         match self {
-            Self::Int(v) => Tensor::ints(
-                shape,
-                places
-                    .iter()
-                    .map(|p| v.get(*p).copied().unwrap_or_default())
-                    .collect(),
-            ),
-            Self::Text(v) => Tensor::texts(
-                shape,
-                places
-                    .iter()
-                    .map(|p| v.get(*p).cloned().unwrap_or_default())
-                    .collect(),
-            ),
+            Self::Int(v) => {
+                Tensor::ints(shape, places.iter().map(|p| v.get(*p).copied().unwrap_or_default()).collect())
+            }
+            Self::Text(v) => {
+                Tensor::texts(shape, places.iter().map(|p| v.get(*p).cloned().unwrap_or_default()).collect())
+            }
         }
     }
 }
@@ -148,28 +119,15 @@ pub(crate) struct Attributes<'n> {
 
 impl<'n> Attributes<'n> {
     fn new(node: &'n NodeProto) -> Self {
-        Self {
-            node,
-            left: node
-                .attribute
-                .iter()
-                .map(|a| (a.name.as_str(), a))
-                .collect(),
-        }
+        Self { node, left: node.attribute.iter().map(|a| (a.name.as_str(), a)).collect() }
     }
 
     pub(crate) fn ints(&mut self, name: &str) -> Vec<i64> {
-        self.left
-            .remove(name)
-            .map(|a| a.ints.clone())
-            .unwrap_or_default()
+        self.left.remove(name).map(|a| a.ints.clone()).unwrap_or_default()
     }
 
     pub(crate) fn floats(&mut self, name: &str) -> Vec<f32> {
-        self.left
-            .remove(name)
-            .map(|a| a.floats.clone())
-            .unwrap_or_default()
+        self.left.remove(name).map(|a| a.floats.clone()).unwrap_or_default()
     }
 
     pub(crate) fn strings(&mut self, name: &str) -> Result<Vec<String>> {
@@ -195,12 +153,8 @@ impl<'n> Attributes<'n> {
     }
 
     fn text(&self, bytes: &[u8]) -> Result<String> {
-        String::from_utf8(bytes.to_vec()).map_err(|_| {
-            Failure::input(format!(
-                "{} holds text that is not UTF-8",
-                self.node.op_type
-            ))
-        })
+        String::from_utf8(bytes.to_vec())
+            .map_err(|_| Failure::input(format!("{} holds text that is not UTF-8", self.node.op_type)))
     }
 
     fn post(&mut self) -> Result<Post> {
@@ -208,9 +162,7 @@ impl<'n> Attributes<'n> {
             None | Some("NONE") => Ok(Post::None),
             Some("LOGISTIC") => Ok(Post::Logistic),
             Some("SOFTMAX") => Ok(Post::Softmax),
-            Some(other) => Err(Failure::input(format!(
-                "post transform {other} is not supported"
-            ))),
+            Some(other) => Err(Failure::input(format!("post transform {other} is not supported"))),
         }
     }
 
@@ -221,11 +173,7 @@ impl<'n> Attributes<'n> {
         }
         let ints = self.ints("classlabels_int64s");
         let more = self.ints("classlabels_ints");
-        let labels = if texts.is_empty() {
-            Labels::Int([ints, more].concat())
-        } else {
-            Labels::Text(texts)
-        };
+        let labels = if texts.is_empty() { Labels::Int([ints, more].concat()) } else { Labels::Text(texts) };
         if labels.len() < 2 {
             return Err(Failure::input("a classifier needs at least two labels"));
         }
@@ -235,10 +183,7 @@ impl<'n> Attributes<'n> {
     fn done(self, op: Op) -> Result<Op> {
         match self.left.into_keys().next() {
             None => Ok(op),
-            Some(name) => Err(Failure::input(format!(
-                "attribute {name:?} of {} is not supported",
-                self.node.op_type
-            ))),
+            Some(name) => Err(Failure::input(format!("attribute {name:?} of {} is not supported", self.node.op_type))),
         }
     }
 }
@@ -251,9 +196,7 @@ impl Op {
             ("" | "ai.onnx", name) => standard(name, &mut a)?,
             (onnx::ML, name) => classical(name, &mut a)?,
             (domain, name) => {
-                return Err(Failure::input(format!(
-                    "operator {domain}.{name} is not supported"
-                )));
+                return Err(Failure::input(format!("operator {domain}.{name} is not supported")));
             }
         };
         a.done(op)
@@ -261,12 +204,7 @@ impl Op {
 
     /// Runs on the inputs; most operators have one output, classifiers two.
     pub(crate) fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
-        let one = || {
-            inputs
-                .first()
-                .copied()
-                .ok_or_else(|| Failure::input("an operator of the model lacks its input"))
-        };
+        let one = || inputs.first().copied().ok_or_else(|| Failure::input("an operator of the model lacks its input"));
         let two = || match inputs {
             [a, b, ..] => Ok((*a, *b)),
             _ => Err(Failure::input("an operator of the model lacks an input")),
@@ -283,18 +221,11 @@ impl Op {
             Self::Flatten => {
                 let tensor = one()?;
                 let (n, k) = tensor.rows();
-                vec![Tensor {
-                    shape: vec![n, k],
-                    data: tensor.data.clone(),
-                }]
+                vec![Tensor { shape: vec![n, k], data: tensor.data.clone() }]
             }
             Self::Unary(unary) => {
                 let tensor = one()?;
-                let data = tensor
-                    .to_floats()?
-                    .into_iter()
-                    .map(|x| unary.apply(x))
-                    .collect();
+                let data = tensor.to_floats()?.into_iter().map(|x| unary.apply(x)).collect();
                 vec![Tensor::floats(tensor.shape.clone(), data)]
             }
             Self::Binary(binary) => {
@@ -305,20 +236,9 @@ impl Op {
                 let (left, right) = two()?;
                 vec![matmul(left, right, None, 1.0, 0.0, false)?]
             }
-            Self::Gemm {
-                alpha,
-                beta,
-                trans_b,
-            } => {
+            Self::Gemm { alpha, beta, trans_b } => {
                 let (left, right) = two()?;
-                vec![matmul(
-                    left,
-                    right,
-                    inputs.get(2).copied(),
-                    *alpha,
-                    *beta,
-                    *trans_b,
-                )?]
+                vec![matmul(left, right, inputs.get(2).copied(), *alpha, *beta, *trans_b)?]
             }
             Self::Softmax => {
                 let tensor = one()?;
@@ -330,37 +250,21 @@ impl Op {
             Self::ArgMax { keep_dims } => {
                 let tensor = one()?;
                 let (n, k) = tensor.rows();
-                let data: Vec<i64> = tensor
-                    .to_floats()?
-                    .chunks(k.max(1))
-                    .map(|row| argmax(row) as i64)
-                    .collect();
-                vec![Tensor::ints(
-                    if *keep_dims { vec![n, 1] } else { vec![n] },
-                    data,
-                )]
+                let data: Vec<i64> = tensor.to_floats()?.chunks(k.max(1)).map(|row| argmax(row) as i64).collect();
+                vec![Tensor::ints(if *keep_dims { vec![n, 1] } else { vec![n] }, data)]
             }
-            Self::Scaler { offset, scale } => vec![by_column(one()?, |x, at| {
-                (x - pick(offset, at)) * pick(scale, at)
-            })?],
+            Self::Scaler { offset, scale } => {
+                vec![by_column(one()?, |x, at| (x - pick(offset, at)) * pick(scale, at))?]
+            }
             Self::Imputer { values, replaced } => vec![by_column(one()?, |x, at| {
-                if x == *replaced || (replaced.is_nan() && x.is_nan()) {
-                    pick(values, at)
-                } else {
-                    x
-                }
+                if x == *replaced || (replaced.is_nan() && x.is_nan()) { pick(values, at) } else { x }
             })?],
             Self::OneHotText { index, zeros } => {
                 let tensor = one()?;
                 let Data::Text(texts) = &tensor.data else {
                     return Err(Failure::input("the model needs text here"));
                 };
-                vec![one_hot(
-                    tensor,
-                    texts.iter().map(|t| index.get(t).copied()),
-                    index.len(),
-                    *zeros,
-                )?]
+                vec![one_hot(tensor, texts.iter().map(|t| index.get(t).copied()), index.len(), *zeros)?]
             }
             Self::OneHotInt { index, zeros } => {
                 let tensor = one()?;
@@ -369,12 +273,7 @@ impl Op {
                     Data::Float(v) => v.iter().map(|f| *f as i64).collect(),
                     Data::Text(_) => return Err(Failure::input("the model needs numbers here")),
                 };
-                vec![one_hot(
-                    tensor,
-                    ints.iter().map(|i| index.get(i).copied()),
-                    index.len(),
-                    *zeros,
-                )?]
+                vec![one_hot(tensor, ints.iter().map(|i| index.get(i).copied()), index.len(), *zeros)?]
             }
             Self::LabelEncoder { table, default } => vec![encode(one()?, table, default)?],
             Self::Normalizer(norm) => vec![normalize(one()?, *norm)?],
@@ -384,9 +283,7 @@ impl Op {
             }
             Self::LinearClassifier(linear, labels) => linear.classify(one()?, labels)?,
             Self::LinearRegressor(linear) => vec![linear.regress(one()?)?],
-            Self::TreeClassifier(ensemble, labels, post) => {
-                classify_trees(ensemble, labels, *post, one()?)?
-            }
+            Self::TreeClassifier(ensemble, labels, post) => classify_trees(ensemble, labels, *post, one()?)?,
             Self::TreeRegressor(ensemble, post) => vec![regress_trees(ensemble, *post, one()?)?],
         })
     }
@@ -396,17 +293,8 @@ fn standard(name: &str, a: &mut Attributes<'_>) -> Result<Op> {
     Ok(match name {
         "Identity" => Op::Identity,
         "Constant" => {
-            let tensor = a
-                .left
-                .remove("value")
-                .and_then(|v| v.t.as_ref())
-                .map(Tensor::from_proto)
-                .transpose()?;
-            Op::Constant(
-                tensor.ok_or_else(|| {
-                    Failure::input("a Constant without a tensor is not supported")
-                })?,
-            )
+            let tensor = a.left.remove("value").and_then(|v| v.t.as_ref()).map(Tensor::from_proto).transpose()?;
+            Op::Constant(tensor.ok_or_else(|| Failure::input("a Constant without a tensor is not supported"))?)
         }
         "Cast" => {
             let _ = a.int("saturate", 1);
@@ -430,61 +318,37 @@ fn standard(name: &str, a: &mut Attributes<'_>) -> Result<Op> {
         "Mul" => Op::Binary(Binary::Mul),
         "Div" => Op::Binary(Binary::Div),
         "MatMul" => Op::MatMul,
-        "Gemm" if a.int("transA", 0) == 0 => Op::Gemm {
-            alpha: a.float("alpha", 1.0),
-            beta: a.float("beta", 1.0),
-            trans_b: a.int("transB", 0) != 0,
-        },
+        "Gemm" if a.int("transA", 0) == 0 => {
+            Op::Gemm { alpha: a.float("alpha", 1.0), beta: a.float("beta", 1.0), trans_b: a.int("transB", 0) != 0 }
+        }
         "Softmax" if matches!(a.int("axis", -1), -1 | 1) => Op::Softmax,
-        "ArgMax" if a.int("axis", 0) == 1 && a.int("select_last_index", 0) == 0 => Op::ArgMax {
-            keep_dims: a.int("keepdims", 1) != 0,
-        },
+        "ArgMax" if a.int("axis", 0) == 1 && a.int("select_last_index", 0) == 0 => {
+            Op::ArgMax { keep_dims: a.int("keepdims", 1) != 0 }
+        }
         other => {
-            return Err(Failure::input(format!(
-                "operator {other} is not supported, or not with these attributes"
-            )));
+            return Err(Failure::input(format!("operator {other} is not supported, or not with these attributes")));
         }
     })
 }
 
 fn classical(name: &str, a: &mut Attributes<'_>) -> Result<Op> {
     Ok(match name {
-        "Scaler" => Op::Scaler {
-            offset: a.floats("offset"),
-            scale: a.floats("scale"),
-        },
+        "Scaler" => Op::Scaler { offset: a.floats("offset"), scale: a.floats("scale") },
         "Imputer" => {
             let replaced = a.float("replaced_value_float", f32::NAN);
             if !a.ints("imputed_value_int64s").is_empty() {
                 return Err(Failure::input("an Imputer of integers is not supported"));
             }
             let _ = a.int("replaced_value_int64", 0);
-            Op::Imputer {
-                values: a.floats("imputed_value_floats"),
-                replaced,
-            }
+            Op::Imputer { values: a.floats("imputed_value_floats"), replaced }
         }
         "OneHotEncoder" => {
             let zeros = a.int("zeros", 1) != 0;
             let (texts, ints) = (a.strings("cats_strings")?, a.ints("cats_int64s"));
             if texts.is_empty() {
-                Op::OneHotInt {
-                    index: ints
-                        .into_iter()
-                        .enumerate()
-                        .map(|(at, c)| (c, at))
-                        .collect(),
-                    zeros,
-                }
+                Op::OneHotInt { index: ints.into_iter().enumerate().map(|(at, c)| (c, at)).collect(), zeros }
             } else {
-                Op::OneHotText {
-                    index: texts
-                        .into_iter()
-                        .enumerate()
-                        .map(|(at, c)| (c, at))
-                        .collect(),
-                    zeros,
-                }
+                Op::OneHotText { index: texts.into_iter().enumerate().map(|(at, c)| (c, at)).collect(), zeros }
             }
         }
         "LabelEncoder" => label_encoder(a)?,
@@ -496,10 +360,7 @@ fn classical(name: &str, a: &mut Attributes<'_>) -> Result<Op> {
         }),
         "ZipMap" => {
             // The gateway answers with tensors; the labels come from the classifier.
-            let _ = (
-                a.strings("classlabels_strings")?,
-                a.ints("classlabels_int64s"),
-            );
+            let _ = (a.strings("classlabels_strings")?, a.ints("classlabels_int64s"));
             Op::ZipMap
         }
         "ArrayFeatureExtractor" => Op::FeatureExtractor,
@@ -514,35 +375,21 @@ fn classical(name: &str, a: &mut Attributes<'_>) -> Result<Op> {
         }
         "TreeEnsembleClassifier" => {
             let (labels, post) = (a.labels()?, a.post()?);
-            Op::TreeClassifier(
-                Box::new(Ensemble::new(a, "class", labels.len())?),
-                labels,
-                post,
-            )
+            Op::TreeClassifier(Box::new(Ensemble::new(a, "class", labels.len())?), labels, post)
         }
         "TreeEnsembleRegressor" => {
-            let (targets, post) = (
-                usize::try_from(a.int("n_targets", 1)).unwrap_or(1),
-                a.post()?,
-            );
+            let (targets, post) = (usize::try_from(a.int("n_targets", 1)).unwrap_or(1), a.post()?);
             Op::TreeRegressor(Box::new(Ensemble::new(a, "target", targets)?), post)
         }
         other => {
-            return Err(Failure::input(format!(
-                "operator {}.{other} is not supported",
-                onnx::ML
-            )));
+            return Err(Failure::input(format!("operator {}.{other} is not supported", onnx::ML)));
         }
     })
 }
 
 fn linear(a: &mut Attributes<'_>, targets: usize) -> Result<Linear> {
-    let linear = Linear {
-        coefficients: a.floats("coefficients"),
-        intercepts: a.floats("intercepts"),
-        targets,
-        post: a.post()?,
-    };
+    let linear =
+        Linear { coefficients: a.floats("coefficients"), intercepts: a.floats("intercepts"), targets, post: a.post()? };
     if targets == 0 || linear.coefficients.is_empty() {
         return Err(Failure::input("a linear model without coefficients"));
     }
@@ -551,14 +398,8 @@ fn linear(a: &mut Attributes<'_>, targets: usize) -> Result<Linear> {
 
 fn label_encoder(a: &mut Attributes<'_>) -> Result<Op> {
     let (key_texts, key_ints) = (a.strings("keys_strings")?, a.ints("keys_int64s"));
-    let (texts, ints, floats) = (
-        a.strings("values_strings")?,
-        a.ints("values_int64s"),
-        a.floats("values_floats"),
-    );
-    let default_text = a
-        .string("default_string")?
-        .unwrap_or_else(|| "_Unused".into());
+    let (texts, ints, floats) = (a.strings("values_strings")?, a.ints("values_int64s"), a.floats("values_floats"));
+    let default_text = a.string("default_string")?.unwrap_or_else(|| "_Unused".into());
     let (default_int, default_float) = (a.int("default_int64", -1), a.float("default_float", -0.0));
     let (values, default) = if !texts.is_empty() {
         (Data::Text(texts), Data::Text(vec![default_text]))
@@ -568,23 +409,9 @@ fn label_encoder(a: &mut Attributes<'_>) -> Result<Op> {
         (Data::Float(floats), Data::Float(vec![default_float]))
     };
     let table = if key_texts.is_empty() {
-        Table::Int(
-            key_ints
-                .into_iter()
-                .enumerate()
-                .map(|(at, k)| (k, at))
-                .collect(),
-            values,
-        )
+        Table::Int(key_ints.into_iter().enumerate().map(|(at, k)| (k, at)).collect(), values)
     } else {
-        Table::Text(
-            key_texts
-                .into_iter()
-                .enumerate()
-                .map(|(at, k)| (k, at))
-                .collect(),
-            values,
-        )
+        Table::Text(key_texts.into_iter().enumerate().map(|(at, k)| (k, at)).collect(), values)
     };
     Ok(Op::LabelEncoder { table, default })
 }
@@ -625,21 +452,12 @@ fn argmax(row: &[f32]) -> usize {
 
 /// A value for each column, or one for all.
 fn pick(values: &[f32], at: usize) -> f32 {
-    values
-        .get(at)
-        .or_else(|| values.first())
-        .copied()
-        .unwrap_or_default()
+    values.get(at).or_else(|| values.first()).copied().unwrap_or_default()
 }
 
 fn by_column(tensor: &Tensor, apply: impl Fn(f32, usize) -> f32) -> Result<Tensor> {
     let (_, k) = tensor.rows();
-    let data = tensor
-        .to_floats()?
-        .into_iter()
-        .enumerate()
-        .map(|(at, x)| apply(x, at % k.max(1)))
-        .collect();
+    let data = tensor.to_floats()?.into_iter().enumerate().map(|(at, x)| apply(x, at % k.max(1))).collect();
     Ok(Tensor::floats(tensor.shape.clone(), data))
 }
 
@@ -648,26 +466,14 @@ fn cast(tensor: &Tensor, to: i64) -> Result<Tensor> {
     let to = i32::try_from(to).unwrap_or_default();
     let unfit = || Failure::input("a value cannot be cast as the model asks");
     Ok(match (to, &tensor.data) {
-        (onnx::FLOAT | onnx::DOUBLE, Data::Text(v)) => Tensor::floats(
-            shape,
-            v.iter()
-                .map(|t| t.parse())
-                .collect::<Result<_, _>>()
-                .map_err(|_| unfit())?,
-        ),
+        (onnx::FLOAT | onnx::DOUBLE, Data::Text(v)) => {
+            Tensor::floats(shape, v.iter().map(|t| t.parse()).collect::<Result<_, _>>().map_err(|_| unfit())?)
+        }
         (onnx::FLOAT | onnx::DOUBLE, _) => Tensor::floats(shape, tensor.to_floats()?),
-        (onnx::BOOL, Data::Float(v)) => {
-            Tensor::ints(shape, v.iter().map(|f| i64::from(*f != 0.0)).collect())
-        }
-        (onnx::INT64 | onnx::INT32, Data::Float(v)) => {
-            Tensor::ints(shape, v.iter().map(|f| *f as i64).collect())
-        }
-        (onnx::INT64 | onnx::INT32 | onnx::BOOL, Data::Int(_)) | (onnx::STRING, Data::Text(_)) => {
-            tensor.clone()
-        }
-        (onnx::STRING, Data::Int(v)) => {
-            Tensor::texts(shape, v.iter().map(ToString::to_string).collect())
-        }
+        (onnx::BOOL, Data::Float(v)) => Tensor::ints(shape, v.iter().map(|f| i64::from(*f != 0.0)).collect()),
+        (onnx::INT64 | onnx::INT32, Data::Float(v)) => Tensor::ints(shape, v.iter().map(|f| *f as i64).collect()),
+        (onnx::INT64 | onnx::INT32 | onnx::BOOL, Data::Int(_)) | (onnx::STRING, Data::Text(_)) => tensor.clone(),
+        (onnx::STRING, Data::Int(v)) => Tensor::texts(shape, v.iter().map(ToString::to_string).collect()),
         _ => return Err(unfit()),
     })
 }
@@ -697,9 +503,7 @@ fn concat(inputs: &[&Tensor], axis: i64) -> Result<Tensor> {
         let (_, k) = tensor.rows();
         let copy = |values: &mut dyn Iterator<Item = f32>, data: &mut [f32]| {
             for row in 0..n {
-                let target = data
-                    .get_mut(row * width + at..row * width + at + k)
-                    .unwrap_or_default();
+                let target = data.get_mut(row * width + at..row * width + at + k).unwrap_or_default();
                 for (slot, value) in target.iter_mut().zip(&mut *values) {
                     *slot = value;
                 }
@@ -729,20 +533,14 @@ fn reshape(tensor: &Tensor, wanted: &[i64]) -> Result<Tensor> {
             dim => usize::try_from(*dim).map_err(|_| unfit())?,
         });
     }
-    let known = shape
-        .iter()
-        .try_fold(1usize, |all, d| all.checked_mul(*d))
-        .ok_or_else(unfit)?;
+    let known = shape.iter().try_fold(1usize, |all, d| all.checked_mul(*d)).ok_or_else(unfit)?;
     if let Some(slot) = open.and_then(|at| shape.get_mut(at)) {
         *slot = tensor.len().checked_div(known).ok_or_else(unfit)?;
     }
     if shape.iter().try_fold(1usize, |all, d| all.checked_mul(*d)) != Some(tensor.len()) {
         return Err(unfit());
     }
-    Ok(Tensor {
-        shape,
-        data: tensor.data.clone(),
-    })
+    Ok(Tensor { shape, data: tensor.data.clone() })
 }
 
 fn broadcast(left: &Tensor, right: &Tensor, binary: Binary) -> Result<Tensor> {
@@ -755,16 +553,8 @@ fn broadcast(left: &Tensor, right: &Tensor, binary: Binary) -> Result<Tensor> {
     };
     let ((n, k), (m, l)) = (left.rows(), right.rows());
     // A vector lies along the columns, as numpy broadcasts it.
-    let (m, l) = if right.shape.len() == 1 && left.shape.len() == 2 {
-        (1, m * l)
-    } else {
-        (m, l)
-    };
-    let (n, k) = if left.shape.len() == 1 && right.shape.len() == 2 {
-        (1, n * k)
-    } else {
-        (n, k)
-    };
+    let (m, l) = if right.shape.len() == 1 && left.shape.len() == 2 { (1, m * l) } else { (m, l) };
+    let (n, k) = if left.shape.len() == 1 && right.shape.len() == 2 { (1, n * k) } else { (n, k) };
     if (n != m && n != 1 && m != 1) || (k != l && k != 1 && l != 1) {
         return Err(Failure::input("the model combines tensors that do not fit"));
     }
@@ -772,14 +562,8 @@ fn broadcast(left: &Tensor, right: &Tensor, binary: Binary) -> Result<Tensor> {
     let mut data = Vec::with_capacity(rows * width);
     for row in 0..rows {
         for at in 0..width {
-            let x = a
-                .get((row % n.max(1)) * k + at % k.max(1))
-                .copied()
-                .unwrap_or_default();
-            let y = b
-                .get((row % m.max(1)) * l + at % l.max(1))
-                .copied()
-                .unwrap_or_default();
+            let x = a.get((row % n.max(1)) * k + at % k.max(1)).copied().unwrap_or_default();
+            let y = b.get((row % m.max(1)) * l + at % l.max(1)).copied().unwrap_or_default();
             data.push(apply(x, y));
         }
     }
@@ -793,24 +577,13 @@ fn broadcast(left: &Tensor, right: &Tensor, binary: Binary) -> Result<Tensor> {
     Ok(Tensor::floats(shape, data))
 }
 
-fn matmul(
-    left: &Tensor,
-    right: &Tensor,
-    bias: Option<&Tensor>,
-    alpha: f32,
-    beta: f32,
-    trans: bool,
-) -> Result<Tensor> {
+fn matmul(left: &Tensor, right: &Tensor, bias: Option<&Tensor>, alpha: f32, beta: f32, trans: bool) -> Result<Tensor> {
     let unfit = || Failure::input("the model multiplies matrices that do not fit");
     let (n, k) = left.rows();
     let &[first, second] = right.shape.as_slice() else {
         return Err(unfit());
     };
-    let (inner, m) = if trans {
-        (second, first)
-    } else {
-        (first, second)
-    };
+    let (inner, m) = if trans { (second, first) } else { (first, second) };
     if inner != k {
         return Err(unfit());
     }
@@ -823,14 +596,7 @@ fn matmul(
                 .iter()
                 .enumerate()
                 .map(|(at, x)| {
-                    x * b
-                        .get(if trans {
-                            column * k + at
-                        } else {
-                            at * m + column
-                        })
-                        .copied()
-                        .unwrap_or_default()
+                    x * b.get(if trans { column * k + at } else { at * m + column }).copied().unwrap_or_default()
                 })
                 .sum();
             data.push(alpha * sum + beta * pick(&c, column));
@@ -839,12 +605,7 @@ fn matmul(
     Ok(Tensor::floats(vec![n, m], data))
 }
 
-fn one_hot(
-    tensor: &Tensor,
-    places: impl Iterator<Item = Option<usize>>,
-    width: usize,
-    zeros: bool,
-) -> Result<Tensor> {
+fn one_hot(tensor: &Tensor, places: impl Iterator<Item = Option<usize>>, width: usize, zeros: bool) -> Result<Tensor> {
     let mut data = vec![0f32; tensor.len() * width];
     for (row, place) in places.enumerate() {
         match place {
@@ -864,55 +625,25 @@ fn one_hot(
 
 fn encode(tensor: &Tensor, table: &Table, default: &Data) -> Result<Tensor> {
     let (places, values): (Vec<Option<usize>>, &Data) = match (table, &tensor.data) {
-        (Table::Text(index, values), Data::Text(v)) => {
-            (v.iter().map(|t| index.get(t).copied()).collect(), values)
-        }
-        (Table::Int(index, values), Data::Int(v)) => {
-            (v.iter().map(|i| index.get(i).copied()).collect(), values)
-        }
+        (Table::Text(index, values), Data::Text(v)) => (v.iter().map(|t| index.get(t).copied()).collect(), values),
+        (Table::Int(index, values), Data::Int(v)) => (v.iter().map(|i| index.get(i).copied()).collect(), values),
         _ => {
-            return Err(Failure::input(
-                "a LabelEncoder of the model gets another type than it has keys of",
-            ));
+            return Err(Failure::input("a LabelEncoder of the model gets another type than it has keys of"));
         }
     };
     let shape = tensor.shape.clone();
     Ok(match (values, default) {
         (Data::Text(v), Data::Text(d)) => Tensor::texts(
             shape,
-            places
-                .iter()
-                .map(|p| {
-                    p.and_then(|p| v.get(p))
-                        .or(d.first())
-                        .cloned()
-                        .unwrap_or_default()
-                })
-                .collect(),
+            places.iter().map(|p| p.and_then(|p| v.get(p)).or(d.first()).cloned().unwrap_or_default()).collect(),
         ),
         (Data::Int(v), Data::Int(d)) => Tensor::ints(
             shape,
-            places
-                .iter()
-                .map(|p| {
-                    p.and_then(|p| v.get(p))
-                        .or(d.first())
-                        .copied()
-                        .unwrap_or_default()
-                })
-                .collect(),
+            places.iter().map(|p| p.and_then(|p| v.get(p)).or(d.first()).copied().unwrap_or_default()).collect(),
         ),
         (Data::Float(v), Data::Float(d)) => Tensor::floats(
             shape,
-            places
-                .iter()
-                .map(|p| {
-                    p.and_then(|p| v.get(p))
-                        .or(d.first())
-                        .copied()
-                        .unwrap_or_default()
-                })
-                .collect(),
+            places.iter().map(|p| p.and_then(|p| v.get(p)).or(d.first()).copied().unwrap_or_default()).collect(),
         ),
         _ => return Err(Failure::input("a LabelEncoder of the model is malformed")),
     })
@@ -936,11 +667,7 @@ fn normalize(tensor: &Tensor, norm: Norm) -> Result<Tensor> {
 
 fn extract(tensor: &Tensor, places: &[i64]) -> Result<Tensor> {
     // A vector is one row: its elements are picked.
-    let (n, k) = if tensor.shape.len() == 1 {
-        (1, tensor.len())
-    } else {
-        tensor.rows()
-    };
+    let (n, k) = if tensor.shape.len() == 1 { (1, tensor.len()) } else { tensor.rows() };
     let mut picked = Vec::with_capacity(n * places.len());
     for row in 0..n {
         for place in places {
@@ -953,18 +680,9 @@ fn extract(tensor: &Tensor, places: &[i64]) -> Result<Tensor> {
     }
     let shape = vec![n, places.len()];
     Ok(match &tensor.data {
-        Data::Float(v) => Tensor::floats(
-            shape,
-            picked.iter().filter_map(|p| v.get(*p).copied()).collect(),
-        ),
-        Data::Int(v) => Tensor::ints(
-            shape,
-            picked.iter().filter_map(|p| v.get(*p).copied()).collect(),
-        ),
-        Data::Text(v) => Tensor::texts(
-            shape,
-            picked.iter().filter_map(|p| v.get(*p).cloned()).collect(),
-        ),
+        Data::Float(v) => Tensor::floats(shape, picked.iter().filter_map(|p| v.get(*p).copied()).collect()),
+        Data::Int(v) => Tensor::ints(shape, picked.iter().filter_map(|p| v.get(*p).copied()).collect()),
+        Data::Text(v) => Tensor::texts(shape, picked.iter().filter_map(|p| v.get(*p).cloned()).collect()),
     })
 }
 
@@ -972,9 +690,7 @@ impl Linear {
     fn scores(&self, tensor: &Tensor, outputs: usize) -> Result<Vec<f32>> {
         let (_, k) = tensor.rows();
         if k == 0 || self.coefficients.len() != outputs * k {
-            return Err(Failure::input(
-                "a linear model gets another number of features than it has coefficients",
-            ));
+            return Err(Failure::input("a linear model gets another number of features than it has coefficients"));
         }
         let values = tensor.to_floats()?;
         let mut scores = Vec::with_capacity(values.len() / k * outputs);
@@ -990,9 +706,7 @@ impl Linear {
     fn regress(&self, tensor: &Tensor) -> Result<Tensor> {
         let (n, _) = tensor.rows();
         let mut scores = self.scores(tensor, self.targets)?;
-        scores
-            .chunks_mut(self.targets)
-            .for_each(|row| apply_post(row, self.post));
+        scores.chunks_mut(self.targets).for_each(|row| apply_post(row, self.post));
         Ok(Tensor::floats(vec![n, self.targets], scores))
     }
 
@@ -1015,10 +729,7 @@ impl Linear {
                 all.extend(row);
             }
         }
-        Ok(vec![
-            labels.pick(&picks),
-            Tensor::floats(vec![n, labels.len()], all),
-        ])
+        Ok(vec![labels.pick(&picks), Tensor::floats(vec![n, labels.len()], all)])
     }
 }
 
@@ -1044,15 +755,10 @@ fn apply_post(row: &mut [f32], post: Post) {
     }
 }
 
-fn tree_rows<'t>(
-    ensemble: &Ensemble,
-    tensor: &'t Tensor,
-) -> Result<(usize, usize, std::borrow::Cow<'t, [f32]>)> {
+fn tree_rows<'t>(ensemble: &Ensemble, tensor: &'t Tensor) -> Result<(usize, usize, std::borrow::Cow<'t, [f32]>)> {
     let (n, k) = tensor.rows();
     if k < ensemble.features() {
-        return Err(Failure::input(
-            "a tree of the model needs more features than it gets",
-        ));
+        return Err(Failure::input("a tree of the model needs more features than it gets"));
     }
     let values = match tensor.as_floats() {
         Ok(values) => std::borrow::Cow::Borrowed(values),
@@ -1064,10 +770,7 @@ fn tree_rows<'t>(
 fn regress_trees(ensemble: &Ensemble, post: Post, tensor: &Tensor) -> Result<Tensor> {
     let (n, k, values) = tree_rows(ensemble, tensor)?;
     let mut all = vec![0f32; n * ensemble.targets];
-    for (row, scores) in values
-        .chunks(k.max(1))
-        .zip(all.chunks_mut(ensemble.targets.max(1)))
-    {
+    for (row, scores) in values.chunks(k.max(1)).zip(all.chunks_mut(ensemble.targets.max(1))) {
         ensemble.score(row, scores);
         for (at, score) in scores.iter_mut().enumerate() {
             *score += ensemble.base.get(at).copied().unwrap_or_default();
@@ -1077,12 +780,7 @@ fn regress_trees(ensemble: &Ensemble, post: Post, tensor: &Tensor) -> Result<Ten
     Ok(Tensor::floats(vec![n, ensemble.targets], all))
 }
 
-fn classify_trees(
-    ensemble: &Ensemble,
-    labels: &Labels,
-    post: Post,
-    tensor: &Tensor,
-) -> Result<Vec<Tensor>> {
+fn classify_trees(ensemble: &Ensemble, labels: &Labels, post: Post, tensor: &Tensor) -> Result<Vec<Tensor>> {
     let (n, k, values) = tree_rows(ensemble, tensor)?;
     let classes = labels.len();
     let binary = classes == 2 && ensemble.single_class;
@@ -1094,11 +792,7 @@ fn classify_trees(
         ensemble.score(row, &mut scores);
         if binary {
             // The reference reads the one class that has weights as the positive one.
-            let base = if ensemble.base.len() == 2 {
-                ensemble.base.get(1)
-            } else {
-                ensemble.base.first()
-            };
+            let base = if ensemble.base.len() == 2 { ensemble.base.get(1) } else { ensemble.base.first() };
             let score = scores.iter().sum::<f32>() + base.copied().unwrap_or_default();
             let limit = if ensemble.all_positive { 0.5 } else { 0.0 };
             picks.push(usize::from(score > limit));
@@ -1113,8 +807,5 @@ fn classify_trees(
             all.extend(row);
         }
     }
-    Ok(vec![
-        labels.pick(&picks),
-        Tensor::floats(vec![n, classes], all),
-    ])
+    Ok(vec![labels.pick(&picks), Tensor::floats(vec![n, classes], all)])
 }

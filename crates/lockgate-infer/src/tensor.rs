@@ -21,24 +21,15 @@ pub struct Tensor {
 
 impl Tensor {
     pub fn floats(shape: Vec<usize>, data: Vec<f32>) -> Self {
-        Self {
-            shape,
-            data: Data::Float(data),
-        }
+        Self { shape, data: Data::Float(data) }
     }
 
     pub fn ints(shape: Vec<usize>, data: Vec<i64>) -> Self {
-        Self {
-            shape,
-            data: Data::Int(data),
-        }
+        Self { shape, data: Data::Int(data) }
     }
 
     pub fn texts(shape: Vec<usize>, data: Vec<String>) -> Self {
-        Self {
-            shape,
-            data: Data::Text(data),
-        }
+        Self { shape, data: Data::Text(data) }
     }
 
     pub fn len(&self) -> usize {
@@ -67,9 +58,7 @@ impl Tensor {
         match &self.data {
             Data::Float(v) => Ok(v.clone()),
             Data::Int(v) => Ok(v.iter().map(|i| *i as f32).collect()),
-            Data::Text(_) => Err(Failure::input(
-                "a number is needed where the model has text",
-            )),
+            Data::Text(_) => Err(Failure::input("a number is needed where the model has text")),
         }
     }
 
@@ -89,64 +78,25 @@ impl Tensor {
 
     /// Reads a constant of the model.
     pub(crate) fn from_proto(proto: &TensorProto) -> Result<Self> {
-        let broken = || {
-            Failure::input(format!(
-                "the constant {:?} of the model is malformed",
-                proto.name
-            ))
-        };
+        let broken = || Failure::input(format!("the constant {:?} of the model is malformed", proto.name));
         if proto.data_location != 0 || !proto.external_data.is_empty() {
-            return Err(Failure::input("the model keeps data outside of its file")
-                .hint("save it with all data inside"));
+            return Err(Failure::input("the model keeps data outside of its file").hint("save it with all data inside"));
         }
-        let shape = proto
-            .dims
-            .iter()
-            .map(|d| usize::try_from(*d))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| broken())?;
-        let size = shape
-            .iter()
-            .try_fold(1usize, |all, d| all.checked_mul(*d))
-            .ok_or_else(broken)?;
+        let shape =
+            proto.dims.iter().map(|d| usize::try_from(*d)).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
+        let size = shape.iter().try_fold(1usize, |all, d| all.checked_mul(*d)).ok_or_else(broken)?;
         let raw = &proto.raw_data;
         let data = match proto.data_type {
             onnx::FLOAT if raw.is_empty() => Data::Float(proto.float_data.clone()),
-            onnx::FLOAT => Data::Float(
-                raw.as_chunks()
-                    .0
-                    .iter()
-                    .map(|b| f32::from_le_bytes(*b))
-                    .collect(),
-            ),
-            onnx::DOUBLE if raw.is_empty() => {
-                Data::Float(proto.double_data.iter().map(|d| *d as f32).collect())
-            }
-            onnx::DOUBLE => Data::Float(
-                raw.as_chunks()
-                    .0
-                    .iter()
-                    .map(|b| f64::from_le_bytes(*b) as f32)
-                    .collect(),
-            ),
+            onnx::FLOAT => Data::Float(raw.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
+            onnx::DOUBLE if raw.is_empty() => Data::Float(proto.double_data.iter().map(|d| *d as f32).collect()),
+            onnx::DOUBLE => Data::Float(raw.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect()),
             onnx::INT64 if raw.is_empty() => Data::Int(proto.int64_data.clone()),
-            onnx::INT64 => Data::Int(
-                raw.as_chunks()
-                    .0
-                    .iter()
-                    .map(|b| i64::from_le_bytes(*b))
-                    .collect(),
-            ),
+            onnx::INT64 => Data::Int(raw.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect()),
             onnx::INT32 | onnx::BOOL if raw.is_empty() => {
                 Data::Int(proto.int32_data.iter().map(|i| i64::from(*i)).collect())
             }
-            onnx::INT32 => Data::Int(
-                raw.as_chunks()
-                    .0
-                    .iter()
-                    .map(|b| i64::from(i32::from_le_bytes(*b)))
-                    .collect(),
-            ),
+            onnx::INT32 => Data::Int(raw.as_chunks().0.iter().map(|b| i64::from(i32::from_le_bytes(*b))).collect()),
             onnx::BOOL => Data::Int(raw.iter().map(|b| i64::from(*b != 0)).collect()),
             onnx::STRING => Data::Text(
                 proto
@@ -157,16 +107,10 @@ impl Tensor {
                     .map_err(|_| broken())?,
             ),
             other => {
-                return Err(Failure::input(format!(
-                    "the model holds data of type {other}, which is not supported"
-                )));
+                return Err(Failure::input(format!("the model holds data of type {other}, which is not supported")));
             }
         };
         let tensor = Self { shape, data };
-        if tensor.len() == size {
-            Ok(tensor)
-        } else {
-            Err(broken())
-        }
+        if tensor.len() == size { Ok(tensor) } else { Err(broken()) }
     }
 }

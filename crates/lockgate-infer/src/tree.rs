@@ -45,11 +45,7 @@ pub(crate) struct Ensemble {
 
 impl Ensemble {
     /// `prefix` is `class` or `target`, as in the names of the attributes.
-    pub(crate) fn new(
-        attributes: &mut Attributes<'_>,
-        prefix: &str,
-        targets: usize,
-    ) -> Result<Self> {
+    pub(crate) fn new(attributes: &mut Attributes<'_>, prefix: &str, targets: usize) -> Result<Self> {
         let broken = |why: &str| Failure::input(format!("a tree of the model is malformed: {why}"));
         let trees = attributes.ints("nodes_treeids");
         let ids = attributes.ints("nodes_nodeids");
@@ -67,19 +63,8 @@ impl Ensemble {
             Some(other) => return Err(broken(&format!("aggregate {other}"))),
         };
         let n = ids.len();
-        let same = [
-            trees.len(),
-            features.len(),
-            values.len(),
-            modes.len(),
-            trues.len(),
-            falses.len(),
-        ];
-        if n == 0
-            || n > (1 << 26)
-            || same.iter().any(|len| *len != n)
-            || !(missing.is_empty() || missing.len() == n)
-        {
+        let same = [trees.len(), features.len(), values.len(), modes.len(), trues.len(), falses.len()];
+        if n == 0 || n > (1 << 26) || same.iter().any(|len| *len != n) || !(missing.is_empty() || missing.len() == n) {
             return Err(broken("its lists differ in length"));
         }
         let mut places = std::collections::HashMap::with_capacity(n);
@@ -105,8 +90,7 @@ impl Ensemble {
             let tree = at(&trees);
             let mut node = Node {
                 value: values.get(place).copied().unwrap_or_default(),
-                feature: u32::try_from(at(&features))
-                    .map_err(|_| broken("a feature is negative"))?,
+                feature: u32::try_from(at(&features)).map_err(|_| broken("a feature is negative"))?,
                 left: LEAF,
                 right: 0,
                 count: 0,
@@ -125,9 +109,7 @@ impl Ensemble {
                     other => return Err(broken(&format!("mode {other}"))),
                 };
                 let mut child = |id: i64| -> Result<u32> {
-                    let child = *places
-                        .get(&(tree, id))
-                        .ok_or_else(|| broken("a child is missing"))?;
+                    let child = *places.get(&(tree, id)).ok_or_else(|| broken("a child is missing"))?;
                     match is_child.get_mut(child as usize) {
                         // A node with two parents could close a cycle.
                         Some(seen) if !*seen => *seen = true,
@@ -141,10 +123,8 @@ impl Ensemble {
             }
             ensemble.nodes.push(node);
         }
-        ensemble.roots = (0..n)
-            .filter(|place| is_child.get(*place) == Some(&false))
-            .map(|place| place as u32)
-            .collect();
+        ensemble.roots =
+            (0..n).filter(|place| is_child.get(*place) == Some(&false)).map(|place| place as u32).collect();
         let distinct: std::collections::BTreeSet<i64> = trees.iter().copied().collect();
         if ensemble.roots.len() != distinct.len() {
             return Err(broken("a tree has no root or several"));
@@ -164,17 +144,12 @@ impl Ensemble {
         let nodes = attributes.ints(&format!("{prefix}_nodeids"));
         let ids = attributes.ints(&format!("{prefix}_ids"));
         let weights = attributes.floats(&format!("{prefix}_weights"));
-        if [nodes.len(), ids.len(), weights.len()]
-            .iter()
-            .any(|len| *len != trees.len())
-        {
+        if [nodes.len(), ids.len(), weights.len()].iter().any(|len| *len != trees.len()) {
             return Err(broken("its weights differ in length"));
         }
         let mut all: Vec<(u32, u32, f32)> = Vec::with_capacity(trees.len());
         for (((tree, node), id), weight) in trees.iter().zip(&nodes).zip(&ids).zip(&weights) {
-            let place = *places
-                .get(&(*tree, *node))
-                .ok_or_else(|| broken("a weight has no leaf"))?;
+            let place = *places.get(&(*tree, *node)).ok_or_else(|| broken("a weight has no leaf"))?;
             let id = u32::try_from(*id)
                 .ok()
                 .filter(|id| (*id as usize) < self.targets)
@@ -182,9 +157,7 @@ impl Ensemble {
             all.push((place, id, *weight));
             self.all_positive &= *weight >= 0.0;
         }
-        self.single_class = all
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a.1 == b.1));
+        self.single_class = all.windows(2).all(|pair| matches!(pair, [a, b] if a.1 == b.1));
         all.sort_by_key(|(place, _, _)| *place);
         for (place, id, weight) in all {
             if let Some(node) = self.nodes.get_mut(place as usize) {
@@ -214,11 +187,7 @@ impl Ensemble {
             while let Some(node) = self.nodes.get(at as usize) {
                 if node.left == LEAF {
                     let first = node.right as usize;
-                    for (target, weight) in self
-                        .weights
-                        .get(first..first + node.count as usize)
-                        .unwrap_or_default()
-                    {
+                    for (target, weight) in self.weights.get(first..first + node.count as usize).unwrap_or_default() {
                         if let Some(score) = scores.get_mut(*target as usize) {
                             *score += weight;
                         }

@@ -25,11 +25,7 @@ pub fn seal(key: &Key, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
     fill_random(&mut nonce)?;
     let mut body = plaintext.to_vec();
     cipher(key)?
-        .seal_in_place_append_tag(
-            aead::Nonce::assume_unique_for_key(nonce),
-            aead::Aad::from(context),
-            &mut body,
-        )
+        .seal_in_place_append_tag(aead::Nonce::assume_unique_for_key(nonce), aead::Aad::from(context), &mut body)
         .map_err(|_| Failure::bug("encryption failed"))?;
     let mut out = nonce.to_vec();
     out.append(&mut body);
@@ -39,16 +35,10 @@ pub fn seal(key: &Key, context: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
 /// Decrypts what [`seal`] made. Fails when one bit of it, the key or the context differs.
 pub fn open(key: &Key, context: &[u8], sealed: &[u8]) -> Result<Sensitive<Vec<u8>>> {
     let wrong = || Failure::integrity("a sealed value cannot be opened with this key");
-    let (nonce, body) = sealed
-        .split_first_chunk::<NONCE_BYTES>()
-        .ok_or_else(wrong)?;
+    let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or_else(wrong)?;
     let mut body = body.to_vec();
     let size = cipher(key)?
-        .open_in_place(
-            aead::Nonce::assume_unique_for_key(*nonce),
-            aead::Aad::from(context),
-            &mut body,
-        )
+        .open_in_place(aead::Nonce::assume_unique_for_key(*nonce), aead::Aad::from(context), &mut body)
         .map_err(|_| wrong())?
         .len();
     body.truncate(size);
@@ -79,10 +69,7 @@ mod tests {
     fn any_changed_bit_is_refused() {
         let key = random_key().unwrap();
         let sealed = seal(&key, b"context", b"plaintext").unwrap();
-        assert_eq!(
-            open(&key, b"context", &sealed).unwrap().expose(),
-            b"plaintext"
-        );
+        assert_eq!(open(&key, b"context", &sealed).unwrap().expose(), b"plaintext");
         assert!(open(&key, b"another", &sealed).is_err());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
@@ -97,10 +84,7 @@ mod tests {
         let key = Key::new([9; 32]);
         let prk = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, key.expose());
         let mut expected = [0u8; 32];
-        prk.expand(&[b"label"], hkdf::HKDF_SHA256)
-            .unwrap()
-            .fill(&mut expected)
-            .unwrap();
+        prk.expand(&[b"label"], hkdf::HKDF_SHA256).unwrap().fill(&mut expected).unwrap();
         assert_eq!(expand(&key, "label").expose(), &expected);
     }
 }

@@ -26,18 +26,12 @@ pub struct KeyId {
 
 impl KeyId {
     pub fn purpose(purpose: impl Into<String>) -> Self {
-        Self {
-            purpose: purpose.into(),
-            name: None,
-        }
+        Self { purpose: purpose.into(), name: None }
     }
 
     /// The key `name` below this purpose.
     pub fn child(&self, name: impl Into<String>) -> Self {
-        Self {
-            purpose: self.purpose.clone(),
-            name: Some(name.into()),
-        }
+        Self { purpose: self.purpose.clone(), name: Some(name.into()) }
     }
 
     /// Reads `purpose` or `purpose/name`.

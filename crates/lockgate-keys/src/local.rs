@@ -68,10 +68,7 @@ impl LocalStore {
         }
         let store = Self {
             root: root.to_owned(),
-            roots: Roots {
-                current: (1, cipher::random_key()?),
-                previous: None,
-            },
+            roots: Roots { current: (1, cipher::random_key()?), previous: None },
             cache: Mutex::default(),
         };
         store.write_roots(&store.roots, unlock)?;
@@ -92,11 +89,7 @@ impl LocalStore {
             Failure::integrity("the key store cannot be unlocked")
                 .hint("the passphrase or key file is another one, or root.json was changed")
         })?;
-        let mut store = Self {
-            root: root.to_owned(),
-            roots: Roots::decode(plain.expose())?,
-            cache: Mutex::default(),
-        };
+        let mut store = Self { root: root.to_owned(), roots: Roots::decode(plain.expose())?, cache: Mutex::default() };
         if store.roots.previous.is_some() {
             store.finish_rotation(unlock)?;
         }
@@ -107,10 +100,7 @@ impl LocalStore {
     /// interrupted at any point: the next [`Self::open`] with the new secret finishes it.
     pub fn rotate_root(&mut self, new_unlock: &Unlock) -> Result<u32> {
         let (number, old) = (self.roots.current.0, self.roots.current.1.clone());
-        let roots = Roots {
-            current: (number + 1, cipher::random_key()?),
-            previous: Some((number, old)),
-        };
+        let roots = Roots { current: (number + 1, cipher::random_key()?), previous: Some((number, old)) };
         self.write_roots(&roots, new_unlock)?;
         self.roots = roots;
         self.finish_rotation(new_unlock)?;
@@ -124,21 +114,14 @@ impl LocalStore {
                 self.write_key(&id, &key)?;
             }
         }
-        let roots = Roots {
-            current: (self.roots.current.0, self.roots.current.1.clone()),
-            previous: None,
-        };
+        let roots = Roots { current: (self.roots.current.0, self.roots.current.1.clone()), previous: None };
         self.write_roots(&roots, unlock)?;
         self.roots = roots;
         Ok(())
     }
 
     fn write_roots(&self, roots: &Roots, unlock: &Unlock) -> Result<()> {
-        let mut file = RootFile {
-            version: 1,
-            method: Method::for_unlock(unlock)?,
-            sealed: String::new(),
-        };
+        let mut file = RootFile { version: 1, method: Method::for_unlock(unlock)?, sealed: String::new() };
         let key = file.method.key(unlock)?;
         let sealed = cipher::seal(&key, &file.context(), roots.encode().expose())?;
         file.sealed = STANDARD.encode(sealed);
@@ -161,12 +144,7 @@ impl LocalStore {
                 return Err(Failure::denied(format!("key {id} was destroyed at {at}"))
                     .hint("what it protected is gone for good; that is what destruction means"));
             }
-            Some(KeyFile::Active {
-                created,
-                root,
-                wrapped,
-                ..
-            }) => (created, root, wrapped),
+            Some(KeyFile::Active { created, root, wrapped, .. }) => (created, root, wrapped),
         };
         let parent = self.parent(id, root)?;
         let plain = cipher::open(&parent, &context(id, created, root), &decode(&wrapped)?)
@@ -197,19 +175,10 @@ impl LocalStore {
 
     fn write_key(&self, id: &KeyId, key: &Key) -> Result<()> {
         let created = Clock.now();
-        let root = if id.name.is_some() {
-            0
-        } else {
-            self.roots.current.0
-        };
+        let root = if id.name.is_some() { 0 } else { self.roots.current.0 };
         let parent = self.parent(id, root)?;
         let wrapped = cipher::seal(&parent, &context(id, created, root), key.expose())?;
-        let file = KeyFile::Active {
-            id: id.to_string(),
-            created,
-            root,
-            wrapped: STANDARD.encode(wrapped),
-        };
+        let file = KeyFile::Active { id: id.to_string(), created, root, wrapped: STANDARD.encode(wrapped) };
         write_durably(&self.place(id), &to_json(&file)?)
     }
 
@@ -223,24 +192,15 @@ impl LocalStore {
         let file: KeyFile = parse_exactly(&bytes, &format!("key {id}"))?;
         let (KeyFile::Active { id: named, .. } | KeyFile::Destroyed { id: named, .. }) = &file;
         if *named != id.to_string() {
-            return Err(Failure::integrity(format!(
-                "the file of key {id} holds another key"
-            )));
+            return Err(Failure::integrity(format!("the file of key {id} holds another key")));
         }
         Ok(Some(file))
     }
 
     fn place(&self, id: &KeyId) -> PathBuf {
         match &id.name {
-            None => self
-                .root
-                .join("purpose")
-                .join(format!("{}.json", id.purpose)),
-            Some(name) => self
-                .root
-                .join("below")
-                .join(&id.purpose)
-                .join(format!("{name}.json")),
+            None => self.root.join("purpose").join(format!("{}.json", id.purpose)),
+            Some(name) => self.root.join("below").join(&id.purpose).join(format!("{name}.json")),
         }
     }
 }
@@ -248,9 +208,7 @@ impl LocalStore {
 impl KeyStore for LocalStore {
     fn create(&self, id: &KeyId) -> Result<()> {
         for part in [Some(&id.purpose), id.name.as_ref()].into_iter().flatten() {
-            let plain = part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+            let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
             if !plain || part.is_empty() || part.starts_with('.') || part.len() > 128 {
                 return Err(Failure::bug("a key's name is not plain"));
             }
@@ -258,9 +216,7 @@ impl KeyStore for LocalStore {
         match self.state(id)? {
             KeyState::Active => Ok(()),
             KeyState::Absent => self.write_key(id, &cipher::random_key()?),
-            KeyState::Destroyed { .. } => Err(Failure::denied(format!(
-                "key {id} was destroyed and cannot come back"
-            ))),
+            KeyState::Destroyed { .. } => Err(Failure::denied(format!("key {id} was destroyed and cannot come back"))),
         }
     }
 
@@ -287,11 +243,7 @@ impl KeyStore for LocalStore {
         }
         let place = self.place(id);
         overwrite(&place)?;
-        let tombstone = KeyFile::Destroyed {
-            id: id.to_string(),
-            at: Clock.now(),
-            reason: reason.to_owned(),
-        };
+        let tombstone = KeyFile::Destroyed { id: id.to_string(), at: Clock.now(), reason: reason.to_owned() };
         write_durably(&place, &to_json(&tombstone)?)
     }
 
@@ -306,9 +258,7 @@ impl KeyStore for LocalStore {
             }
         }
         ids.sort();
-        ids.into_iter()
-            .map(|id| self.state(&id).map(|state| (id, state)))
-            .collect()
+        ids.into_iter().map(|id| self.state(&id).map(|state| (id, state))).collect()
     }
 }
 
@@ -335,10 +285,7 @@ impl Roots {
             Some((u32::from_be_bytes(*number), Key::new(key.try_into().ok()?)))
         });
         let damaged = || Failure::integrity("the key store's root is malformed");
-        Ok(Self {
-            current: roots.next().flatten().ok_or_else(damaged)?,
-            previous: roots.next().flatten(),
-        })
+        Ok(Self { current: roots.next().flatten().ok_or_else(damaged)?, previous: roots.next().flatten() })
     }
 }
 
@@ -353,9 +300,7 @@ fn context(id: &KeyId, created: Timestamp, root: u32) -> Vec<u8> {
 }
 
 fn decode(text: &str) -> Result<Vec<u8>> {
-    STANDARD
-        .decode(text)
-        .map_err(|_| Failure::integrity("a wrapped key is malformed"))
+    STANDARD.decode(text).map_err(|_| Failure::integrity("a wrapped key is malformed"))
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -364,14 +309,9 @@ fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 
 /// Parses and demands that writing the value again yields the same bytes.
 fn parse_exactly<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
-    let damaged = || {
-        Failure::integrity(format!("{what} is damaged"))
-            .hint("restore the keys folder from your backup")
-    };
+    let damaged = || Failure::integrity(format!("{what} is damaged")).hint("restore the keys folder from your backup");
     let value: T = serde_json::from_slice(bytes).map_err(|_| damaged())?;
-    (to_json(&value)? == bytes)
-        .then_some(value)
-        .ok_or_else(damaged)
+    (to_json(&value)? == bytes).then_some(value).ok_or_else(damaged)
 }
 
 fn names_in(folder: &Path) -> Result<Vec<String>> {
@@ -394,10 +334,7 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
 
 fn overwrite(place: &Path) -> Result<()> {
     let fail = |e: &std::io::Error| Failure::io("overwrite", place, e);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .open(place)
-        .map_err(|e| fail(&e))?;
+    let mut file = fs::OpenOptions::new().write(true).open(place).map_err(|e| fail(&e))?;
     let size = file.metadata().map_err(|e| fail(&e))?.len() as usize;
     let mut noise = vec![0u8; size];
     cipher::fill_random(&mut noise)?;
@@ -422,9 +359,7 @@ fn write_durably(place: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).map_err(|e| fail(&e))?;
     file.sync_all().map_err(|e| fail(&e))?;
     fs::rename(&temporary, place).map_err(|e| fail(&e))?;
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|e| fail(&e))
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| fail(&e))
 }
 
 #[cfg(test)]

@@ -23,10 +23,7 @@ impl Tokenizer {
         mac.copy_from_slice(store.derive(id, "lockgate/v1/token/mac")?.expose());
         encryption.copy_from_slice(store.derive(id, "lockgate/v1/token/enc")?.expose());
         let key = Sensitive::new(key);
-        Ok(Self {
-            siv: Aes256Siv::new(key.expose().into()),
-            domain: domain.to_owned(),
-        })
+        Ok(Self { siv: Aes256Siv::new(key.expose().into()), domain: domain.to_owned() })
     }
 
     /// Appends the token of `value` to `out`.
@@ -46,17 +43,9 @@ impl Tokenizer {
     /// The value behind a token of this key and domain.
     pub fn detokenize(&mut self, token: &str) -> Result<Sensitive<String>> {
         let wrong = || Failure::input("this is not a token of this workspace and column");
-        let sealed = token
-            .strip_prefix(PREFIX)
-            .and_then(|digits| hex::decode(digits).ok())
-            .ok_or_else(wrong)?;
-        let plain = self
-            .siv
-            .decrypt([self.domain.as_bytes()], &sealed)
-            .map_err(|_| wrong())?;
-        String::from_utf8(plain)
-            .map(Sensitive::new)
-            .map_err(|_| wrong())
+        let sealed = token.strip_prefix(PREFIX).and_then(|digits| hex::decode(digits).ok()).ok_or_else(wrong)?;
+        let plain = self.siv.decrypt([self.domain.as_bytes()], &sealed).map_err(|_| wrong())?;
+        String::from_utf8(plain).map(Sensitive::new).map_err(|_| wrong())
     }
 }
 

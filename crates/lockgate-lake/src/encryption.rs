@@ -42,21 +42,13 @@ impl MasterKeyId {
     }
 
     fn label(&self) -> String {
-        format!(
-            "lockgate/v1/column/{}",
-            self.class.map_or("footer", Classification::as_str)
-        )
+        format!("lockgate/v1/column/{}", self.class.map_or("footer", Classification::as_str))
     }
 }
 
 impl std::fmt::Display for MasterKeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}#{}",
-            self.key,
-            self.class.map_or("footer", Classification::as_str)
-        )
+        write!(f, "{}#{}", self.key, self.class.map_or("footer", Classification::as_str))
     }
 }
 
@@ -74,10 +66,7 @@ pub struct StoreKeyring {
 
 impl StoreKeyring {
     pub fn new(store: Arc<dyn KeyStore>, granted: &[Classification]) -> Self {
-        Self {
-            store,
-            granted: granted.to_vec(),
-        }
+        Self { store, granted: granted.to_vec() }
     }
 
     /// Every class.
@@ -104,10 +93,7 @@ pub struct MapKeyring(pub BTreeMap<String, Key>);
 
 impl Keyring for MapKeyring {
     fn master_key(&self, id: &MasterKeyId) -> Result<Key> {
-        self.0
-            .get(&id.to_string())
-            .cloned()
-            .ok_or_else(|| Failure::denied(format!("the key {id} was not released")))
+        self.0.get(&id.to_string()).cloned().ok_or_else(|| Failure::denied(format!("the key {id} was not released")))
     }
 }
 
@@ -141,9 +127,7 @@ pub(crate) fn encrypt(
         let (column, material) = data_key(keyring, &MasterKeyId::new(key.clone(), Some(*class)))?;
         builder = builder.with_column_key_and_metadata(name, column, material);
     }
-    builder
-        .build()
-        .map_err(|_| Failure::bug("encryption could not be set up"))
+    builder.build().map_err(|_| Failure::bug("encryption could not be set up"))
 }
 
 fn data_key(keyring: &dyn Keyring, id: &MasterKeyId) -> Result<(Vec<u8>, Vec<u8>)> {
@@ -162,8 +146,7 @@ fn data_key(keyring: &dyn Keyring, id: &MasterKeyId) -> Result<(Vec<u8>, Vec<u8>
         wrapped_dek: STANDARD.encode(wrapped),
         double_wrapping: false,
     };
-    let material = serde_json::to_vec(&material)
-        .map_err(|_| Failure::bug("key material could not be written"))?;
+    let material = serde_json::to_vec(&material).map_err(|_| Failure::bug("key material could not be written"))?;
     Ok((data_key, material))
 }
 
@@ -179,17 +162,11 @@ struct Retriever(Arc<dyn Keyring>);
 impl KeyRetriever for Retriever {
     fn retrieve_key(&self, key_metadata: &[u8]) -> Result<Vec<u8>, ParquetError> {
         let wrong = |why: &str| ParquetError::General(why.to_owned());
-        let material: KeyMaterial = serde_json::from_slice(key_metadata)
-            .map_err(|_| wrong("the key material is malformed"))?;
-        let id = MasterKeyId::parse(&material.master_key_id)
-            .ok_or_else(|| wrong("the master key has no name"))?;
-        let master = self
-            .0
-            .master_key(&id)
-            .map_err(|failure| wrong(&failure.to_string()))?;
-        let wrapped = STANDARD
-            .decode(&material.wrapped_dek)
-            .map_err(|_| wrong("the wrapped key is malformed"))?;
+        let material: KeyMaterial =
+            serde_json::from_slice(key_metadata).map_err(|_| wrong("the key material is malformed"))?;
+        let id = MasterKeyId::parse(&material.master_key_id).ok_or_else(|| wrong("the master key has no name"))?;
+        let master = self.0.master_key(&id).map_err(|failure| wrong(&failure.to_string()))?;
+        let wrapped = STANDARD.decode(&material.wrapped_dek).map_err(|_| wrong("the wrapped key is malformed"))?;
         let key = open(&master, material.master_key_id.as_bytes(), &wrapped)
             .map_err(|_| wrong("the wrapped key cannot be opened"))?;
         Ok(key.expose().clone())

@@ -13,9 +13,7 @@ mod storage;
 mod write;
 
 pub use encryption::{Keyring, MapKeyring, MasterKeyId, StoreKeyring};
-pub use manifest::{
-    Column, ContractRecord, FileRecord, Governance, Manifest, Role, SnapshotRef, Subjects,
-};
+pub use manifest::{Column, ContractRecord, FileRecord, Governance, Manifest, Role, SnapshotRef, Subjects};
 pub use query::{QueryColumn, QueryEngine, QueryResult, QueryTable};
 pub use read::{Batches, ReadOptions, open_file};
 pub use storage::{Lake, Storage};

@@ -45,11 +45,5 @@ pub trait QueryEngine {
     fn tables(&self, sql: &str) -> Result<Vec<String>>;
 
     /// Runs one query that only reads; `spool` is for files of a remote lake.
-    fn run(
-        &self,
-        sql: &str,
-        lake: &Lake,
-        tables: Vec<QueryTable>,
-        spool: PathBuf,
-    ) -> Result<QueryResult>;
+    fn run(&self, sql: &str, lake: &Lake, tables: Vec<QueryTable>, spool: PathBuf) -> Result<QueryResult>;
 }

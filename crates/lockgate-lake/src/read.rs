@@ -48,6 +48,21 @@ impl Lake {
         }
     }
 
+    /// Where one file lies on this machine, with its digest checked; fetched to `folder` when the
+    /// lake is elsewhere.
+    pub fn local_file(&self, dataset: &Name, record: &FileRecord, folder: &Path) -> Result<std::path::PathBuf> {
+        let mut file = self.file(dataset, record, folder)?;
+        let place = data_place(dataset, &record.digest);
+        if let Some(root) = &self.storage().local {
+            let path = root.join(&place);
+            return path.canonicalize().map_err(|e| Failure::io("find", &path, &e));
+        }
+        let path = folder.join(format!("{}.parquet", record.digest.hex()));
+        let mut copy = File::create(&path).map_err(|e| Failure::io("create", &path, &e))?;
+        std::io::copy(&mut file, &mut copy).map_err(|e| Failure::io("write", &path, &e))?;
+        Ok(path)
+    }
+
     /// The bytes of one file, still encrypted, with their digest checked.
     pub fn file(&self, dataset: &Name, record: &FileRecord, spool: &Path) -> Result<File> {
         use std::io::Seek as _;
@@ -58,14 +73,10 @@ impl Lake {
         };
         let mut file = if let Some(root) = &self.storage().local {
             let path = root.join(&place);
-            File::open(&path).map_err(|error| {
-                Failure::integrity(format!("the lake's {place} cannot be read: {error}"))
-            })?
+            File::open(&path)
+                .map_err(|error| Failure::integrity(format!("the lake's {place} cannot be read: {error}")))?
         } else {
-            let bytes = self
-                .storage()
-                .get(&place, record.size_bytes)?
-                .ok_or_else(changed)?;
+            let bytes = self.storage().get(&place, record.size_bytes)?.ok_or_else(changed)?;
             let fail = |e: &std::io::Error| Failure::io("write in", spool, e);
             std::fs::create_dir_all(spool).map_err(|e| fail(&e))?;
             let mut file = tempfile::tempfile_in(spool).map_err(|e| fail(&e))?;
@@ -73,14 +84,12 @@ impl Lake {
             file.rewind().map_err(|e| fail(&e))?;
             file
         };
-        let (digest, size) = Digest::of_reader(&file).map_err(|error| {
-            Failure::integrity(format!("the lake's {place} cannot be read: {error}"))
-        })?;
+        let (digest, size) = Digest::of_reader(&file)
+            .map_err(|error| Failure::integrity(format!("the lake's {place} cannot be read: {error}")))?;
         if digest != record.digest || size != record.size_bytes {
             return Err(changed());
         }
-        file.rewind()
-            .map_err(|e| Failure::io("read", Path::new(&place), &e))?;
+        file.rewind().map_err(|e| Failure::io("read", Path::new(&place), &e))?;
         Ok(file)
     }
 }
@@ -99,14 +108,11 @@ pub fn open_file(
         Failure::denied(format!("a snapshot file cannot be decrypted: {error}"))
             .hint("the key of one of its columns was not granted, or it was destroyed")
     };
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(failed)?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(failed)?;
     let schema: SchemaRef = builder.schema().clone();
     let mut wanted = Vec::new();
     match columns {
-        None => wanted.extend(
-            (0..schema.fields().len()).filter(|i| schema.field(*i).name() != crate::SUBJECT_COLUMN),
-        ),
+        None => wanted.extend((0..schema.fields().len()).filter(|i| schema.field(*i).name() != crate::SUBJECT_COLUMN)),
         Some(columns) => {
             for name in columns {
                 let index = schema
@@ -119,15 +125,8 @@ pub fn open_file(
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
     let mut sorted = wanted.clone();
     sorted.sort_unstable();
-    let order = wanted
-        .iter()
-        .filter_map(|index| sorted.iter().position(|s| s == index))
-        .collect();
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(limits::BATCH_ROWS)
-        .build()
-        .map_err(failed)?;
+    let order = wanted.iter().filter_map(|index| sorted.iter().position(|s| s == index)).collect();
+    let reader = builder.with_projection(mask).with_batch_size(limits::BATCH_ROWS).build().map_err(failed)?;
     Ok((reader, order))
 }
 
@@ -151,13 +150,7 @@ impl Iterator for Batches {
             let opened = self
                 .lake
                 .file(&self.dataset, &record, &self.options.spool)
-                .and_then(|file| {
-                    open_file(
-                        file,
-                        Arc::clone(&self.options.keyring),
-                        self.options.columns.as_deref(),
-                    )
-                });
+                .and_then(|file| open_file(file, Arc::clone(&self.options.keyring), self.options.columns.as_deref()));
             match opened {
                 Ok(opened) => self.current = Some(opened),
                 Err(failure) => return Some(Err(failure)),

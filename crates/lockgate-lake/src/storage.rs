@@ -11,8 +11,8 @@ use futures::StreamExt as _;
 use lockgate_core::{Digest, Failure, Name, Result, Timestamp, limits};
 use lockgate_proof::{SigningKey, VerifyingKey, dsse};
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, WriteMultipart,
-    local::LocalFileSystem, path::Path,
+    ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, WriteMultipart, local::LocalFileSystem,
+    path::Path,
 };
 use tokio::runtime::Handle;
 
@@ -33,22 +33,12 @@ impl Storage {
         std::fs::create_dir_all(&root).map_err(|e| Failure::io("create", &root, &e))?;
         let store = LocalFileSystem::new_with_prefix(&root)
             .map_err(|e| Failure::unreachable(format!("{} cannot be used: {e}", root.display())))?;
-        Ok(Self {
-            store: Arc::new(store),
-            prefix: Path::default(),
-            local: Some(root),
-            runtime,
-        })
+        Ok(Self { store: Arc::new(store), prefix: Path::default(), local: Some(root), runtime })
     }
 
     /// Any object store, below `prefix`.
     pub fn remote(store: Arc<dyn ObjectStore>, prefix: &str, runtime: Handle) -> Self {
-        Self {
-            store,
-            prefix: Path::from(prefix),
-            local: None,
-            runtime,
-        }
+        Self { store, prefix: Path::from(prefix), local: None, runtime }
     }
 
     fn place(&self, relative: &str) -> Path {
@@ -59,14 +49,10 @@ impl Storage {
         let place = self.place(relative);
         self.runtime.block_on(async {
             match self.store.get(&place).await {
-                Ok(object) if object.meta.size > size_max => Err(Failure::integrity(format!(
-                    "{relative} is larger than it can be"
-                ))),
-                Ok(object) => object
-                    .bytes()
-                    .await
-                    .map(Some)
-                    .map_err(|e| unreachable(relative, &e)),
+                Ok(object) if object.meta.size > size_max => {
+                    Err(Failure::integrity(format!("{relative} is larger than it can be")))
+                }
+                Ok(object) => object.bytes().await.map(Some).map_err(|e| unreachable(relative, &e)),
                 Err(object_store::Error::NotFound { .. }) => Ok(None),
                 Err(error) => Err(unreachable(relative, &error)),
             }
@@ -84,10 +70,7 @@ impl Storage {
         self.runtime.block_on(async {
             match self.store.put_opts(&place, payload, options).await {
                 Ok(_) => Ok(true),
-                Err(
-                    object_store::Error::AlreadyExists { .. }
-                    | object_store::Error::Precondition { .. },
-                ) => Ok(false),
+                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(false),
                 Err(error) => Err(unreachable(relative, &error)),
             }
         })
@@ -110,9 +93,7 @@ impl Storage {
             if self.store.head(&place).await.is_ok() {
                 return Ok(());
             }
-            let mut reader = tokio::fs::File::open(file)
-                .await
-                .map_err(|e| Failure::io("read", file, &e))?;
+            let mut reader = tokio::fs::File::open(file).await.map_err(|e| Failure::io("read", file, &e))?;
             let upload = self.store.put_multipart(&place).await.map_err(failed)?;
             let mut writer = WriteMultipart::new(upload);
             let mut buffer = vec![0u8; 1 << 20];
@@ -152,23 +133,13 @@ impl Storage {
             return files_below(root, relative);
         }
         let place = self.place(relative);
-        let prefix = if self.prefix.as_ref().is_empty() {
-            String::new()
-        } else {
-            format!("{}/", self.prefix)
-        };
+        let prefix = if self.prefix.as_ref().is_empty() { String::new() } else { format!("{}/", self.prefix) };
         self.runtime.block_on(async {
             let mut places = Vec::new();
             let mut listing = self.store.list(Some(&place));
             while let Some(entry) = listing.next().await {
                 let entry = entry.map_err(|e| unreachable(relative, &e))?;
-                places.extend(
-                    entry
-                        .location
-                        .as_ref()
-                        .strip_prefix(&prefix)
-                        .map(str::to_owned),
-                );
+                places.extend(entry.location.as_ref().strip_prefix(&prefix).map(str::to_owned));
             }
             Ok(places)
         })
@@ -176,16 +147,9 @@ impl Storage {
 
     fn folders(&self) -> Result<Vec<String>> {
         self.runtime.block_on(async {
-            let listing = self
-                .store
-                .list_with_delimiter(Some(&self.prefix))
-                .await
-                .map_err(|e| unreachable("the lake", &e))?;
-            Ok(listing
-                .common_prefixes
-                .iter()
-                .filter_map(|path| path.filename().map(str::to_owned))
-                .collect())
+            let listing =
+                self.store.list_with_delimiter(Some(&self.prefix)).await.map_err(|e| unreachable("the lake", &e))?;
+            Ok(listing.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
         })
     }
 }
@@ -216,10 +180,7 @@ fn create_durably(target: &std::path::Path, bytes: &[u8]) -> Result<bool> {
     let folder = target.parent().unwrap_or(target);
     std::fs::create_dir_all(folder).map_err(|e| fail(&e))?;
     let staging = folder.parent().unwrap_or(folder);
-    let mut file = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempfile_in(staging)
-        .map_err(|e| fail(&e))?;
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(staging).map_err(|e| fail(&e))?;
     file.write_all(bytes).map_err(|e| fail(&e))?;
     file.as_file().sync_all().map_err(|e| fail(&e))?;
     match std::fs::hard_link(file.path(), target) {
@@ -227,9 +188,7 @@ fn create_durably(target: &std::path::Path, bytes: &[u8]) -> Result<bool> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
         Err(error) => return Err(fail(&error)),
     }
-    std::fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|e| fail(&e))?;
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| fail(&e))?;
     Ok(true)
 }
 
@@ -278,22 +237,16 @@ impl Lake {
 
     /// The newest snapshot.
     pub fn head(&self, dataset: &Name) -> Result<Option<SnapshotRef>> {
-        self.versions(dataset)?
-            .last()
-            .map(|version| self.at_version(dataset, *version))
-            .transpose()
+        self.versions(dataset)?.last().map(|version| self.at_version(dataset, *version)).transpose()
     }
 
     /// The numbers of all versions, oldest first. They have no gap.
     pub fn versions(&self, dataset: &Name) -> Result<Vec<u64>> {
         let names = self.storage.names(&format!("{dataset}/versions"))?;
         let versions: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        if versions.len() != names.len() || !versions.iter().copied().eq(1..=versions.len() as u64)
-        {
-            return Err(Failure::integrity(format!(
-                "the versions of {dataset} have a gap or hold another file"
-            ))
-            .hint("restore the lake from a copy"));
+        if versions.len() != names.len() || !versions.iter().copied().eq(1..=versions.len() as u64) {
+            return Err(Failure::integrity(format!("the versions of {dataset} have a gap or hold another file"))
+                .hint("restore the lake from a copy"));
         }
         Ok(versions)
     }
@@ -308,17 +261,9 @@ impl Lake {
         let manifest = std::str::from_utf8(&bytes)
             .ok()
             .and_then(|text| text.strip_suffix('\n'))
-            .and_then(|text| {
-                text.parse::<Digest>()
-                    .ok()
-                    .filter(|d| d.to_string() == text)
-            })
+            .and_then(|text| text.parse::<Digest>().ok().filter(|d| d.to_string() == text))
             .ok_or_else(|| Failure::integrity(format!("{entry} was changed")))?;
-        Ok(SnapshotRef {
-            dataset: dataset.clone(),
-            version,
-            manifest,
-        })
+        Ok(SnapshotRef { dataset: dataset.clone(), version, manifest })
     }
 
     /// The newest snapshot that existed at `time`.
@@ -340,20 +285,11 @@ impl Lake {
             .get(&place, limits::DOCUMENT_BYTES_MAX)?
             .ok_or_else(|| Failure::integrity(format!("the manifest of {snapshot} is missing")))?;
         if Digest::of(&bytes) != snapshot.manifest {
-            return Err(Failure::integrity(format!(
-                "the manifest of {snapshot} was changed"
-            )));
+            return Err(Failure::integrity(format!("the manifest of {snapshot} was changed")));
         }
-        let manifest: Manifest = dsse::open(
-            &self.key,
-            PAYLOAD_TYPE,
-            &bytes,
-            &format!("the manifest of {snapshot}"),
-        )?;
+        let manifest: Manifest = dsse::open(&self.key, PAYLOAD_TYPE, &bytes, &format!("the manifest of {snapshot}"))?;
         if manifest.dataset != snapshot.dataset || manifest.version != snapshot.version {
-            return Err(Failure::integrity(format!(
-                "the manifest of {snapshot} is that of another snapshot"
-            )));
+            return Err(Failure::integrity(format!("the manifest of {snapshot} is that of another snapshot")));
         }
         Ok(manifest)
     }
@@ -362,33 +298,19 @@ impl Lake {
     pub fn stage(&self, signer: &SigningKey, manifest: &Manifest) -> Result<SnapshotRef> {
         let envelope = dsse::sign(signer, PAYLOAD_TYPE, manifest)?;
         let digest = Digest::of(&envelope);
-        self.storage
-            .create(&manifest_place(&manifest.dataset, &digest), envelope)?;
-        Ok(SnapshotRef {
-            dataset: manifest.dataset.clone(),
-            version: manifest.version,
-            manifest: digest,
-        })
+        self.storage.create(&manifest_place(&manifest.dataset, &digest), envelope)?;
+        Ok(SnapshotRef { dataset: manifest.dataset.clone(), version: manifest.version, manifest: digest })
     }
 
     /// Makes a staged snapshot the head. Fails when another writer was first.
     pub fn publish(&self, snapshot: &SnapshotRef) -> Result<()> {
         let entry = version_entry(&snapshot.dataset, snapshot.version);
-        let created = self
-            .storage
-            .create(&entry, format!("{}\n", snapshot.manifest).into_bytes())?;
-        if created
-            || self
-                .at_version(&snapshot.dataset, snapshot.version)?
-                .manifest
-                == snapshot.manifest
-        {
+        let created = self.storage.create(&entry, format!("{}\n", snapshot.manifest).into_bytes())?;
+        if created || self.at_version(&snapshot.dataset, snapshot.version)?.manifest == snapshot.manifest {
             return Ok(());
         }
-        Err(
-            Failure::unreachable(format!("another run committed {snapshot} first"))
-                .hint("run again; the new run starts from that version"),
-        )
+        Err(Failure::unreachable(format!("another run committed {snapshot} first"))
+            .hint("run again; the new run starts from that version"))
     }
 
     /// Removes what interrupted runs left in a local lake: files and manifests that no version
@@ -421,12 +343,7 @@ impl Lake {
                     }
                 }
             }
-            strays.extend(
-                self.storage
-                    .all(&folder)?
-                    .into_iter()
-                    .filter(|place| !known.contains(place)),
-            );
+            strays.extend(self.storage.all(&folder)?.into_iter().filter(|place| !known.contains(place)));
         }
         Ok(strays)
     }
@@ -435,10 +352,7 @@ impl Lake {
     pub fn is_published(&self, snapshot: &SnapshotRef) -> Result<bool> {
         let versions = self.versions(&snapshot.dataset)?;
         Ok(versions.contains(&snapshot.version)
-            && self
-                .at_version(&snapshot.dataset, snapshot.version)?
-                .manifest
-                == snapshot.manifest)
+            && self.at_version(&snapshot.dataset, snapshot.version)?.manifest == snapshot.manifest)
     }
 }
 

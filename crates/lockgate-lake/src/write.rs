@@ -74,19 +74,10 @@ struct Bucket {
 
 impl SnapshotWriter {
     /// Ciphertext is spooled in `spool` on its way to the lake.
-    pub fn new(
-        lake: &Lake,
-        store: Arc<dyn KeyStore>,
-        layout: Layout,
-        spool: &Path,
-    ) -> Result<Self> {
+    pub fn new(lake: &Lake, store: Arc<dyn KeyStore>, layout: Layout, spool: &Path) -> Result<Self> {
         store.create(&dataset_key(&layout.dataset))?;
         let mut fields: Vec<Arc<Field>> = layout.schema.fields().iter().cloned().collect();
-        fields.push(Arc::new(Field::new(
-            SUBJECT_COLUMN,
-            DataType::FixedSizeBinary(16),
-            true,
-        )));
+        fields.push(Arc::new(Field::new(SUBJECT_COLUMN, DataType::FixedSizeBinary(16), true)));
         Ok(Self {
             lake: lake.clone(),
             store,
@@ -106,14 +97,10 @@ impl SnapshotWriter {
         }
         let mut places: BTreeMap<u16, Vec<u32>> = BTreeMap::new();
         for (row, subject) in (0u32..).zip(subjects) {
-            places
-                .entry(bucket(subject.as_ref(), self.layout.buckets))
-                .or_default()
-                .push(row);
+            places.entry(bucket(subject.as_ref(), self.layout.buckets)).or_default().push(row);
         }
-        let commitments =
-            FixedSizeBinaryArray::try_from_sparse_iter_with_size(subjects.iter().copied(), 16)
-                .map_err(|_| Failure::bug("commitments do not form a column"))?;
+        let commitments = FixedSizeBinaryArray::try_from_sparse_iter_with_size(subjects.iter().copied(), 16)
+            .map_err(|_| Failure::bug("commitments do not form a column"))?;
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
         columns.push(Arc::new(commitments));
         for (bucket, rows) in places {
@@ -168,39 +155,23 @@ impl SnapshotWriter {
 
     fn bucket(&mut self, number: u16) -> Result<&mut Bucket> {
         if !self.open.contains_key(&number) {
-            let key = dataset_key(&self.layout.dataset)
-                .child(format!("b{number:03}.g{}", self.layout.generation));
+            let key = dataset_key(&self.layout.dataset).child(format!("b{number:03}.g{}", self.layout.generation));
             self.store.create(&key)?;
             let mut columns = self.layout.columns.clone();
             columns.push((SUBJECT_COLUMN.to_owned(), Classification::Restricted));
             let file = HashingFile::create(&self.spool)?;
-            let writer = ArrowWriter::try_new(
-                file,
-                self.schema.clone(),
-                Some(properties(&self.store, &key, &columns)?),
-            )
-            .map_err(write_failed)?;
-            self.open.insert(
-                number,
-                Bucket {
-                    writer,
-                    key,
-                    rows: 0,
-                },
-            );
+            let writer =
+                ArrowWriter::try_new(file, self.schema.clone(), Some(properties(&self.store, &key, &columns)?))
+                    .map_err(write_failed)?;
+            self.open.insert(number, Bucket { writer, key, rows: 0 });
         }
-        self.open
-            .get_mut(&number)
-            .ok_or_else(|| Failure::bug("a bucket vanished"))
+        self.open.get_mut(&number).ok_or_else(|| Failure::bug("a bucket vanished"))
     }
 
     fn bound_memory(&mut self) -> Result<()> {
         let total: usize = self.open.values().map(|b| b.writer.memory_size()).sum();
         if total > IN_PROGRESS_BYTES_MAX
-            && let Some(largest) = self
-                .open
-                .values_mut()
-                .max_by_key(|b| b.writer.memory_size())
+            && let Some(largest) = self.open.values_mut().max_by_key(|b| b.writer.memory_size())
         {
             largest.writer.flush().map_err(write_failed)?;
         }
@@ -230,21 +201,12 @@ impl TableWriter {
         let key = dataset_key(dataset).child(key_name);
         store.create(&dataset_key(dataset))?;
         store.create(&key)?;
-        let columns: Vec<_> = schema
-            .fields()
-            .iter()
-            .map(|field| (field.name().clone(), Classification::Internal))
-            .collect();
+        let columns: Vec<_> =
+            schema.fields().iter().map(|field| (field.name().clone(), Classification::Internal)).collect();
         let properties = properties(store, &key, &columns)?;
-        let writer = ArrowWriter::try_new(HashingFile::create(spool)?, schema, Some(properties))
-            .map_err(write_failed)?;
-        Ok(Self {
-            lake: lake.clone(),
-            dataset: dataset.clone(),
-            key,
-            writer,
-            rows: 0,
-        })
+        let writer =
+            ArrowWriter::try_new(HashingFile::create(spool)?, schema, Some(properties)).map_err(write_failed)?;
+        Ok(Self { lake: lake.clone(), dataset: dataset.clone(), key, writer, rows: 0 })
     }
 
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -259,14 +221,7 @@ impl TableWriter {
     /// Moves the file into the lake.
     pub fn finish(self) -> Result<FileRecord> {
         let file = self.writer.into_inner().map_err(write_failed)?;
-        file.into_lake(
-            &self.lake,
-            &self.dataset,
-            self.rows,
-            Role::Ledger,
-            0,
-            &self.key,
-        )
+        file.into_lake(&self.lake, &self.dataset, self.rows, Role::Ledger, 0, &self.key)
     }
 }
 
@@ -330,10 +285,7 @@ impl HashingFile {
             .prefix("part-")
             .tempfile_in(folder)
             .map_err(|e| Failure::io("write in", folder, &e))?;
-        Ok(Self {
-            file,
-            hasher: Hasher::default(),
-        })
+        Ok(Self { file, hasher: Hasher::default() })
     }
 
     fn into_lake(
@@ -347,18 +299,9 @@ impl HashingFile {
     ) -> Result<FileRecord> {
         let (digest, size_bytes): (Digest, u64) = self.hasher.finish();
         let (file, path): (File, tempfile::TempPath) = self.file.into_parts();
-        file.sync_all()
-            .map_err(|e| Failure::io("write", &path, &e))?;
-        lake.storage()
-            .upload(&data_place(dataset, &digest), &path)?;
-        Ok(FileRecord {
-            digest,
-            size_bytes,
-            rows,
-            role,
-            bucket,
-            key: key.to_string(),
-        })
+        file.sync_all().map_err(|e| Failure::io("write", &path, &e))?;
+        lake.storage().upload(&data_place(dataset, &digest), &path)?;
+        Ok(FileRecord { digest, size_bytes, rows, role, bucket, key: key.to_string() })
     }
 }
 

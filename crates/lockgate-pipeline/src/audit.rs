@@ -75,10 +75,7 @@ struct Pending {
 
 impl Journal {
     pub fn open(state: &Path, signer: SigningKey) -> Result<Self> {
-        Ok(Self {
-            log: Log::open(&state.join("audit"), signer)?,
-            pending: state.join("pending"),
-        })
+        Ok(Self { log: Log::open(&state.join("audit"), signer)?, pending: state.join("pending") })
     }
 
     pub fn log(&self) -> &Log {
@@ -92,12 +89,7 @@ impl Journal {
     }
 
     /// Publishes staged snapshots together with the events that tell of them.
-    pub fn commit(
-        &mut self,
-        lake: &Lake,
-        snapshots: &[SnapshotRef],
-        events: Vec<Event>,
-    ) -> Result<()> {
+    pub fn commit(&mut self, lake: &Lake, snapshots: &[SnapshotRef], events: Vec<Event>) -> Result<()> {
         let pending = Pending {
             batch: uuid::Uuid::now_v7().to_string(),
             log_size: self.log.reader().size(),
@@ -125,13 +117,8 @@ impl Journal {
             Err(error) => return Err(Failure::io("read", &self.pending, &error)),
         };
         for entry in entries {
-            let path = entry
-                .map_err(|e| Failure::io("read", &self.pending, &e))?
-                .path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
+            let path = entry.map_err(|e| Failure::io("read", &self.pending, &e))?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
                 self.recover_one(lake, &path, actor)?;
             }
             fs::remove_file(&path).map_err(|e| Failure::io("remove", &path, &e))?;
@@ -181,8 +168,7 @@ impl Journal {
             .enumerate()
             .map(|(place, mut event)| {
                 event.id = format!("{batch}/{place}");
-                serde_json::to_vec(&event)
-                    .map_err(|_| Failure::bug("an event could not be written"))
+                serde_json::to_vec(&event).map_err(|_| Failure::bug("an event could not be written"))
             })
             .collect::<Result<Vec<_>>>()?;
         self.log.append(&leaves).map(|_| ())
@@ -191,26 +177,19 @@ impl Journal {
     fn write(&self, pending: &Pending) -> Result<PathBuf> {
         let fail = |e: &std::io::Error| Failure::io("write in", &self.pending, e);
         fs::create_dir_all(&self.pending).map_err(|e| fail(&e))?;
-        let bytes = serde_json::to_vec(pending)
-            .map_err(|_| Failure::bug("a batch could not be written"))?;
+        let bytes = serde_json::to_vec(pending).map_err(|_| Failure::bug("a batch could not be written"))?;
         let place = self.pending.join(format!("{}.json", pending.batch));
         let temporary = place.with_extension("new");
         let mut file = fs::File::create(&temporary).map_err(|e| fail(&e))?;
-        file.write_all(&bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(|e| fail(&e))?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|e| fail(&e))?;
         fs::rename(&temporary, &place).map_err(|e| fail(&e))?;
-        fs::File::open(&self.pending)
-            .and_then(|f| f.sync_all())
-            .map_err(|e| fail(&e))?;
+        fs::File::open(&self.pending).and_then(|f| f.sync_all()).map_err(|e| fail(&e))?;
         Ok(place)
     }
 }
 
 /// Reads a leaf back.
 pub fn parse(leaf: &[u8]) -> Result<Event> {
-    serde_json::from_slice(leaf).map_err(|_| {
-        Failure::integrity("an audit event cannot be read")
-            .hint("it may come from a newer Lockgate")
-    })
+    serde_json::from_slice(leaf)
+        .map_err(|_| Failure::integrity("an audit event cannot be read").hint("it may come from a newer Lockgate"))
 }

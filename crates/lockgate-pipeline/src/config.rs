@@ -120,10 +120,7 @@ pub struct Quality {
 
 impl Default for Quality {
     fn default() -> Self {
-        Self {
-            max_quarantined_percent: 1.0,
-            distribution: Vec::new(),
-        }
+        Self { max_quarantined_percent: 1.0, distribution: Vec::new() }
     }
 }
 
@@ -195,10 +192,7 @@ pub struct LogisticRegression {
 
 impl Default for LogisticRegression {
     fn default() -> Self {
-        Self {
-            penalty: 1.0,
-            iterations: 200,
-        }
+        Self { penalty: 1.0, iterations: 200 }
     }
 }
 
@@ -358,12 +352,7 @@ impl Pipeline {
         let file: PipelineFile = yaml::parse(&text, &place)?;
         validate(&file).map_err(|failure| failure.at(&place))?;
         let base = path.parent().unwrap_or(Path::new(".")).to_owned();
-        Ok(Self {
-            digest: Digest::of(text.as_bytes()),
-            file,
-            base,
-            text,
-        })
+        Ok(Self { digest: Digest::of(text.as_bytes()), file, base, text })
     }
 }
 
@@ -378,64 +367,40 @@ fn validate(file: &PipelineFile) -> Result<()> {
     for (name, ingest) in &file.sources {
         let percent = ingest.quality.max_quarantined_percent;
         if !(0.0..=100.0).contains(&percent) {
-            return Err(Failure::input(format!(
-                "source {name}: maxQuarantinedPercent must be between 0 and 100"
-            )));
+            return Err(Failure::input(format!("source {name}: maxQuarantinedPercent must be between 0 and 100")));
         }
         if !(1..=1024).contains(&ingest.buckets) {
-            return Err(Failure::input(format!(
-                "source {name}: buckets must be between 1 and 1,024"
-            )));
+            return Err(Failure::input(format!("source {name}: buckets must be between 1 and 1,024")));
         }
         for guard in &ingest.quality.distribution {
             if !(0.0..=1.0).contains(&guard.max_total_variation) {
-                return Err(Failure::input(format!(
-                    "source {name}: maxTotalVariation must be between 0 and 1"
-                )));
+                return Err(Failure::input(format!("source {name}: maxTotalVariation must be between 0 and 1")));
             }
         }
     }
-    let sources_and_features = || {
-        file.sources
-            .keys()
-            .chain(file.features.keys())
-            .map(Name::as_str)
-    };
+    let sources_and_features = || file.sources.keys().chain(file.features.keys()).map(Name::as_str);
     for name in file.features.keys() {
         if file.sources.contains_key(name) {
-            return Err(Failure::input(format!(
-                "{name} is both a source and a feature set"
-            )));
+            return Err(Failure::input(format!("{name} is both a source and a feature set")));
         }
     }
     if let Some(training) = &file.training {
         if !file.features.contains_key(&training.features) {
-            let failure = Failure::input(format!(
-                "training uses {}, which is not a feature set",
-                training.features
-            ));
-            return Err(
-                match nearest(training.features.as_str(), sources_and_features()) {
-                    Some(near) => failure.hint(format!("did you mean {near:?}?")),
-                    None => failure,
-                },
-            );
+            let failure = Failure::input(format!("training uses {}, which is not a feature set", training.features));
+            return Err(match nearest(training.features.as_str(), sources_and_features()) {
+                Some(near) => failure.hint(format!("did you mean {near:?}?")),
+                None => failure,
+            });
         }
         if !(0.05..=0.9).contains(&training.holdout) {
-            return Err(Failure::input(
-                "training.holdout must be between 0.05 and 0.9",
-            ));
+            return Err(Failure::input("training.holdout must be between 0.05 and 0.9"));
         }
     }
     if file.publishing.is_some() && file.training.is_none() {
-        return Err(Failure::input(
-            "there is nothing to publish without `training`",
-        ));
+        return Err(Failure::input("there is nothing to publish without `training`"));
     }
     if file.deployment.is_some() && file.publishing.is_none() {
-        return Err(Failure::input(
-            "there is nothing to deploy without `publishing`",
-        ));
+        return Err(Failure::input("there is nothing to deploy without `publishing`"));
     }
     Ok(())
 }

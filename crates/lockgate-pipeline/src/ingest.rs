@@ -16,8 +16,7 @@ use lockgate_core::{Clock, Digest, Failure, Name, Result, RunId};
 use lockgate_detect::Engine;
 use lockgate_keys::{KeyId, Pseudonymizer};
 use lockgate_lake::{
-    Column, ContractRecord, Governance, Layout, Manifest, SnapshotRef, SnapshotWriter, Staged,
-    TableWriter,
+    Column, ContractRecord, Governance, Layout, Manifest, SnapshotRef, SnapshotWriter, Staged, TableWriter,
 };
 use lockgate_policy::{Request, Resource};
 use lockgate_protect::{Allowance, Events, FindingCount, Operator, Protector, Rules};
@@ -69,18 +68,12 @@ pub fn ingest(
     run: &RunId,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
-    let spec = pipeline
-        .file
-        .sources
-        .get(name)
-        .ok_or_else(|| Failure::usage(format!("the pipeline has no source {name}")))?;
+    let spec =
+        pipeline.file.sources.get(name).ok_or_else(|| Failure::usage(format!("the pipeline has no source {name}")))?;
     let contract = Contract::read(&pipeline.base.join(&spec.contract))?;
     if contract.dataset != *name {
-        return Err(Failure::input(format!(
-            "source {name} has the contract of {}",
-            contract.dataset
-        ))
-        .hint("the source, the contract's schema and the dataset share one name"));
+        return Err(Failure::input(format!("source {name} has the contract of {}", contract.dataset))
+            .hint("the source, the contract's schema and the dataset share one name"));
     }
     demand_permission(workspace, pipeline, &contract)?;
     progress.stage("authenticate", &spec.source.uri);
@@ -89,24 +82,10 @@ pub fn ingest(
     if let Some(outcome) = unchanged(workspace, name, &fingerprint)? {
         return Ok(outcome);
     }
-    Run {
-        workspace,
-        pipeline,
-        spec,
-        contract: &contract,
-        run,
-        progress,
-        fingerprint,
-        sources,
-    }
-    .execute()
+    Run { workspace, pipeline, spec, contract: &contract, run, progress, fingerprint, sources }.execute()
 }
 
-fn demand_permission(
-    workspace: &Workspace,
-    pipeline: &Pipeline,
-    contract: &Contract,
-) -> Result<()> {
+fn demand_permission(workspace: &Workspace, pipeline: &Pipeline, contract: &Contract) -> Result<()> {
     let request = Request {
         principal: &workspace.principal,
         action: "ingest",
@@ -115,11 +94,8 @@ fn demand_permission(
             name: contract.dataset.to_string(),
             classification: Some(contract.classification()),
             purpose: Some(contract.purpose.clone()),
-            columns: contract
-                .columns
-                .iter()
-                .map(|c| (c.name.clone(), c.classification))
-                .collect(),
+            columns: contract.columns.iter().map(|c| (c.name.clone(), c.classification)).collect(),
+            ..Resource::default()
         },
         purpose: &pipeline.file.purpose,
     };
@@ -145,13 +121,7 @@ fn authenticate_all(
     let mut sources = Vec::new();
     for uri in fetcher.resolve(&spec.source)? {
         let content = fetcher.open(&uri, spec.source.tls.as_ref())?;
-        match authenticate(
-            &content,
-            &uri,
-            &spec.source,
-            &workspace.config.publishers,
-            &fetcher,
-        ) {
+        match authenticate(&content, &uri, &spec.source, &workspace.config.publishers, &fetcher) {
             Ok(mut record) => {
                 // Absolute paths would tie the record to this machine.
                 if let Ok(relative) = std::path::Path::new(&uri).strip_prefix(&pipeline.base) {
@@ -160,13 +130,8 @@ fn authenticate_all(
                 sources.push((content, record));
             }
             Err(failure) => {
-                let event = Event::new(
-                    "source.refused",
-                    &workspace.principal.id,
-                    &spec.source.uri,
-                    Clock.now(),
-                )
-                .detail(json!({"reason": failure.to_string()}));
+                let event = Event::new("source.refused", &workspace.principal.id, &spec.source.uri, Clock.now())
+                    .detail(json!({"reason": failure.to_string()}));
                 workspace.journal.append(vec![event])?;
                 return Err(failure);
             }
@@ -182,10 +147,7 @@ fn fingerprint(
     contract: &Contract,
     sources: &[(Content, Authenticated)],
 ) -> String {
-    let digests: Vec<String> = sources
-        .iter()
-        .map(|(_, s)| format!("{} {} {}", s.uri, s.digest, s.trust))
-        .collect();
+    let digests: Vec<String> = sources.iter().map(|(_, s)| format!("{} {} {}", s.uri, s.digest, s.trust)).collect();
     let text = format!(
         "{:?}\n{:?}\n{:?}\n{}\n{}\n{:?}\n{}\n{digests:?}",
         spec.protection,
@@ -208,12 +170,7 @@ fn unchanged(workspace: &Workspace, name: &Name, fingerprint: &str) -> Result<Op
     if recipe.get("fingerprint").and_then(|f| f.as_str()) != Some(fingerprint) {
         return Ok(None);
     }
-    let number = |key: &str| {
-        recipe
-            .get(key)
-            .and_then(serde_json::Value::as_u64)
-            .unwrap_or_default()
-    };
+    let number = |key: &str| recipe.get(key).and_then(serde_json::Value::as_u64).unwrap_or_default();
     Ok(Some(Outcome {
         unchanged: true,
         rows_read: number("rowsRead"),
@@ -221,9 +178,7 @@ fn unchanged(workspace: &Workspace, name: &Name, fingerprint: &str) -> Result<Op
         rows_quarantined: number("rowsQuarantined"),
         transformations: number("transformations"),
         subjects: manifest.subjects.count,
-        quarantine: recipe
-            .get("quarantine")
-            .and_then(|q| serde_json::from_value(q.clone()).ok()),
+        quarantine: recipe.get("quarantine").and_then(|q| serde_json::from_value(q.clone()).ok()),
         violations: Vec::new(),
         findings: Vec::new(),
         sources: Vec::new(),
@@ -264,24 +219,13 @@ struct Gates<'g> {
 impl Run<'_> {
     fn execute(mut self) -> Result<Outcome> {
         let engine = Engine::new();
-        let names: Vec<String> = self
-            .contract
-            .columns
-            .iter()
-            .map(|c| c.name.clone())
-            .collect();
-        let poisoned = distribution::outliers(
-            &self.sources,
-            self.spec,
-            self.contract,
-            &names,
-            &self.workspace.spool(),
-        )?;
+        let names: Vec<String> = self.contract.columns.iter().map(|c| c.name.clone()).collect();
+        let poisoned =
+            distribution::outliers(&self.sources, self.spec, self.contract, &names, &self.workspace.spool())?;
         let mut gates: Option<Gates<'_>> = None;
         let mut checker: Option<Checker<'_>> = None;
         let mut totals = Totals::default();
-        self.progress
-            .stage("check and protect", self.contract.dataset.as_str());
+        self.progress.stage("check and protect", self.contract.dataset.as_str());
         let sources = std::mem::take(&mut self.sources);
         for (index, (content, record)) in sources.iter().enumerate() {
             let mut rows = Rows::open(content, record, &self.spec.source, &names)?;
@@ -290,13 +234,11 @@ impl Run<'_> {
                 // One checker for all files, so that keys stay unique across them.
                 Some(checker) if checker.header() == rows.header() => checker,
                 Some(_) => {
-                    return Err(Failure::input(format!(
-                        "{} has another header than the files before it",
-                        record.uri
-                    )));
+                    return Err(Failure::input(format!("{} has another header than the files before it", record.uri)));
                 }
-                None => Checker::new(self.contract, rows.header(), self.workspace.spool())
-                    .map_err(|f| f.at(&record.uri))?,
+                None => {
+                    Checker::new(self.contract, rows.header(), self.workspace.spool()).map_err(|f| f.at(&record.uri))?
+                }
             };
             if gates.is_none() {
                 gates = Some(self.open_gates(&engine, fresh.schema())?);
@@ -310,25 +252,14 @@ impl Run<'_> {
                     *row += first_row;
                 }
                 for malformed in &batch.malformed {
-                    open.quarantine.malformed(
-                        first_row + malformed.row,
-                        &malformed.fields,
-                        &mut totals,
-                    )?;
+                    open.quarantine.malformed(first_row + malformed.row, &malformed.fields, &mut totals)?;
                 }
                 if let Some(rule) = poisoned.get(&index) {
-                    open.quarantine
-                        .whole_batch(&batch.batch, &batch.rows, rule, &mut totals)?;
+                    open.quarantine.whole_batch(&batch.batch, &batch.rows, rule, &mut totals)?;
                     continue;
                 }
                 let checked = fresh.check(&batch.batch)?;
-                open.quarantine.violations(
-                    &batch.batch,
-                    &batch.rows,
-                    &checked,
-                    self.contract,
-                    &mut totals,
-                )?;
+                open.quarantine.violations(&batch.batch, &batch.rows, &checked, self.contract, &mut totals)?;
                 self.accept(open, &checked, &batch.rows, &mut totals)?;
                 self.progress.rows(totals.read);
             }
@@ -340,11 +271,7 @@ impl Run<'_> {
         self.commit(gates, totals, sources)
     }
 
-    fn open_gates<'g>(
-        &self,
-        engine: &'g Engine,
-        schema: &arrow::datatypes::Schema,
-    ) -> Result<Gates<'g>> {
+    fn open_gates<'g>(&self, engine: &'g Engine, schema: &arrow::datatypes::Schema) -> Result<Gates<'g>> {
         let workspace = &*self.workspace;
         let dataset = &self.contract.dataset;
         let protection_key = protection_key(dataset);
@@ -356,21 +283,11 @@ impl Run<'_> {
                 .protection
                 .allow
                 .iter()
-                .map(|a| Allowance {
-                    column: a.column.clone(),
-                    entity: a.entity.clone(),
-                    reason: a.reason.clone(),
-                })
+                .map(|a| Allowance { column: a.column.clone(), entity: a.entity.clone(), reason: a.reason.clone() })
                 .collect(),
         };
-        let protector = Protector::new(
-            engine,
-            self.contract,
-            &rules,
-            workspace.keys.as_ref(),
-            &protection_key,
-            schema,
-        )?;
+        let protector =
+            Protector::new(engine, self.contract, &rules, workspace.keys.as_ref(), &protection_key, schema)?;
         let generation = workspace.lake.versions(dataset)?.len() as u64 + 1;
         let columns = self
             .contract
@@ -387,8 +304,7 @@ impl Run<'_> {
             generation,
         };
         let spool = workspace.spool();
-        let writer =
-            SnapshotWriter::new(&workspace.lake, Arc::clone(&workspace.keys), layout, &spool)?;
+        let writer = SnapshotWriter::new(&workspace.lake, Arc::clone(&workspace.keys), layout, &spool)?;
         let ledger = TableWriter::new(
             &workspace.lake,
             &workspace.keys,
@@ -397,48 +313,25 @@ impl Run<'_> {
             Events::schema(),
             &spool,
         )?;
-        let subjects = Pseudonymizer::new(
-            &workspace
-                .keys
-                .derive(&subject_key(dataset, workspace)?, "lockgate/v1/subject")?,
-        );
-        let quarantine = Quarantine::new(
-            workspace,
-            dataset,
-            self.spec.buckets,
-            subject_name(self.contract),
-            subjects.clone(),
-        )?;
-        Ok(Gates {
-            protector,
-            writer,
-            ledger,
-            quarantine,
-            subjects,
-        })
+        let subjects =
+            Pseudonymizer::new(&workspace.keys.derive(&subject_key(dataset, workspace)?, "lockgate/v1/subject")?);
+        let quarantine =
+            Quarantine::new(workspace, dataset, self.spec.buckets, subject_name(self.contract), subjects.clone())?;
+        Ok(Gates { protector, writer, ledger, quarantine, subjects })
     }
 
-    fn accept(
-        &self,
-        gates: &mut Gates<'_>,
-        checked: &Checked,
-        rows: &[u64],
-        totals: &mut Totals,
-    ) -> Result<()> {
+    fn accept(&self, gates: &mut Gates<'_>, checked: &Checked, rows: &[u64], totals: &mut Totals) -> Result<()> {
         if checked.accepted.num_rows() == 0 {
             return Ok(());
         }
         let all = arrow::array::UInt64Array::from(rows.to_vec());
-        let kept = filter(&all, &checked.mask)
-            .map_err(|_| Failure::bug("row numbers could not be filtered"))?;
+        let kept = filter(&all, &checked.mask).map_err(|_| Failure::bug("row numbers could not be filtered"))?;
         let kept = kept.as_primitive::<UInt64Type>().values();
         let subjects = commitments(&checked.accepted, self.contract, &gates.subjects)?;
         let protected = gates.protector.protect(&checked.accepted, kept)?;
         totals.transformations += protected.events.transformations();
         if !protected.events.is_empty() {
-            gates
-                .ledger
-                .write(&protected.events.to_batch(Clock.now())?)?;
+            gates.ledger.write(&protected.events.to_batch(Clock.now())?)?;
         }
         gates.writer.write(&protected.batch, &subjects)?;
         totals.committed += protected.batch.num_rows() as u64;
@@ -447,11 +340,7 @@ impl Run<'_> {
 
     /// The verdicts that concern the source as a whole.
     fn judge(&mut self, gates: &Gates<'_>, totals: &Totals) -> Result<()> {
-        let share = if totals.read == 0 {
-            0.0
-        } else {
-            totals.quarantined as f64 * 100.0 / totals.read as f64
-        };
+        let share = if totals.read == 0 { 0.0 } else { totals.quarantined as f64 * 100.0 / totals.read as f64 };
         let allowed = self.spec.quality.max_quarantined_percent;
         let contract = format!(
             "{} of {} rows broke the contract ({share:.2} %, allowed {allowed} %)",
@@ -459,18 +348,11 @@ impl Run<'_> {
         );
         let clean = gates.protector.demand_clean_public_columns();
         let verdicts = [
-            (
-                "contract",
-                share <= allowed && totals.committed > 0,
-                contract.clone(),
-            ),
+            ("contract", share <= allowed && totals.committed > 0, contract.clone()),
             (
                 "classification",
                 clean.is_ok(),
-                clean.as_ref().err().map_or_else(
-                    || "no finding in a public column".to_owned(),
-                    ToString::to_string,
-                ),
+                clean.as_ref().err().map_or_else(|| "no finding in a public column".to_owned(), ToString::to_string),
             ),
         ];
         for (gate, passed, detail) in &verdicts {
@@ -482,44 +364,30 @@ impl Run<'_> {
             })?;
         }
         if let Some((gate, _, detail)) = verdicts.iter().find(|(_, passed, _)| !passed) {
-            let event = Event::new(
-                "gate.failed",
-                &self.workspace.principal.id,
-                self.contract.dataset.as_str(),
-                Clock.now(),
-            )
-            .run(self.run)
-            .detail(json!({"gate": gate, "detail": detail, "violations": violations(totals)}));
+            let event =
+                Event::new("gate.failed", &self.workspace.principal.id, self.contract.dataset.as_str(), Clock.now())
+                    .run(self.run)
+                    .detail(json!({"gate": gate, "detail": detail, "violations": violations(totals)}));
             self.workspace.journal.append(vec![event])?;
         }
         if totals.committed == 0 && totals.read > 0 {
-            return Err(Failure::findings(format!(
-                "no row satisfies the contract: {}",
-                worst(totals)
-            )));
+            return Err(Failure::findings(format!("no row satisfies the contract: {}", worst(totals))));
         }
         if share > allowed {
-            return Err(Failure::findings(format!("{contract}; most often: {}", worst(totals)))
-                .hint("nothing was committed; mend the source or the contract, or raise quality.maxQuarantinedPercent"));
+            return Err(Failure::findings(format!("{contract}; most often: {}", worst(totals))).hint(
+                "nothing was committed; mend the source or the contract, or raise quality.maxQuarantinedPercent",
+            ));
         }
         clean
     }
 
-    fn commit(
-        mut self,
-        gates: Gates<'_>,
-        totals: Totals,
-        sources: Vec<(Content, Authenticated)>,
-    ) -> Result<Outcome> {
-        self.progress
-            .stage("commit", self.contract.dataset.as_str());
+    fn commit(self, gates: Gates<'_>, totals: Totals, sources: Vec<(Content, Authenticated)>) -> Result<Outcome> {
+        self.progress.stage("commit", self.contract.dataset.as_str());
         let findings: Vec<FindingCount> = gates.protector.findings();
         let staged = gates.writer.finish()?;
         let ledger = gates.ledger.finish()?;
         let ledger_digest = ledger.digest;
-        let quarantined = gates
-            .quarantine
-            .finish(self.workspace, self.run, &self.governance())?;
+        let quarantined = gates.quarantine.finish(self.workspace, self.run, &self.governance())?;
         let mut manifest = self.manifest(staged, &totals, &sources)?;
         manifest.files.push(ledger);
         let recipe = json!({
@@ -533,19 +401,9 @@ impl Run<'_> {
             "quarantine": quarantined,
         });
         manifest.recipe = recipe;
-        let snapshot = self
-            .workspace
-            .lake
-            .stage(&self.workspace.signer, &manifest)?;
-        let events = self.events(
-            &snapshot,
-            &manifest,
-            &totals,
-            &findings,
-            ledger_digest,
-            quarantined.as_ref(),
-            &sources,
-        );
+        let snapshot = self.workspace.lake.stage(&self.workspace.signer, &manifest)?;
+        let events =
+            self.events(&snapshot, &manifest, &totals, &findings, ledger_digest, quarantined.as_ref(), &sources);
         let mut snapshots = vec![snapshot.clone()];
         snapshots.extend(quarantined.clone());
         let Workspace { journal, lake, .. } = &mut *self.workspace;
@@ -563,11 +421,7 @@ impl Run<'_> {
             transformations: totals.transformations,
             subjects: manifest.subjects.count,
             quarantine: quarantined,
-            violations: totals
-                .violations
-                .into_iter()
-                .map(|((column, rule), count)| (column, rule, count))
-                .collect(),
+            violations: totals.violations.into_iter().map(|((column, rule), count)| (column, rule, count)).collect(),
             findings: findings
                 .iter()
                 .map(|f| FindingSummary {
@@ -577,10 +431,7 @@ impl Run<'_> {
                     count: f.count,
                 })
                 .collect(),
-            sources: sources
-                .into_iter()
-                .map(|(_, record)| format!("{} ({})", record.uri, record.trust))
-                .collect(),
+            sources: sources.into_iter().map(|(_, record)| format!("{} ({})", record.uri, record.trust)).collect(),
         })
     }
 
@@ -594,12 +445,7 @@ impl Run<'_> {
         }
     }
 
-    fn manifest(
-        &self,
-        staged: Staged,
-        totals: &Totals,
-        sources: &[(Content, Authenticated)],
-    ) -> Result<Manifest> {
+    fn manifest(&self, staged: Staged, totals: &Totals, sources: &[(Content, Authenticated)]) -> Result<Manifest> {
         let head = self.workspace.lake.head(&self.contract.dataset)?;
         if staged.rows != totals.committed || totals.committed + totals.quarantined != totals.read {
             return Err(Failure::bug("the row counts do not add up"));
@@ -615,17 +461,10 @@ impl Run<'_> {
             if operator == Operator::Drop {
                 return None;
             }
-            let text = matches!(
-                operator,
-                Operator::Mask(_) | Operator::Hash | Operator::Tokenize
-            );
+            let text = matches!(operator, Operator::Mask(_) | Operator::Hash | Operator::Tokenize);
             Some(Column {
                 name: column.name.clone(),
-                logical_type: if text {
-                    "string".into()
-                } else {
-                    column.logical_type.as_str().into()
-                },
+                logical_type: if text { "string".into() } else { column.logical_type.as_str().into() },
                 classification: column.classification,
                 protection: operator.as_str().into(),
                 derived_from: vec![format!("source:{}/{}", self.contract.dataset, column.name)],
@@ -647,19 +486,13 @@ impl Run<'_> {
                 digest: self.contract.digest,
                 text: self.contract.text.clone(),
             }),
-            sources: sources
-                .iter()
-                .filter_map(|(_, record)| serde_json::to_value(record).ok())
-                .collect(),
+            sources: sources.iter().filter_map(|(_, record)| serde_json::to_value(record).ok()).collect(),
             inputs: Vec::new(),
             recipe: serde_json::Value::Null,
         })
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the events tell of everything that was decided"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the events tell of everything that was decided")]
     fn events(
         &self,
         snapshot: &SnapshotRef,
@@ -671,24 +504,25 @@ impl Run<'_> {
         sources: &[(Content, Authenticated)],
     ) -> Vec<Event> {
         let dataset = self.contract.dataset.as_str();
-        let event = |kind: &str, about: &str| {
-            Event::new(kind, &self.workspace.principal.id, about, Clock.now()).run(self.run)
-        };
+        let event =
+            |kind: &str, about: &str| Event::new(kind, &self.workspace.principal.id, about, Clock.now()).run(self.run);
         let mut events: Vec<Event> = sources
             .iter()
-            .map(|(_, record)| event("source.authenticated", &record.uri).detail(json!({"digest": record.digest, "trust": record.trust, "sizeBytes": record.size_bytes})))
+            .map(|(_, record)| {
+                event("source.authenticated", &record.uri)
+                    .detail(json!({"digest": record.digest, "trust": record.trust, "sizeBytes": record.size_bytes}))
+            })
             .collect();
-        let keys: Vec<&str> = manifest
-            .files
-            .iter()
-            .map(|file| file.key.as_str())
-            .collect();
+        let keys: Vec<&str> = manifest.files.iter().map(|file| file.key.as_str()).collect();
         events.push(event("key.created", dataset).detail(json!({"keys": keys})));
         events.push(event("gate.passed", dataset).detail(json!({
             "gate": "contract", "contract": self.contract.digest, "rowsRead": totals.read,
             "rowsCommitted": totals.committed, "rowsQuarantined": totals.quarantined, "violations": violations(totals),
         })));
-        let found: Vec<_> = findings.iter().map(|f| json!({"column": f.column, "entity": f.entity.as_str(), "operator": f.operator, "count": f.count})).collect();
+        let found: Vec<_> = findings
+            .iter()
+            .map(|f| json!({"column": f.column, "entity": f.entity.as_str(), "operator": f.operator, "count": f.count}))
+            .collect();
         let allowances: Vec<_> = self
             .spec
             .protection
@@ -727,29 +561,18 @@ fn subject_key(dataset: &Name, workspace: &Workspace) -> Result<KeyId> {
 
 fn subject_name(contract: &Contract) -> Option<String> {
     match contract.subject {
-        Subject::Column(index) => contract
-            .columns
-            .get(index)
-            .map(|column| column.name.clone()),
+        Subject::Column(index) => contract.columns.get(index).map(|column| column.name.clone()),
         Subject::None => None,
     }
 }
 
-fn commitments(
-    batch: &RecordBatch,
-    contract: &Contract,
-    subjects: &Pseudonymizer,
-) -> Result<Vec<Option<[u8; 16]>>> {
+fn commitments(batch: &RecordBatch, contract: &Contract, subjects: &Pseudonymizer) -> Result<Vec<Option<[u8; 16]>>> {
     let Subject::Column(index) = contract.subject else {
         return Ok(vec![None; batch.num_rows()]);
     };
-    let texts = cast(batch.column(index), &DataType::Utf8)
-        .map_err(|_| Failure::bug("the subject column is not text"))?;
-    Ok(texts
-        .as_string::<i32>()
-        .iter()
-        .map(|text| text.map(|text| subjects.pseudonym(text.as_bytes())))
-        .collect())
+    let texts =
+        cast(batch.column(index), &DataType::Utf8).map_err(|_| Failure::bug("the subject column is not text"))?;
+    Ok(texts.as_string::<i32>().iter().map(|text| text.map(|text| subjects.pseudonym(text.as_bytes()))).collect())
 }
 
 fn violations(totals: &Totals) -> Vec<serde_json::Value> {
@@ -763,10 +586,7 @@ fn violations(totals: &Totals) -> Vec<serde_json::Value> {
 fn worst(totals: &Totals) -> String {
     let mut all: Vec<_> = totals.violations.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let named: Vec<String> = all
-        .iter()
-        .take(3)
-        .map(|((column, rule), count)| format!("{column}: {rule} ({count} times)"))
-        .collect();
+    let named: Vec<String> =
+        all.iter().take(3).map(|((column, rule), count)| format!("{column}: {rule} ({count} times)")).collect();
     named.join(", ")
 }

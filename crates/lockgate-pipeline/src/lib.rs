@@ -6,7 +6,9 @@
 
 pub mod audit;
 pub mod config;
+pub mod derive;
 pub mod ingest;
+pub mod model;
 mod progress;
 pub mod reindex;
 pub mod release;

@@ -12,11 +12,7 @@ pub fn reindex(lake: &Lake, catalog: &dyn Catalog) -> Result<u64> {
             let snapshot = lake.at_version(&dataset, version)?;
             let manifest = lake.manifest(&snapshot)?;
             put_snapshot(catalog, &snapshot, &manifest)?;
-            if let Some(pipeline) = manifest
-                .recipe
-                .get("pipeline")
-                .and_then(|name| name.as_str())
-            {
+            if let Some(pipeline) = manifest.recipe.get("pipeline").and_then(|name| name.as_str()) {
                 catalog.put_run(&Run {
                     id: manifest.run.clone(),
                     pipeline: pipeline.parse()?,
@@ -34,20 +30,11 @@ pub fn reindex(lake: &Lake, catalog: &dyn Catalog) -> Result<u64> {
 }
 
 fn text(manifest: &Manifest, key: &str) -> String {
-    manifest
-        .recipe
-        .get(key)
-        .and_then(|value| value.as_str())
-        .unwrap_or_default()
-        .to_owned()
+    manifest.recipe.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
 }
 
 /// Puts one snapshot with its lineage into the catalog.
-pub fn put_snapshot(
-    catalog: &dyn Catalog,
-    snapshot: &SnapshotRef,
-    manifest: &Manifest,
-) -> Result<()> {
+pub fn put_snapshot(catalog: &dyn Catalog, snapshot: &SnapshotRef, manifest: &Manifest) -> Result<()> {
     let row = Snapshot {
         manifest: snapshot.manifest.to_string(),
         dataset: snapshot.dataset.to_string(),

@@ -12,19 +12,10 @@ use serde_json::json;
 use crate::{Workspace, audit::Event};
 
 /// The master keys of one snapshot that policy grants to whom acts, by their id. Recorded.
-pub fn release(
-    workspace: &mut Workspace,
-    snapshot: &SnapshotRef,
-    purpose: &str,
-) -> Result<BTreeMap<String, Key>> {
+pub fn release(workspace: &mut Workspace, snapshot: &SnapshotRef, purpose: &str) -> Result<BTreeMap<String, Key>> {
     let manifest = workspace.lake.manifest(snapshot)?;
     let resource = resource(&manifest);
-    let request = Request {
-        principal: &workspace.principal,
-        action: "release-keys",
-        resource,
-        purpose,
-    };
+    let request = Request { principal: &workspace.principal, action: "release-keys", resource, purpose };
     let decision = workspace.policy.demand(&request)?;
     let classes = granted(&manifest, &decision);
     let keys = master_keys(workspace, &manifest, &classes)?;
@@ -60,11 +51,8 @@ pub(crate) fn resource(manifest: &Manifest) -> Resource {
         name: manifest.dataset.to_string(),
         classification: Some(manifest.governance.classification),
         purpose: Some(manifest.governance.purpose.clone()),
-        columns: manifest
-            .columns
-            .iter()
-            .map(|c| (c.name.clone(), c.classification))
-            .collect(),
+        columns: manifest.columns.iter().map(|c| (c.name.clone(), c.classification)).collect(),
+        protection: manifest.columns.iter().map(|c| (c.name.clone(), c.protection.clone())).collect(),
     }
 }
 
@@ -74,18 +62,12 @@ fn granted(manifest: &Manifest, decision: &Decision) -> BTreeSet<Classification>
     let withheld: BTreeSet<Classification> = manifest
         .columns
         .iter()
-        .filter(|c| {
-            obligations.hidden_columns.contains(&c.name)
-                || obligations.column_masks.contains_key(&c.name)
-        })
+        .filter(|c| obligations.hidden_columns.contains(&c.name) || obligations.column_masks.contains_key(&c.name))
         .map(|c| c.classification)
         .collect();
     // A row filter cannot be kept by a key, so nothing is released under one.
     if !obligations.row_filters.is_empty() {
         return BTreeSet::new();
     }
-    Classification::ALL
-        .into_iter()
-        .filter(|class| !withheld.contains(class))
-        .collect()
+    Classification::ALL.into_iter().filter(|class| !withheld.contains(class)).collect()
 }

@@ -25,32 +25,20 @@ pub struct Node {
 
 impl Node {
     pub(crate) fn new(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            detail: detail.into(),
-            broken: None,
-            children: Vec::new(),
-        }
+        Self { name: name.into(), detail: detail.into(), broken: None, children: Vec::new() }
     }
 
     pub(crate) fn check(name: impl Into<String>, outcome: Result<String>) -> Self {
         match outcome {
             Ok(detail) => Self::new(name, detail),
-            Err(failure) => Self {
-                broken: Some(failure.to_string()),
-                ..Self::new(name, "")
-            },
+            Err(failure) => Self { broken: Some(failure.to_string()), ..Self::new(name, "") },
         }
     }
 
     /// The names of everything broken, with the reason.
     pub fn broken(&self) -> Vec<(String, String)> {
-        let own = self
-            .broken
-            .iter()
-            .map(|why| (self.name.clone(), why.clone()));
-        own.chain(self.children.iter().flat_map(Self::broken))
-            .collect()
+        let own = self.broken.iter().map(|why| (self.name.clone(), why.clone()));
+        own.chain(self.children.iter().flat_map(Self::broken)).collect()
     }
 
     /// How many artifacts were looked at.
@@ -75,8 +63,7 @@ pub fn verify(root: &Path, environment: &Environment) -> Result<Node> {
                     Ok(versions) => {
                         let mut parent = None;
                         for version in versions {
-                            let (child, digest) =
-                                verify_snapshot(&lake, &dataset, version, parent, &events, root);
+                            let (child, digest) = verify_snapshot(&lake, &dataset, version, parent, &events, root);
                             node.children.push(child);
                             parent = digest;
                         }
@@ -86,12 +73,8 @@ pub fn verify(root: &Path, environment: &Environment) -> Result<Node> {
             }
         }
     }
-    tree.children
-        .push(Node::check("lake holds nothing else", strays(&lake)));
-    tree.children.push(Node::check(
-        "every commit on record",
-        commits_on_record(&lake, &events),
-    ));
+    tree.children.push(Node::check("lake holds nothing else", strays(&lake)));
+    tree.children.push(Node::check("every commit on record", commits_on_record(&lake, &events)));
     Ok(tree)
 }
 
@@ -118,27 +101,17 @@ fn verify_snapshot(
     events: &[audit::Event],
     root: &Path,
 ) -> (Node, Option<Digest>) {
-    let found = lake.at_version(dataset, version).and_then(|snapshot| {
-        lake.manifest(&snapshot)
-            .map(|manifest| (snapshot, manifest))
-    });
+    let found = lake
+        .at_version(dataset, version)
+        .and_then(|snapshot| lake.manifest(&snapshot).map(|manifest| (snapshot, manifest)));
     let (snapshot, manifest) = match found {
         Ok(found) => found,
         Err(failure) => {
-            return (
-                Node::check(format!("{dataset}@{version}"), Err(failure)),
-                None,
-            );
+            return (Node::check(format!("{dataset}@{version}"), Err(failure)), None);
         }
     };
-    let mut node = Node::new(
-        snapshot.to_string(),
-        format!(
-            "{} rows, manifest {}",
-            manifest.rows,
-            snapshot.manifest.short()
-        ),
-    );
+    let mut node =
+        Node::new(snapshot.to_string(), format!("{} rows, manifest {}", manifest.rows, snapshot.manifest.short()));
     if version > 1 && manifest.parent != parent {
         node.broken = Some("its manifest names another parent".into());
     }
@@ -151,14 +124,11 @@ fn verify_snapshot(
                 .then(|| format!("manifest {}", input.manifest.short()))
                 .ok_or_else(|| Failure::integrity("the input is not in the lake"))
         });
-        node.children
-            .push(Node::check(format!("input {input}"), outcome));
+        node.children.push(Node::check(format!("input {input}"), outcome));
     }
     node.children.push(verify_files(lake, &manifest));
-    node.children
-        .push(Node::check("contract", contract(&manifest)));
-    node.children
-        .push(Node::check("audit event", on_record(&snapshot, events)));
+    node.children.push(Node::check("contract", contract(&manifest)));
+    node.children.push(Node::check("audit event", on_record(&snapshot, events)));
     (node, Some(snapshot.manifest))
 }
 
@@ -167,70 +137,38 @@ fn verify_source(record: &serde_json::Value, root: &Path) -> Node {
     let record: Authenticated = match serde_json::from_value(record.clone()) {
         Ok(record) => record,
         Err(_) => {
-            return Node::check(
-                "source",
-                Err(Failure::integrity("a source record is malformed")),
-            );
+            return Node::check("source", Err(Failure::integrity("a source record is malformed")));
         }
     };
     let name = format!("source {}", record.uri);
     let path = root.join(&record.uri);
-    let signed = if record.signature.is_some() {
-        "signature"
-    } else {
-        "digest"
-    };
+    let signed = if record.signature.is_some() { "signature" } else { "digest" };
     match Content::file(&path) {
         Ok(content) if content.size_bytes() == record.size_bytes => {
             match record.verify(&content) {
-                Ok(()) => Node::new(
-                    name,
-                    format!(
-                        "{}, {signed} checked again, {}",
-                        record.trust,
-                        record.digest.short()
-                    ),
-                ),
+                Ok(()) => {
+                    Node::new(name, format!("{}, {signed} checked again, {}", record.trust, record.digest.short()))
+                }
                 // A source may move on; the snapshot still holds what was authenticated.
                 Err(_) => Node::new(
                     name,
-                    format!(
-                        "{}, recorded {}; the file has changed since",
-                        record.trust,
-                        record.digest.short()
-                    ),
+                    format!("{}, recorded {}; the file has changed since", record.trust, record.digest.short()),
                 ),
             }
         }
-        _ => Node::new(
-            name,
-            format!(
-                "{}, recorded {}; the file is not at hand",
-                record.trust,
-                record.digest.short()
-            ),
-        ),
+        _ => Node::new(name, format!("{}, recorded {}; the file is not at hand", record.trust, record.digest.short())),
     }
 }
 
 fn verify_files(lake: &Lake, manifest: &Manifest) -> Node {
-    let mut node = Node::new(
-        "files",
-        format!("{} files, encrypted", manifest.files.len()),
-    );
+    let mut node = Node::new("files", format!("{} files, encrypted", manifest.files.len()));
     let spool = std::env::temp_dir();
     for record in &manifest.files {
         if let Err(failure) = lake.file(&manifest.dataset, record, &spool) {
-            node.children.push(Node::check(
-                format!("data/{}.parquet", record.digest.hex()),
-                Err(failure),
-            ));
+            node.children.push(Node::check(format!("data/{}.parquet", record.digest.hex()), Err(failure)));
         }
     }
-    let rows: u64 = manifest
-        .files_with(lockgate_lake::Role::Data)
-        .map(|file| file.rows)
-        .sum();
+    let rows: u64 = manifest.files_with(lockgate_lake::Role::Data).map(|file| file.rows).sum();
     if rows != manifest.rows {
         node.broken = Some("the files' rows do not add up to the manifest's".into());
     }
@@ -240,14 +178,10 @@ fn verify_files(lake: &Lake, manifest: &Manifest) -> Node {
 fn contract(manifest: &Manifest) -> Result<String> {
     match &manifest.contract {
         None => Ok("none: derived or quarantined data".into()),
-        Some(contract) if Digest::of(contract.text.as_bytes()) == contract.digest => Ok(format!(
-            "version {}, {}",
-            contract.version,
-            contract.digest.short()
-        )),
-        Some(_) => Err(Failure::integrity(
-            "the contract's text is not the one of its digest",
-        )),
+        Some(contract) if Digest::of(contract.text.as_bytes()) == contract.digest => {
+            Ok(format!("version {}, {}", contract.version, contract.digest.short()))
+        }
+        Some(_) => Err(Failure::integrity("the contract's text is not the one of its digest")),
     }
 }
 
@@ -267,40 +201,26 @@ fn on_record(snapshot: &SnapshotRef, events: &[audit::Event]) -> Result<String> 
     match places.as_slice() {
         [place] => Ok(format!("event {place}")),
         [] => Err(Failure::integrity("the audit log does not tell of it")),
-        _ => Err(Failure::integrity(
-            "the audit log tells of it more than once",
-        )),
+        _ => Err(Failure::integrity("the audit log tells of it more than once")),
     }
 }
 
 fn strays(lake: &Lake) -> Result<String> {
     match lake.strays()?.as_slice() {
         [] => Ok("no file that no manifest names".into()),
-        [first, ..] => Err(
-            Failure::integrity(format!("{first} belongs to no snapshot"))
-                .hint("an interrupted run leaves such files; the next run removes them"),
-        ),
+        [first, ..] => Err(Failure::integrity(format!("{first} belongs to no snapshot"))
+            .hint("an interrupted run leaves such files; the next run removes them")),
     }
 }
 
 fn commits_on_record(lake: &Lake, events: &[audit::Event]) -> Result<String> {
     let mut commits = 0;
-    for event in events
-        .iter()
-        .filter(|event| event.kind == "snapshot.committed")
-    {
-        let (dataset, version) = event
-            .about
-            .split_once('@')
-            .ok_or_else(|| Failure::integrity("an event names no snapshot"))?;
-        let version = version
-            .parse()
-            .map_err(|_| Failure::integrity("an event names no version"))?;
+    for event in events.iter().filter(|event| event.kind == "snapshot.committed") {
+        let (dataset, version) =
+            event.about.split_once('@').ok_or_else(|| Failure::integrity("an event names no snapshot"))?;
+        let version = version.parse().map_err(|_| Failure::integrity("an event names no version"))?;
         lake.at_version(&dataset.parse()?, version).map_err(|_| {
-            Failure::integrity(format!(
-                "the audit log tells of {}, which the lake does not hold",
-                event.about
-            ))
+            Failure::integrity(format!("the audit log tells of {}, which the lake does not hold", event.about))
         })?;
         commits += 1;
     }

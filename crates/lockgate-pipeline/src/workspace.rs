@@ -108,10 +108,7 @@ pub struct Workspace {
 /// The folder of the nearest `lockgate.yaml`, from `start` upward.
 pub fn find(start: &Path) -> Option<PathBuf> {
     let start = start.canonicalize().ok()?;
-    start
-        .ancestors()
-        .find(|folder| folder.join(WORKSPACE_FILE).is_file())
-        .map(Path::to_owned)
+    start.ancestors().find(|folder| folder.join(WORKSPACE_FILE).is_file()).map(Path::to_owned)
 }
 
 /// Reads `lockgate.yaml` in `root`.
@@ -119,17 +116,12 @@ pub fn read_config(root: &Path) -> Result<WorkspaceFile> {
     let path = root.join(WORKSPACE_FILE);
     let config: WorkspaceFile = yaml::read(&path)?;
     if config.api_version != "lockgate/v1" || config.kind != "Workspace" {
-        return Err(Failure::input(format!(
-            "{} is not a workspace of lockgate/v1",
-            path.display()
-        ))
-        .hint("start with `apiVersion: lockgate/v1` and `kind: Workspace`"));
+        return Err(Failure::input(format!("{} is not a workspace of lockgate/v1", path.display()))
+            .hint("start with `apiVersion: lockgate/v1` and `kind: Workspace`"));
     }
     if config.principals.is_empty() {
-        return Err(
-            Failure::input(format!("{} names no principal", path.display()))
-                .hint("principals: [{id: you, roles: [data-engineer]}]"),
-        );
+        return Err(Failure::input(format!("{} names no principal", path.display()))
+            .hint("principals: [{id: you, roles: [data-engineer]}]"));
     }
     Ok(config)
 }
@@ -145,18 +137,13 @@ impl Workspace {
             create_state(root, &config, &environment)?;
         }
         let lock = lock(&state)?;
-        let keys = LocalStore::open(
-            &state.join("keys"),
-            &unlock(root, &config, &environment, Use::Open)?,
-        )?;
+        let keys = LocalStore::open(&state.join("keys"), &unlock(root, &config, &environment, Use::Open)?)?;
         let keys: Arc<dyn KeyStore> = Arc::new(keys);
         let signer = signing_key(keys.as_ref(), &config.name)?;
         let verifying = read_trust(&state)?;
         if signer.verifying_key() != verifying {
-            return Err(
-                Failure::integrity("trust.vkey is not the public key of this key store")
-                    .hint("keys and trust.vkey belong together; restore both from the same backup"),
-            );
+            return Err(Failure::integrity("trust.vkey is not the public key of this key store")
+                .hint("keys and trust.vkey belong together; restore both from the same backup"));
         }
         let lake = open_lake(&state, &config, &environment, verifying)?;
         let catalog = SqliteCatalog::open(&state.join("catalog.db"), environment.runtime.clone())?;
@@ -206,18 +193,12 @@ impl Workspace {
 }
 
 /// Opens what can be verified without any key: the lake and the audit log.
-pub fn open_public(
-    root: &Path,
-    environment: &Environment,
-) -> Result<(WorkspaceFile, VerifyingKey, Lake, LogReader)> {
+pub fn open_public(root: &Path, environment: &Environment) -> Result<(WorkspaceFile, VerifyingKey, Lake, LogReader)> {
     let config = read_config(root)?;
     let state = root.join(&config.state);
     if !state.exists() {
-        return Err(Failure::input(format!(
-            "the workspace in {} has no state yet",
-            root.display()
-        ))
-        .hint("run a pipeline first: lockgate run PIPELINE"));
+        return Err(Failure::input(format!("the workspace in {} has no state yet", root.display()))
+            .hint("run a pipeline first: lockgate run PIPELINE"));
     }
     let key = read_trust(&state)?;
     let lake = open_lake(&state, &config, environment, key.clone())?;
@@ -228,25 +209,15 @@ pub fn open_public(
 fn principal(config: &WorkspaceFile, acting: Option<&str>) -> Result<Principal> {
     let found = match acting {
         None => config.principals.first(),
-        Some(id) => config
-            .principals
-            .iter()
-            .find(|principal| principal.id == id),
+        Some(id) => config.principals.iter().find(|principal| principal.id == id),
     };
-    found
-        .map(|p| Principal {
-            id: p.id.clone(),
-            roles: p.roles.clone(),
-        })
-        .ok_or_else(|| {
-            let id = acting.unwrap_or_default();
-            let known: Vec<&str> = config.principals.iter().map(|p| p.id.as_str()).collect();
-            let near = nearest(id, known.iter().copied()).map_or_else(
-                || format!("known here: {}", known.join(", ")),
-                |near| format!("did you mean {near:?}?"),
-            );
-            Failure::usage(format!("the workspace knows no principal {id:?}")).hint(near)
-        })
+    found.map(|p| Principal { id: p.id.clone(), roles: p.roles.clone() }).ok_or_else(|| {
+        let id = acting.unwrap_or_default();
+        let known: Vec<&str> = config.principals.iter().map(|p| p.id.as_str()).collect();
+        let near = nearest(id, known.iter().copied())
+            .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean {near:?}?"));
+        Failure::usage(format!("the workspace knows no principal {id:?}")).hint(near)
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -255,12 +226,7 @@ enum Use {
     Create,
 }
 
-fn unlock(
-    root: &Path,
-    config: &WorkspaceFile,
-    environment: &Environment,
-    purpose: Use,
-) -> Result<Unlock> {
+fn unlock(root: &Path, config: &WorkspaceFile, environment: &Environment, purpose: Use) -> Result<Unlock> {
     match &config.keys {
         KeysConfig::KeyFile(path) => {
             let path = root.join(path);
@@ -293,20 +259,12 @@ fn read_trust(state: &Path) -> Result<VerifyingKey> {
             .hint("it holds the workspace's public key; restore it from your backup")
     })?;
     if !text.ends_with('\n') || text.lines().count() != 1 {
-        return Err(Failure::integrity(format!(
-            "{} was changed",
-            path.display()
-        )));
+        return Err(Failure::integrity(format!("{} was changed", path.display())));
     }
     VerifyingKey::parse(&text)
 }
 
-fn open_lake(
-    state: &Path,
-    config: &WorkspaceFile,
-    environment: &Environment,
-    key: VerifyingKey,
-) -> Result<Lake> {
+fn open_lake(state: &Path, config: &WorkspaceFile, environment: &Environment, key: VerifyingKey) -> Result<Lake> {
     let runtime = environment.runtime.clone();
     let storage = match &config.lake {
         None => Storage::local(state.join("lake"), runtime)?,
@@ -354,10 +312,10 @@ fn lock(state: &Path) -> Result<File> {
     let file = File::create(&path).map_err(|e| Failure::io("lock", &path, &e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(Failure::unreachable(
-            "another lockgate command is working in this workspace",
-        )
-        .hint("wait for it to end, then try again")),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(Failure::unreachable("another lockgate command is working in this workspace")
+                .hint("wait for it to end, then try again"))
+        }
         Err(fs::TryLockError::Error(error)) => Err(Failure::io("lock", &path, &error)),
     }
 }

@@ -38,11 +38,16 @@ pub struct Resource {
     /// `dataset`, `model` or `endpoint`.
     pub kind: String,
     pub name: String,
+    // Absent, not null: in Rego, null is a value like any other.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub classification: Option<Classification>,
     /// The purpose that the data was collected for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// Column names with their classification.
     pub columns: BTreeMap<String, Classification>,
+    /// What protection did to each stored column: an operator's name.
+    pub protection: BTreeMap<String, String>,
 }
 
 /// The answer.
@@ -87,26 +92,16 @@ impl Policy {
     /// Reads every `.rego` file of a folder, tests (`*_test.rego`) left out.
     pub fn read_folder(folder: &Path) -> Result<Self> {
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder)
-            .map_err(|e| Failure::io("read the policies in", folder, &e))?
-        {
+        for entry in std::fs::read_dir(folder).map_err(|e| Failure::io("read the policies in", folder, &e))? {
             let path = entry.map_err(|e| Failure::io("read", folder, &e))?.path();
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if name.ends_with(".rego") && !name.ends_with("_test.rego") {
                 files.push((name, yaml::read_text(&path)?));
             }
         }
         if files.is_empty() || files.len() > POLICY_FILES_MAX {
-            return Err(Failure::input(format!(
-                "{} holds no policy, or more than 256 files",
-                folder.display()
-            ))
-            .hint(
-                "`lockgate init` writes a policy to start from; without one, everything is denied",
-            ));
+            return Err(Failure::input(format!("{} holds no policy, or more than 256 files", folder.display()))
+                .hint("`lockgate init` writes a policy to start from; without one, everything is denied"));
         }
         files.sort();
         Self::compile(&files)
@@ -125,7 +120,9 @@ impl Policy {
             let mut engine = Engine::new();
             engine.set_strict_builtin_errors(true);
             for (name, text) in files {
-                engine.add_policy(name.clone(), text.clone()).map_err(|e| Failure::input(format!("policy {name} is not valid Rego: {e}")))?;
+                engine
+                    .add_policy(name.clone(), text.clone())
+                    .map_err(|e| Failure::input(format!("policy {name} is not valid Rego: {e}")))?;
                 all.extend_from_slice(name.as_bytes());
                 all.push(0);
                 all.extend_from_slice(text.as_bytes());
@@ -137,10 +134,7 @@ impl Policy {
             })
         }))
         .unwrap_or_else(|_| Err(Failure::input("the policies cannot be compiled")))?;
-        Ok(Self {
-            compiled: Arc::new(compiled),
-            digest: Digest::of(&all),
-        })
+        Ok(Self { compiled: Arc::new(compiled), digest: Digest::of(&all) })
     }
 
     /// The digest of all policy files, for the record.
@@ -150,11 +144,8 @@ impl Policy {
 
     /// Decides. It never fails: what cannot be decided is denied.
     pub fn decide(&self, request: &Request<'_>) -> Decision {
-        let denied = |why: &str| Decision {
-            allow: false,
-            reasons: vec![why.to_owned()],
-            obligations: Obligations::default(),
-        };
+        let denied =
+            |why: &str| Decision { allow: false, reasons: vec![why.to_owned()], obligations: Obligations::default() };
         let Ok(input) = serde_json::to_string(request) else {
             return denied("the request could not be written as JSON");
         };
@@ -164,11 +155,9 @@ impl Policy {
             serde_json::from_str::<Answer>(&value.to_json_str().ok()?).ok()
         }));
         match answer {
-            Ok(Some(answer)) => Decision {
-                allow: answer.allow,
-                reasons: answer.reasons,
-                obligations: answer.obligations,
-            },
+            Ok(Some(answer)) => {
+                Decision { allow: answer.allow, reasons: answer.reasons, obligations: answer.obligations }
+            }
             Ok(None) => denied("the policy gave no answer"),
             Err(_) => denied("the policy engine failed"),
         }
@@ -180,18 +169,11 @@ impl Policy {
         if decision.allow {
             return Ok(decision);
         }
-        let reasons = if decision.reasons.is_empty() {
-            "no rule allows it".to_owned()
-        } else {
-            decision.reasons.join("; ")
-        };
+        let reasons =
+            if decision.reasons.is_empty() { "no rule allows it".to_owned() } else { decision.reasons.join("; ") };
         Err(Failure::denied(format!(
             "policy denies {} to {} the {} {} for purpose {:?}: {reasons}",
-            request.principal.id,
-            request.action,
-            request.resource.kind,
-            request.resource.name,
-            request.purpose
+            request.principal.id, request.action, request.resource.kind, request.resource.name, request.purpose
         ))
         .hint("ask the owner of the policies, or act in another role with --as"))
     }

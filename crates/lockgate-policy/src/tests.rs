@@ -1,10 +1,7 @@
 use super::*;
 
 fn principal(role: &str) -> Principal {
-    Principal {
-        id: format!("test/{role}"),
-        roles: vec![role.to_owned()],
-    }
+    Principal { id: format!("test/{role}"), roles: vec![role.to_owned()] }
 }
 
 fn request<'a>(principal: &'a Principal, action: &'a str, purpose: &'a str) -> Request<'a> {
@@ -22,6 +19,7 @@ fn request<'a>(principal: &'a Principal, action: &'a str, purpose: &'a str) -> R
                 ("ssn".to_owned(), Classification::Restricted),
             ]
             .into(),
+            protection: [("ssn".to_owned(), "hash".to_owned())].into(),
         },
         purpose,
     }
@@ -46,15 +44,10 @@ fn the_default_policy_denies_by_default_and_attaches_obligations() {
     ] {
         let principal = principal(role);
         let decision = policy.decide(&request(&principal, action, purpose));
-        assert_eq!(
-            decision.allow, allow,
-            "{role} {action} {purpose}: {decision:?}"
-        );
+        assert_eq!(decision.allow, allow, "{role} {action} {purpose}: {decision:?}");
     }
     let analyst = principal("analyst");
-    let obligations = policy
-        .decide(&request(&analyst, "read", "credit"))
-        .obligations;
+    let obligations = policy.decide(&request(&analyst, "read", "credit")).obligations;
     assert_eq!(obligations.hidden_columns, ["ssn"]);
     assert_eq!(obligations.column_masks["email"], "'***'");
     assert!(!obligations.column_masks.contains_key("age"));
@@ -65,8 +58,7 @@ fn whatever_goes_wrong_is_a_no() {
     let who = principal("data-engineer");
     let ask = |body: &str| {
         let text = format!("package lockgate\nimport rego.v1\n{body}\n");
-        Policy::compile(&[("p.rego".into(), text)])
-            .map(|p| p.decide(&request(&who, "read", "credit")))
+        Policy::compile(&[("p.rego".into(), text)]).map(|p| p.decide(&request(&who, "read", "credit")))
     };
     for body in [
         "decision := {\"allow\": \"yes\"}",

@@ -25,39 +25,25 @@ struct Signature {
 
 /// The pre-authentication encoding that is signed.
 pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut out = format!(
-        "DSSEv1 {} {payload_type} {} ",
-        payload_type.len(),
-        payload.len()
-    )
-    .into_bytes();
+    let mut out = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     out.extend_from_slice(payload);
     out
 }
 
 /// Serializes `value` to JSON and signs it; the result is the envelope's bytes.
 pub fn sign<T: Serialize>(key: &SigningKey, payload_type: &str, value: &T) -> Result<Vec<u8>> {
-    let payload = serde_json::to_vec(value)
-        .map_err(|_| Failure::bug("a document could not be serialized"))?;
+    let payload = serde_json::to_vec(value).map_err(|_| Failure::bug("a document could not be serialized"))?;
     let sig = key.sign(&pre_authentication_encoding(payload_type, &payload));
     serde_json::to_vec(&Envelope {
         payload: STANDARD.encode(&payload),
         payload_type: payload_type.to_owned(),
-        signatures: vec![Signature {
-            keyid: key.name().to_owned(),
-            sig: STANDARD.encode(sig),
-        }],
+        signatures: vec![Signature { keyid: key.name().to_owned(), sig: STANDARD.encode(sig) }],
     })
     .map_err(|_| Failure::bug("an envelope could not be serialized"))
 }
 
 /// Verifies an envelope made by [`sign`] and reads its payload. `what` names it in errors.
-pub fn open<T: DeserializeOwned>(
-    key: &VerifyingKey,
-    payload_type: &str,
-    envelope: &[u8],
-    what: &str,
-) -> Result<T> {
+pub fn open<T: DeserializeOwned>(key: &VerifyingKey, payload_type: &str, envelope: &[u8], what: &str) -> Result<T> {
     let payload = open_bytes(key, payload_type, envelope, what)?;
     serde_json::from_slice(&payload).map_err(|error| {
         Failure::integrity(format!("{what} is signed but cannot be read: {error}"))
@@ -66,18 +52,11 @@ pub fn open<T: DeserializeOwned>(
 }
 
 /// Like [`open`], but returns the payload's bytes.
-pub fn open_bytes(
-    key: &VerifyingKey,
-    payload_type: &str,
-    envelope: &[u8],
-    what: &str,
-) -> Result<Vec<u8>> {
+pub fn open_bytes(key: &VerifyingKey, payload_type: &str, envelope: &[u8], what: &str) -> Result<Vec<u8>> {
     let broken = |why: &str| {
-        Failure::integrity(format!("{what} {why}"))
-            .hint("somebody changed it, or it belongs to another workspace")
+        Failure::integrity(format!("{what} {why}")).hint("somebody changed it, or it belongs to another workspace")
     };
-    let parsed: Envelope =
-        serde_json::from_slice(envelope).map_err(|_| broken("is not a signed document"))?;
+    let parsed: Envelope = serde_json::from_slice(envelope).map_err(|_| broken("is not a signed document"))?;
     if parsed.payload_type != payload_type {
         return Err(broken("is a document of another kind"));
     }
@@ -111,10 +90,7 @@ mod tests {
             for bit in 0..8 {
                 let mut changed = envelope.clone();
                 changed[at] ^= 1 << bit;
-                assert!(
-                    open_bytes(&public, "application/x", &changed, "it").is_err(),
-                    "bit {bit} of byte {at}"
-                );
+                assert!(open_bytes(&public, "application/x", &changed, "it").is_err(), "bit {bit} of byte {at}");
             }
         }
     }

@@ -12,8 +12,8 @@ use lockgate_core::{Failure, Result, limits};
 use tlog_tiles::{
     tile::{Tile, TileHashReader},
     tlog::{
-        self, EMPTY_HASH, Hash, HashReader, check_tree, prove_record, prove_tree, record_hash,
-        stored_hash_index, stored_hashes, tree_hash,
+        self, EMPTY_HASH, Hash, HashReader, check_tree, prove_record, prove_tree, record_hash, stored_hash_index,
+        stored_hashes, tree_hash,
     },
 };
 
@@ -42,11 +42,7 @@ impl LogReader {
                 .hint("every workspace has one; restore the audit log from a copy")
         })?;
         let (size, hash) = key.open_checkpoint(&bytes)?;
-        Ok(Self {
-            root: root.to_owned(),
-            size,
-            hash,
-        })
+        Ok(Self { root: root.to_owned(), size, hash })
     }
 
     /// The number of leaves.
@@ -72,26 +68,19 @@ impl LogReader {
         (first / WIDTH..self.size.div_ceil(WIDTH)).flat_map(move |n| {
             let width = WIDTH.min(self.size - n * WIDTH) as u32;
             let tile = Tile::new(HEIGHT, 0, n, width, true);
-            let bundle = disk
-                .read(&tile)
-                .and_then(|bytes| tiles::unpack(&bytes, width, &tiles::path(&tile)));
+            let bundle = disk.read(&tile).and_then(|bytes| tiles::unpack(&bytes, width, &tiles::path(&tile)));
             let leaves: Vec<Result<(u64, Vec<u8>)>> = match bundle {
                 Ok(leaves) => (n * WIDTH..).zip(leaves).map(Ok).collect(),
                 Err(failure) => vec![Err(failure)],
             };
-            leaves
-                .into_iter()
-                .filter(move |leaf| leaf.as_ref().map_or(true, |(index, _)| *index >= first))
+            leaves.into_iter().filter(move |leaf| leaf.as_ref().map_or(true, |(index, _)| *index >= first))
         })
     }
 
     /// Proof that leaf `index` is in the tree of the checkpoint.
     pub fn prove(&self, index: u64) -> Result<Proof> {
         if index >= self.size {
-            return Err(Failure::input(format!(
-                "the log has {} events; there is none at {index}",
-                self.size
-            )));
+            return Err(Failure::input(format!("the log has {} events; there is none at {index}", self.size)));
         }
         let disk = Disk::new(&self.root);
         let reader = TileHashReader::new(self.size, self.hash, &disk);
@@ -126,29 +115,22 @@ impl LogReader {
         }
         let computed = tree_hash(self.size, &memory).map_err(damaged)?;
         if computed != self.hash {
-            return Err(Failure::integrity(
-                "the audit log's leaves do not lead to the signed root",
-            )
-            .hint("an event was changed, removed or added; compare with an exported copy"));
+            return Err(Failure::integrity("the audit log's leaves do not lead to the signed root")
+                .hint("an event was changed, removed or added; compare with an exported copy"));
         }
         let disk = Disk::new(&self.root);
         let mut known: BTreeSet<PathBuf> = [self.root.join(CHECKPOINT)].into();
         for tile in tiles::all(self.size) {
             let place = tiles::path(&tile);
             if !tile.is_data() && disk.read(&tile)? != tile.read_data(&memory).map_err(damaged)? {
-                return Err(Failure::integrity(format!(
-                    "audit tile {place} was changed"
-                )));
+                return Err(Failure::integrity(format!("audit tile {place} was changed")));
             }
             known.insert(self.root.join(place));
         }
         for file in files_below(&self.root)? {
             if !known.contains(&file) {
-                return Err(Failure::integrity(format!(
-                    "{} does not belong to the audit log",
-                    file.display()
-                ))
-                .hint("an interrupted append leaves such files; the next command that writes removes them"));
+                return Err(Failure::integrity(format!("{} does not belong to the audit log", file.display()))
+                    .hint("an interrupted append leaves such files; the next command that writes removes them"));
             }
         }
         Ok(())
@@ -156,10 +138,8 @@ impl LogReader {
 }
 
 fn damaged(error: tlog::Error) -> Failure {
-    Failure::integrity(format!(
-        "the audit log's tiles do not fit its checkpoint: {error}"
-    ))
-    .hint("restore the audit log from a copy; do not continue on a damaged log")
+    Failure::integrity(format!("the audit log's tiles do not fit its checkpoint: {error}"))
+        .hint("restore the audit log from a copy; do not continue on a damaged log")
 }
 
 /// Appends to a log. The workspace lock must be held: there is one writer.
@@ -176,10 +156,8 @@ impl Log {
         let place = root.join(CHECKPOINT);
         if !place.exists() {
             if root.join("tile").exists() {
-                return Err(
-                    Failure::integrity("the audit log has tiles but no checkpoint")
-                        .hint("restore the checkpoint from a copy"),
-                );
+                return Err(Failure::integrity("the audit log has tiles but no checkpoint")
+                    .hint("restore the checkpoint from a copy"));
             }
             tiles::write_durably(&place, &key.checkpoint(0, EMPTY_HASH)?)?;
         }
@@ -201,17 +179,11 @@ impl Log {
         if leaves.is_empty() {
             return Ok(old);
         }
-        if leaves
-            .iter()
-            .any(|leaf| leaf.len() > limits::LEAF_BYTES_MAX)
-        {
+        if leaves.iter().any(|leaf| leaf.len() > limits::LEAF_BYTES_MAX) {
             return Err(Failure::bug("an audit event is larger than 65,535 bytes"));
         }
         let disk = Disk::new(&self.reader.root);
-        let memory = Memory {
-            below: (old > 0).then(|| (old, self.reader.hash, &disk)),
-            ..Memory::default()
-        };
+        let memory = Memory { below: (old > 0).then(|| (old, self.reader.hash, &disk)), ..Memory::default() };
         for (index, leaf) in (old..).zip(leaves) {
             memory.push(index, leaf)?;
         }
@@ -224,10 +196,7 @@ impl Log {
                 self.write_entries(&disk, &tile, leaves)?;
             }
         }
-        tiles::write_durably(
-            &self.reader.root.join(CHECKPOINT),
-            &self.key.checkpoint(size, hash)?,
-        )?;
+        tiles::write_durably(&self.reader.root.join(CHECKPOINT), &self.key.checkpoint(size, hash)?)?;
         self.remove_partials(old, size);
         self.reader.size = size;
         self.reader.hash = hash;
@@ -333,11 +302,7 @@ impl Memory<'_> {
 impl HashReader for Memory<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog::Error> {
         let new = self.new.borrow();
-        let missing: Vec<u64> = indexes
-            .iter()
-            .copied()
-            .filter(|index| !new.contains_key(index))
-            .collect();
+        let missing: Vec<u64> = indexes.iter().copied().filter(|index| !new.contains_key(index)).collect();
         let mut older = Vec::new();
         if !missing.is_empty() {
             let (size, hash, disk) = self.below.ok_or(tlog::Error::IndexesNotInTree)?;
@@ -346,12 +311,7 @@ impl HashReader for Memory<'_> {
         let mut older = older.into_iter();
         indexes
             .iter()
-            .map(|index| {
-                new.get(index)
-                    .copied()
-                    .or_else(|| older.next())
-                    .ok_or(tlog::Error::IndexesNotInTree)
-            })
+            .map(|index| new.get(index).copied().or_else(|| older.next()).ok_or(tlog::Error::IndexesNotInTree))
             .collect()
     }
 }

@@ -19,16 +19,10 @@ impl SigningKey {
     /// Builds the key from its 32-byte seed (RFC 8032). `name` must have no space and no plus.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self> {
         if !signed_note::is_key_name_valid(name) {
-            return Err(
-                Failure::input(format!("{name:?} cannot name a signing key")).hint(
-                    "use a host-like name without spaces or '+', for example example.com/audit",
-                ),
-            );
+            return Err(Failure::input(format!("{name:?} cannot name a signing key"))
+                .hint("use a host-like name without spaces or '+', for example example.com/audit"));
         }
-        Ok(Self {
-            name: name.to_owned(),
-            key: ed25519_dalek::SigningKey::from_bytes(seed),
-        })
+        Ok(Self { name: name.to_owned(), key: ed25519_dalek::SigningKey::from_bytes(seed) })
     }
 
     pub fn name(&self) -> &str {
@@ -37,10 +31,7 @@ impl SigningKey {
 
     /// The public half.
     pub fn verifying_key(&self) -> VerifyingKey {
-        VerifyingKey {
-            name: self.name.clone(),
-            key: self.key.verifying_key(),
-        }
+        VerifyingKey { name: self.name.clone(), key: self.key.verifying_key() }
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
@@ -52,10 +43,8 @@ impl SigningKey {
         let text = Checkpoint::new(&self.name, size, hash, "")
             .map_err(|_| Failure::bug("a checkpoint could not be formed"))?
             .to_bytes();
-        let mut note =
-            Note::new(&text, &[]).map_err(|_| Failure::bug("a checkpoint is not a note"))?;
-        note.add_sigs(&[self])
-            .map_err(|_| Failure::bug("a checkpoint could not be signed"))?;
+        let mut note = Note::new(&text, &[]).map_err(|_| Failure::bug("a checkpoint is not a note"))?;
+        note.add_sigs(&[self]).map_err(|_| Failure::bug("a checkpoint could not be signed"))?;
         Ok(note.to_bytes())
     }
 }
@@ -101,19 +90,11 @@ impl VerifyingKey {
         let (name, rest) = text.split_once('+').ok_or_else(wrong)?;
         let (_, encoded) = rest.split_once('+').ok_or_else(wrong)?;
         let bytes = crate::dsse::from_base64(encoded).ok_or_else(wrong)?;
-        let key: [u8; 32] = bytes
-            .get(1..)
-            .and_then(|key| key.try_into().ok())
-            .ok_or_else(wrong)?;
+        let key: [u8; 32] = bytes.get(1..).and_then(|key| key.try_into().ok()).ok_or_else(wrong)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(&key).map_err(|_| wrong())?;
-        let parsed = Self {
-            name: name.to_owned(),
-            key,
-        };
+        let parsed = Self { name: name.to_owned(), key };
         // One key, one spelling: a changed byte that decodes to the same key is still a change.
-        (parsed.to_string() == text)
-            .then_some(parsed)
-            .ok_or_else(wrong)
+        (parsed.to_string() == text).then_some(parsed).ok_or_else(wrong)
     }
 
     pub fn name(&self) -> &str {
@@ -132,8 +113,7 @@ impl VerifyingKey {
                 .hint("restore the audit log from a copy; do not continue on a changed log")
         };
         let note = Note::from_bytes(bytes).map_err(|_| broken("is malformed"))?;
-        let verifier =
-            StandardVerifier::new(&self.to_string()).map_err(|_| broken("names an unknown key"))?;
+        let verifier = StandardVerifier::new(&self.to_string()).map_err(|_| broken("names an unknown key"))?;
         let (verified, unverified) = note
             .verify(&VerifierList::new(vec![Box::new(verifier)]))
             .map_err(|_| broken("has no valid signature of this workspace"))?;
@@ -148,8 +128,6 @@ impl VerifyingKey {
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&signed_note::new_ed25519_verifier_key(
-            &self.name, &self.key,
-        ))
+        f.write_str(&signed_note::new_ed25519_verifier_key(&self.name, &self.key))
     }
 }

@@ -39,11 +39,7 @@ pub(crate) fn entries(tile: &Tile) -> Tile {
 /// Every tile, hashes and leaves, that a log of `size` leaves consists of.
 pub(crate) fn all(size: u64) -> Vec<Tile> {
     let mut tiles = Tile::new_tiles(HEIGHT, 0, size);
-    let leaves: Vec<Tile> = tiles
-        .iter()
-        .filter(|t| t.level() == 0)
-        .map(entries)
-        .collect();
+    let leaves: Vec<Tile> = tiles.iter().filter(|t| t.level() == 0).map(entries).collect();
     tiles.extend(leaves);
     tiles
 }
@@ -58,9 +54,7 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).map_err(|e| fail(&e))?;
     file.sync_all().map_err(|e| fail(&e))?;
     fs::rename(&temporary, path).map_err(|e| fail(&e))?;
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|e| fail(&e))
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| fail(&e))
 }
 
 /// Reads tiles from a folder. The reader above it authenticates them.
@@ -74,10 +68,7 @@ const CACHED_TILES_MAX: usize = 256;
 
 impl Disk {
     pub(crate) fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-            cache: RefCell::default(),
-        }
+        Self { root: root.to_owned(), cache: RefCell::default() }
     }
 
     pub(crate) fn read(&self, tile: &Tile) -> Result<Vec<u8>> {
@@ -135,9 +126,5 @@ pub(crate) fn unpack(mut bundle: &[u8], width: u32, what: &str) -> Result<Vec<Ve
         leaves.push(leaf.to_vec());
         bundle = rest;
     }
-    if bundle.is_empty() && leaves.len() == width as usize {
-        Ok(leaves)
-    } else {
-        Err(broken())
-    }
+    if bundle.is_empty() && leaves.len() == width as usize { Ok(leaves) } else { Err(broken()) }
 }

@@ -19,11 +19,7 @@ pub fn root<T: AsRef<[u8]>>(leaves: impl IntoIterator<Item = T>) -> Digest {
         }
         stack.push(node);
     }
-    let top = stack
-        .into_iter()
-        .rev()
-        .map(|(_, hash)| hash)
-        .reduce(|right, left| node_hash(left, right));
+    let top = stack.into_iter().rev().map(|(_, hash)| hash).reduce(|right, left| node_hash(left, right));
     Digest::from_bytes(top.unwrap_or(EMPTY_HASH).0)
 }
 
@@ -38,24 +34,15 @@ pub struct Proof {
 
 impl Proof {
     pub(crate) fn new(index: u64, tree_size: u64, path: &[Hash]) -> Self {
-        Self {
-            index,
-            tree_size,
-            path: path.iter().map(ToString::to_string).collect(),
-        }
+        Self { index, tree_size, path: path.iter().map(ToString::to_string).collect() }
     }
 
     /// Checks the proof for `leaf` against `root`.
     pub fn verify(&self, leaf: &[u8], root: Hash) -> Result<()> {
         let broken = || Failure::integrity("the inclusion proof does not lead to the root");
-        let path = self
-            .path
-            .iter()
-            .map(|hash| Hash::parse_hash(hash))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| broken())?;
-        check_record(&path, self.tree_size, root, self.index, record_hash(leaf))
-            .map_err(|_| broken())
+        let path =
+            self.path.iter().map(|hash| Hash::parse_hash(hash)).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
+        check_record(&path, self.tree_size, root, self.index, record_hash(leaf)).map_err(|_| broken())
     }
 }
 
@@ -78,11 +65,7 @@ mod tests {
     fn the_root_is_rfc_6962s() {
         for n in 0..70u8 {
             let leaves: Vec<Vec<u8>> = (0..n).map(|i| vec![i; 3]).collect();
-            assert_eq!(
-                root(&leaves),
-                Digest::from_bytes(naive(&leaves).0),
-                "{n} leaves"
-            );
+            assert_eq!(root(&leaves), Digest::from_bytes(naive(&leaves).0), "{n} leaves");
         }
     }
 }

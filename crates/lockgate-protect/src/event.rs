@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{
-        ArrayRef, RecordBatch, StringDictionaryBuilder, TimestampMillisecondBuilder, UInt64Builder,
-    },
+    array::{ArrayRef, RecordBatch, StringDictionaryBuilder, TimestampMillisecondBuilder, UInt64Builder},
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit},
 };
 use lockgate_core::{Failure, Result, Timestamp};
@@ -64,11 +62,7 @@ impl Events {
     pub fn schema() -> SchemaRef {
         let word = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         Arc::new(Schema::new(vec![
-            Field::new(
-                "time",
-                DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-                false,
-            ),
+            Field::new("time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false),
             Field::new("row", DataType::UInt64, false),
             Field::new("rows", DataType::UInt64, false),
             Field::new("column", word(), false),
@@ -93,17 +87,9 @@ impl Events {
             rule.append_value(&event.rule);
             operator.append_value(event.operator);
         }
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(times.finish()),
-            Arc::new(row.finish()),
-            Arc::new(rows.finish()),
-        ];
-        columns.extend(
-            words
-                .iter_mut()
-                .map(|builder| Arc::new(builder.finish()) as ArrayRef),
-        );
-        RecordBatch::try_new(Self::schema(), columns)
-            .map_err(|_| Failure::bug("events do not form a batch"))
+        let mut columns: Vec<ArrayRef> =
+            vec![Arc::new(times.finish()), Arc::new(row.finish()), Arc::new(rows.finish())];
+        columns.extend(words.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        RecordBatch::try_new(Self::schema(), columns).map_err(|_| Failure::bug("events do not form a batch"))
     }
 }

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder},
     compute::cast,
-    datatypes::{
-        DataType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef,
-        TimestampMillisecondType,
-    },
+    datatypes::{DataType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef, TimestampMillisecondType},
 };
 use chrono::{DateTime, Datelike as _, Days, NaiveDate};
 use lockgate_core::{Classification, Failure, Result, nearest};
@@ -84,10 +81,7 @@ impl<'e> Protector<'e> {
         input: &Schema,
     ) -> Result<Self> {
         let known = || contract.columns.iter().map(|column| column.name.as_str());
-        let named = rules
-            .columns
-            .keys()
-            .chain(rules.allowances.iter().map(|a| &a.column));
+        let named = rules.columns.keys().chain(rules.allowances.iter().map(|a| &a.column));
         for name in named {
             if contract.column(name).is_none() {
                 let near = nearest(name, known()).map_or_else(
@@ -105,25 +99,19 @@ impl<'e> Protector<'e> {
         for (column, field) in contract.columns.iter().zip(input.fields()) {
             let (operator, rule) = match rules.columns.get(&column.name) {
                 Some(operator) => (operator.clone(), "pipeline".to_owned()),
-                None => (
-                    Operator::default_for(column.classification),
-                    format!("contract:{}", column.classification),
-                ),
+                None => (Operator::default_for(column.classification), format!("contract:{}", column.classification)),
             };
-            let output = output_type(&operator, field.data_type())
-                .map_err(|f| f.at(format!("column {:?}", column.name)))?;
+            let output =
+                output_type(&operator, field.data_type()).map_err(|f| f.at(format!("column {:?}", column.name)))?;
             if let Some(data_type) = output {
                 fields.push(Field::new(&column.name, data_type, true));
             }
-            let tokenizer = matches!(operator, Operator::Tokenize)
-                .then(|| Tokenizer::new(store, key, &column.name))
-                .transpose()?;
+            let tokenizer =
+                matches!(operator, Operator::Tokenize).then(|| Tokenizer::new(store, key, &column.name)).transpose()?;
             let pseudonymizer = matches!(operator, Operator::Hash)
                 .then(|| {
                     let label = format!("lockgate/v1/hash/{}", column.name);
-                    store
-                        .derive(key, &label)
-                        .map(|key| Pseudonymizer::new(&key))
+                    store.derive(key, &label).map(|key| Pseudonymizer::new(&key))
                 })
                 .transpose()?;
             plans.push(Plan {
@@ -136,12 +124,7 @@ impl<'e> Protector<'e> {
                 pseudonymizer,
             });
         }
-        Ok(Self {
-            engine,
-            plans,
-            schema: Arc::new(Schema::new(fields)),
-            findings: BTreeMap::new(),
-        })
+        Ok(Self { engine, plans, schema: Arc::new(Schema::new(fields)), findings: BTreeMap::new() })
     }
 
     /// The schema of protected batches: dropped columns are gone.
@@ -155,13 +138,7 @@ impl<'e> Protector<'e> {
         let mut columns = Vec::with_capacity(self.plans.len());
         let mut findings = Vec::new();
         for (index, (plan, array)) in self.plans.iter_mut().zip(batch.columns()).enumerate() {
-            let mut column = ColumnPass {
-                plan,
-                rows,
-                events: &mut events,
-                counts: &mut self.findings,
-                index,
-            };
+            let mut column = ColumnPass { plan, rows, events: &mut events, counts: &mut self.findings, index };
             if let Some(texts) = array.as_string_opt::<i32>() {
                 column.scan(self.engine, texts, &mut findings);
             } else {
@@ -200,18 +177,16 @@ impl<'e> Protector<'e> {
             .findings()
             .iter()
             .filter(|f| f.classification == Classification::Public && f.operator != "drop")
-            .map(|f| {
-                format!(
-                    "{} in column {:?} ({} times, first in row {})",
-                    f.entity, f.column, f.count, f.first_row
-                )
-            })
+            .map(|f| format!("{} in column {:?} ({} times, first in row {})", f.entity, f.column, f.count, f.first_row))
             .collect();
         if leaks.is_empty() {
             return Ok(());
         }
-        Err(Failure::findings(format!("sensitive values in columns that the contract calls public: {}", leaks.join("; ")))
-            .hint("raise the classification in the contract, or state under protection.allow why the finding is harmless"))
+        Err(Failure::findings(format!(
+            "sensitive values in columns that the contract calls public: {}",
+            leaks.join("; ")
+        ))
+        .hint("raise the classification in the contract, or state under protection.allow why the finding is harmless"))
     }
 }
 
@@ -223,10 +198,8 @@ fn allowed(allowances: &[Allowance], column: &str) -> Result<Vec<Entity>> {
             Entity::parse(&allowance.entity).ok_or_else(|| {
                 let all = Entity::all();
                 let near = nearest(&allowance.entity, all.iter().map(|e| e.as_str()));
-                Failure::input(format!("unknown entity {:?}", allowance.entity)).hint(format!(
-                    "did you mean {:?}?",
-                    near.unwrap_or("EMAIL_ADDRESS")
-                ))
+                Failure::input(format!("unknown entity {:?}", allowance.entity))
+                    .hint(format!("did you mean {:?}?", near.unwrap_or("EMAIL_ADDRESS")))
             })
         })
         .collect()
@@ -235,10 +208,8 @@ fn allowed(allowances: &[Allowance], column: &str) -> Result<Vec<Entity>> {
 /// The type a column has afterwards; `None` when it is dropped.
 fn output_type(operator: &Operator, input: &DataType) -> Result<Option<DataType>> {
     let unfit = |needs: &str| {
-        Err(
-            Failure::input(format!("generalize does not fit the type {input}"))
-                .hint(format!("this form needs {needs}")),
-        )
+        Err(Failure::input(format!("generalize does not fit the type {input}"))
+            .hint(format!("this form needs {needs}")))
     };
     match operator {
         Operator::Drop => Ok(None),
@@ -248,9 +219,7 @@ fn output_type(operator: &Operator, input: &DataType) -> Result<Option<DataType>
         Operator::Generalize(form) => match (form, input) {
             (Generalize::Month | Generalize::Year, DataType::Date32 | DataType::Timestamp(..))
             | (Generalize::Prefix(_), DataType::Utf8) => Ok(Some(input.clone())),
-            (Generalize::Bucket(1..), DataType::Int64 | DataType::Float64) => {
-                Ok(Some(input.clone()))
-            }
+            (Generalize::Bucket(1..), DataType::Int64 | DataType::Float64) => Ok(Some(input.clone())),
             (Generalize::Month | Generalize::Year, _) => unfit("a date or a timestamp"),
             (Generalize::Bucket(_), _) => unfit("a number, and a width of at least 1"),
             (Generalize::Prefix(_), _) => unfit("a string"),
@@ -280,10 +249,7 @@ impl ColumnPass<'_> {
                     continue;
                 }
                 let row = self.rows.get(at).copied().unwrap_or_default();
-                let count = self
-                    .counts
-                    .entry((self.index, finding.entity))
-                    .or_insert((0, row));
+                let count = self.counts.entry((self.index, finding.entity)).or_insert((0, row));
                 count.0 += 1;
                 found.push((at, finding));
             }
@@ -307,8 +273,8 @@ impl ColumnPass<'_> {
             }
             Operator::Mask(_) | Operator::Hash | Operator::Tokenize => {
                 self.whole_column(array.as_ref());
-                let texts = cast(array, &DataType::Utf8)
-                    .map_err(|_| Failure::bug("a column cannot be written as text"))?;
+                let texts =
+                    cast(array, &DataType::Utf8).map_err(|_| Failure::bug("a column cannot be written as text"))?;
                 self.replace(texts.as_string::<i32>()).map(Some)
             }
         }
@@ -381,18 +347,12 @@ impl ColumnPass<'_> {
                 let length = text.chars().count();
                 // A value too short to keep anything of is masked whole.
                 let kept = mask.keep_first + mask.keep_last;
-                let (first, last) = if kept * 2 > length {
-                    (0, 0)
-                } else {
-                    (mask.keep_first, mask.keep_last)
-                };
-                text_out.extend(text.chars().enumerate().map(|(at, c)| {
-                    if at < first || at >= length - last {
-                        c
-                    } else {
-                        '*'
-                    }
-                }));
+                let (first, last) = if kept * 2 > length { (0, 0) } else { (mask.keep_first, mask.keep_last) };
+                text_out.extend(text.chars().enumerate().map(
+                    |(at, c)| {
+                        if at < first || at >= length - last { c } else { '*' }
+                    },
+                ));
             }
             out.append_value(&text_out);
         }
@@ -404,11 +364,7 @@ fn generalize(array: &ArrayRef, form: &Generalize) -> Result<ArrayRef> {
     let unfit = || Failure::bug("a column changed its type before it was generalized");
     let epoch = NaiveDate::default();
     let start = |date: NaiveDate| -> NaiveDate {
-        let month = if *form == Generalize::Year {
-            1
-        } else {
-            date.month()
-        };
+        let month = if *form == Generalize::Year { 1 } else { date.month() };
         NaiveDate::from_ymd_opt(date.year(), month, 1).unwrap_or(date)
     };
     Ok(match (form, array.data_type()) {
@@ -424,9 +380,7 @@ fn generalize(array: &ArrayRef, form: &Generalize) -> Result<ArrayRef> {
             }))
         }
         (Generalize::Month | Generalize::Year, _) => {
-            let times = array
-                .as_primitive_opt::<TimestampMillisecondType>()
-                .ok_or_else(unfit)?;
+            let times = array.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(unfit)?;
             let coarse = times.unary::<_, TimestampMillisecondType>(|millis| {
                 DateTime::from_timestamp_millis(millis)
                     .and_then(|time| start(time.date_naive()).and_hms_opt(0, 0, 0))
@@ -446,10 +400,7 @@ fn generalize(array: &ArrayRef, form: &Generalize) -> Result<ArrayRef> {
         }
         (Generalize::Prefix(bits), _) => {
             let texts = array.as_string_opt::<i32>().ok_or_else(unfit)?;
-            let out: StringArray = texts
-                .iter()
-                .map(|text| text.map(|text| network(text, *bits)))
-                .collect();
+            let out: StringArray = texts.iter().map(|text| text.map(|text| network(text, *bits))).collect();
             Arc::new(out)
         }
     })

@@ -53,26 +53,22 @@ impl<'c> Checker<'c> {
     pub fn new(contract: &'c Contract, header: &[String], spill_folder: PathBuf) -> Result<Self> {
         for name in header {
             if contract.column(name).is_none() {
-                let failure =
-                    Failure::input(format!("source column {name:?} is not in the contract"));
+                let failure = Failure::input(format!("source column {name:?} is not in the contract"));
                 let known = contract.columns.iter().map(|c| c.name.as_str());
                 return Err(match nearest(name, known) {
-                    Some(near) => failure.hint(format!("did you mean {near:?}? Otherwise add it with a classification")),
+                    Some(near) => {
+                        failure.hint(format!("did you mean {near:?}? Otherwise add it with a classification"))
+                    }
                     None => failure.hint("add it to the contract with a classification, or remove it from the source"),
                 });
             }
         }
-        let places: Vec<_> = contract
-            .columns
-            .iter()
-            .map(|column| header.iter().position(|name| *name == column.name))
-            .collect();
+        let places: Vec<_> =
+            contract.columns.iter().map(|column| header.iter().position(|name| *name == column.name)).collect();
         for (column, place) in contract.columns.iter().zip(&places) {
             if place.is_none() && column.rules.required {
-                return Err(
-                    Failure::input(format!("the source has no column {:?}", column.name))
-                        .hint("the contract requires it"),
-                );
+                return Err(Failure::input(format!("the source has no column {:?}", column.name))
+                    .hint("the contract requires it"));
             }
         }
         let fields: Vec<Field> = contract
@@ -83,32 +79,14 @@ impl<'c> Checker<'c> {
         let mut unique = Vec::new();
         for (index, column) in contract.columns.iter().enumerate() {
             if column.rules.unique && contract.primary_key != [index] {
-                unique.push((
-                    Some(index),
-                    vec![index],
-                    UniqueKeys::new(spill_folder.clone()),
-                ));
+                unique.push((Some(index), vec![index], UniqueKeys::new(spill_folder.clone())));
             }
         }
         if !contract.primary_key.is_empty() {
-            let column = contract
-                .primary_key
-                .first()
-                .copied()
-                .filter(|_| contract.primary_key.len() == 1);
-            unique.push((
-                column,
-                contract.primary_key.clone(),
-                UniqueKeys::new(spill_folder),
-            ));
+            let column = contract.primary_key.first().copied().filter(|_| contract.primary_key.len() == 1);
+            unique.push((column, contract.primary_key.clone(), UniqueKeys::new(spill_folder)));
         }
-        Ok(Self {
-            contract,
-            schema: Arc::new(Schema::new(fields)),
-            header: header.to_vec(),
-            places,
-            unique,
-        })
+        Ok(Self { contract, schema: Arc::new(Schema::new(fields)), header: header.to_vec(), places, unique })
     }
 
     /// The source's columns, as they were given.
@@ -133,13 +111,7 @@ impl<'c> Checker<'c> {
                 continue;
             };
             let typed = convert(raw, &target)?;
-            let mut add = |row, rule| {
-                violations.push(Violation {
-                    row,
-                    column: Some(index),
-                    rule,
-                })
-            };
+            let mut add = |row, rule| violations.push(Violation { row, column: Some(index), rule });
             check_nulls(column, raw.as_ref(), typed.as_ref(), &mut add);
             check_values(column, &typed, &mut add);
             columns.push(typed);
@@ -158,14 +130,9 @@ impl<'c> Checker<'c> {
         let accepted = if violations.is_empty() {
             whole
         } else {
-            filter_record_batch(&whole, &mask)
-                .map_err(|_| Failure::bug("a batch could not be filtered"))?
+            filter_record_batch(&whole, &mask).map_err(|_| Failure::bug("a batch could not be filtered"))?
         };
-        Ok(Checked {
-            accepted,
-            mask,
-            violations,
-        })
+        Ok(Checked { accepted, mask, violations })
     }
 
     fn check_unique(
@@ -180,8 +147,7 @@ impl<'c> Checker<'c> {
                 .filter_map(|index| columns.get(*index))
                 .map(|array| convert(array, &DataType::Utf8))
                 .collect::<Result<_>>()?;
-            let texts: Vec<&StringArray> =
-                texts.iter().map(|array| array.as_string::<i32>()).collect();
+            let texts: Vec<&StringArray> = texts.iter().map(|array| array.as_string::<i32>()).collect();
             for (row, ok) in accepted.iter_mut().enumerate().filter(|(_, ok)| **ok) {
                 if texts.iter().any(|array| array.is_null(row)) {
                     continue;
@@ -189,16 +155,8 @@ impl<'c> Checker<'c> {
                 let parts: Vec<&str> = texts.iter().map(|array| array.value(row)).collect();
                 if !seen.insert(&parts)? {
                     *ok = false;
-                    let rule = if key.len() > 1 || *key == self.contract.primary_key {
-                        "primaryKey"
-                    } else {
-                        "unique"
-                    };
-                    violations.push(Violation {
-                        row,
-                        column: *column,
-                        rule,
-                    });
+                    let rule = if key.len() > 1 || *key == self.contract.primary_key { "primaryKey" } else { "unique" };
+                    violations.push(Violation { row, column: *column, rule });
                 }
             }
         }
@@ -222,25 +180,14 @@ fn convert(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
     if array.data_type() == target {
         return Ok(Arc::clone(array));
     }
-    let options = CastOptions {
-        safe: true,
-        format_options: FormatOptions::default(),
-    };
+    let options = CastOptions { safe: true, format_options: FormatOptions::default() };
     cast_with_options(array, target, &options).map_err(|_| {
-        Failure::input(format!(
-            "a source column of type {} cannot become {target}",
-            array.data_type()
-        ))
-        .hint("change the contract's logicalType, or the source")
+        Failure::input(format!("a source column of type {} cannot become {target}", array.data_type()))
+            .hint("change the contract's logicalType, or the source")
     })
 }
 
-fn check_nulls(
-    column: &Column,
-    raw: &dyn Array,
-    typed: &dyn Array,
-    add: &mut impl FnMut(usize, &'static str),
-) {
+fn check_nulls(column: &Column, raw: &dyn Array, typed: &dyn Array, add: &mut impl FnMut(usize, &'static str)) {
     if typed.null_count() == 0 {
         return;
     }

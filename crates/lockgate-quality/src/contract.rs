@@ -82,10 +82,7 @@ impl LogicalType {
     ];
 
     pub fn as_str(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(_, kind)| *kind == self)
-            .map_or("string", |(name, _)| name)
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("string", |(name, _)| name)
     }
 }
 
@@ -108,11 +105,7 @@ impl Contract {
 
     /// The highest classification of any column.
     pub fn classification(&self) -> Classification {
-        self.columns
-            .iter()
-            .map(|column| column.classification)
-            .max()
-            .unwrap_or(Classification::Restricted)
+        self.columns.iter().map(|column| column.classification).max().unwrap_or(Classification::Restricted)
     }
 }
 
@@ -129,41 +122,25 @@ fn resolve(document: odcs::Document, text: &str) -> Result<Contract> {
         .filter(|purpose| !purpose.trim().is_empty())
         .ok_or_else(|| orphaned("purpose", "description.purpose: what the data is for"))?;
     let retention_days = retention(&document)?;
-    let [object] = <[odcs::SchemaObject; 1]>::try_from(document.schema).map_err(|all| {
-        Failure::input(format!(
-            "a contract describes one table; this one has {}",
-            all.len()
-        ))
-    })?;
+    let [object] = <[odcs::SchemaObject; 1]>::try_from(document.schema)
+        .map_err(|all| Failure::input(format!("a contract describes one table; this one has {}", all.len())))?;
     let dataset: Name = object.name.parse()?;
     let mut columns = Vec::new();
     let mut key = Vec::new();
     for (index, property) in object.properties.iter().enumerate() {
         if columns.iter().any(|c: &Column| c.name == property.name) {
-            return Err(Failure::input(format!(
-                "column {:?} stands twice",
-                property.name
-            )));
+            return Err(Failure::input(format!("column {:?} stands twice", property.name)));
         }
         if property.primary_key {
-            key.push((
-                property.primary_key_position.unwrap_or(index as i64 + 1),
-                index,
-            ));
+            key.push((property.primary_key_position.unwrap_or(index as i64 + 1), index));
         }
         columns.push(column(property).map_err(|f| f.at(format!("column {:?}", property.name)))?);
     }
     if columns.is_empty() || columns.len() > lockgate_core::limits::COLUMNS_MAX {
-        return Err(Failure::input(
-            "a contract needs between 1 and 2,000 columns",
-        ));
+        return Err(Failure::input("a contract needs between 1 and 2,000 columns"));
     }
     key.sort_unstable();
-    let subject = subject(
-        &document.custom_properties,
-        &object.custom_properties,
-        &columns,
-    )?;
+    let subject = subject(&document.custom_properties, &object.custom_properties, &columns)?;
     if let Subject::Column(index) = subject
         && let Some(column) = columns.get_mut(index)
     {
@@ -185,8 +162,7 @@ fn resolve(document: odcs::Document, text: &str) -> Result<Contract> {
 }
 
 fn orphaned(what: &str, hint: &str) -> Failure {
-    Failure::input(format!("orphaned dataset: the contract states no {what}"))
-        .hint(format!("add {hint}"))
+    Failure::input(format!("orphaned dataset: the contract states no {what}")).hint(format!("add {hint}"))
 }
 
 fn owner(document: &odcs::Document) -> Result<String> {
@@ -196,11 +172,7 @@ fn owner(document: &odcs::Document) -> Result<String> {
     };
     members
         .iter()
-        .find(|m| {
-            m.role
-                .as_deref()
-                .is_some_and(|role| role.eq_ignore_ascii_case("owner"))
-        })
+        .find(|m| m.role.as_deref().is_some_and(|role| role.eq_ignore_ascii_case("owner")))
         .map(|member| member.username.clone())
         .ok_or_else(|| orphaned("owner", "team.members with a `username` and `role: owner`"))
 }
@@ -229,11 +201,7 @@ fn retention(document: &odcs::Document) -> Result<u32> {
     }
 }
 
-fn subject(
-    document: &[odcs::CustomProperty],
-    object: &[odcs::CustomProperty],
-    columns: &[Column],
-) -> Result<Subject> {
+fn subject(document: &[odcs::CustomProperty], object: &[odcs::CustomProperty], columns: &[Column]) -> Result<Subject> {
     let hint = "customProperties: [{property: dataSubject, value: <column>}], or value: none";
     let rule = object
         .iter()
@@ -248,29 +216,20 @@ fn subject(
         .iter()
         .position(|column| column.name == rule)
         .map(Subject::Column)
-        .ok_or_else(|| {
-            Failure::input(format!("dataSubject names {rule:?}, which is not a column")).hint(hint)
-        })
+        .ok_or_else(|| Failure::input(format!("dataSubject names {rule:?}, which is not a column")).hint(hint))
 }
 
 fn column(property: &odcs::Property) -> Result<Column> {
     let word = property.logical_type.as_deref().unwrap_or("string");
     let known = LogicalType::ALL;
-    let logical_type = known
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, kind)| *kind)
-        .ok_or_else(|| {
-            let near = nearest(word, known.iter().map(|(name, _)| *name)).unwrap_or("string");
-            Failure::input(format!("unknown logicalType {word:?}"))
-                .hint(format!("did you mean {near:?}?"))
-        })?;
-    let word = property.classification.as_deref().ok_or_else(|| {
-        orphaned(
-            "classification",
-            "classification: public, internal, confidential or restricted",
-        )
+    let logical_type = known.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind).ok_or_else(|| {
+        let near = nearest(word, known.iter().map(|(name, _)| *name)).unwrap_or("string");
+        Failure::input(format!("unknown logicalType {word:?}")).hint(format!("did you mean {near:?}?"))
     })?;
+    let word = property
+        .classification
+        .as_deref()
+        .ok_or_else(|| orphaned("classification", "classification: public, internal, confidential or restricted"))?;
     let classification = Classification::parse(word).ok_or_else(|| {
         Failure::input(format!("unknown classification {word:?}"))
             .hint("one of public, internal, confidential, restricted")
@@ -280,13 +239,10 @@ fn column(property: &odcs::Property) -> Result<Column> {
         .pattern
         .as_deref()
         .map(|text| {
-            regex::RegexBuilder::new(text)
-                .size_limit(1 << 20)
-                .build()
-                .map_err(|_| {
-                    Failure::input("the pattern is not a regular expression")
-                        .hint("look-around and back-references are not supported")
-                })
+            regex::RegexBuilder::new(text).size_limit(1 << 20).build().map_err(|_| {
+                Failure::input("the pattern is not a regular expression")
+                    .hint("look-around and back-references are not supported")
+            })
         })
         .transpose()?;
     Ok(Column {
@@ -320,25 +276,13 @@ fn valid_values(rules: &[odcs::QualityRule]) -> Result<Option<Vec<String>>> {
             .hint("use invalidValues; other rules would not be enforced, so they are refused"));
         }
         let strict = rule.must_be.as_ref().and_then(Value::as_f64) == Some(0.0);
-        let values = rule
-            .arguments
-            .as_ref()
-            .and_then(|arguments| arguments.get("validValues"))
-            .and_then(Value::as_array);
+        let values =
+            rule.arguments.as_ref().and_then(|arguments| arguments.get("validValues")).and_then(Value::as_array);
         let (true, Some(values)) = (strict, values) else {
-            return Err(Failure::input(
-                "invalidValues needs arguments.validValues and mustBe: 0",
-            ));
+            return Err(Failure::input("invalidValues needs arguments.validValues and mustBe: 0"));
         };
         return Ok(Some(
-            values
-                .iter()
-                .map(|value| {
-                    value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned)
-                })
-                .collect(),
+            values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect(),
         ));
     }
     Ok(None)

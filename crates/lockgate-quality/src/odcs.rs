@@ -6,10 +6,7 @@ use serde_json::Value;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(
-    dead_code,
-    reason = "the standard's fields are listed so that only unknown ones are errors"
-)]
+#[expect(dead_code, reason = "the standard's fields are listed so that only unknown ones are errors")]
 pub(crate) struct Document {
     pub(crate) api_version: String,
     pub(crate) kind: String,

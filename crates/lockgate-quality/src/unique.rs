@@ -45,8 +45,7 @@ impl UniqueKeys {
 
     /// Remembers `key`; false when it was there before.
     pub(crate) fn insert(&mut self, key: &[&str]) -> Result<bool> {
-        let hash = (u128::from(self.hashers.0.hash_one(key)) << 64)
-            | u128::from(self.hashers.1.hash_one(key));
+        let hash = (u128::from(self.hashers.0.hash_one(key)) << 64) | u128::from(self.hashers.1.hash_one(key));
         if self.recent.contains(&hash) {
             return Ok(false);
         }
@@ -81,22 +80,16 @@ impl UniqueKeys {
                 }
             }
         }
-        let file = writer
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)?;
-        self.runs.push(Run {
-            file,
-            keys: keys.len() as u64,
-            bloom,
-        });
+        let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        self.runs.push(Run { file, keys: keys.len() as u64, bloom });
         Ok(())
     }
 }
 
 impl Run {
     fn contains(&self, key: u128) -> std::io::Result<bool> {
-        let maybe = probes(key, self.bloom.len())
-            .all(|(word, bit)| self.bloom.get(word).is_some_and(|word| word & bit != 0));
+        let maybe =
+            probes(key, self.bloom.len()).all(|(word, bit)| self.bloom.get(word).is_some_and(|word| word & bit != 0));
         if !maybe {
             return Ok(false);
         }
@@ -134,11 +127,7 @@ mod tests {
         for round in 0..2 {
             for i in 0..1_050u32 {
                 let text = i.to_string();
-                assert_eq!(
-                    keys.insert(&[&text, "x"]).unwrap(),
-                    round == 0,
-                    "{round} {i}"
-                );
+                assert_eq!(keys.insert(&[&text, "x"]).unwrap(), round == 0, "{round} {i}");
             }
         }
         assert_eq!(keys.runs.len(), 10);

@@ -57,11 +57,8 @@ impl Engine {
             )
             .build_arc()
             .map_err(|_| Failure::bug("the query engine could not start"))?;
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(runtime)
-            .with_default_features()
-            .build();
+        let state =
+            SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
         Ok(SessionContext::new_with_state(state))
     }
 
@@ -79,14 +76,8 @@ impl Engine {
                 .register_table(datafusion::common::TableReference::bare(name.clone()), view)
                 .map_err(|_| Failure::bug(format!("table {name} could not be registered")))?;
         }
-        let read_only = SQLOptions::new()
-            .with_allow_ddl(false)
-            .with_allow_dml(false)
-            .with_allow_statements(false);
-        context
-            .sql_with_options(sql, read_only)
-            .await
-            .map_err(|error| refused(&error))
+        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        context.sql_with_options(sql, read_only).await.map_err(|error| refused(&error))
     }
 }
 
@@ -102,33 +93,17 @@ impl QueryEngine for Engine {
     fn tables(&self, sql: &str) -> Result<Vec<String>> {
         let context = Self::session()?;
         let state = context.state();
-        let statement = state
-            .sql_to_statement(sql, &datafusion::config::Dialect::Generic)
-            .map_err(|error| refused(&error))?;
-        let references = state
-            .resolve_table_references(&statement)
-            .map_err(|error| refused(&error))?;
-        Ok(references
-            .iter()
-            .map(|reference| reference.table().to_owned())
-            .collect())
+        let statement =
+            state.sql_to_statement(sql, &datafusion::config::Dialect::Generic).map_err(|error| refused(&error))?;
+        let references = state.resolve_table_references(&statement).map_err(|error| refused(&error))?;
+        Ok(references.iter().map(|reference| reference.table().to_owned()).collect())
     }
 
-    fn run(
-        &self,
-        sql: &str,
-        lake: &Lake,
-        tables: Vec<QueryTable>,
-        spool: PathBuf,
-    ) -> Result<QueryResult> {
+    fn run(&self, sql: &str, lake: &Lake, tables: Vec<QueryTable>, spool: PathBuf) -> Result<QueryResult> {
         let context = Self::session()?;
         let (frame, stream) = self.runtime.block_on(async {
             let frame = Self::plan(&context, sql, lake, tables, &spool).await?;
-            let stream = frame
-                .clone()
-                .execute_stream()
-                .await
-                .map_err(|error| refused(&error))?;
+            let stream = frame.clone().execute_stream().await.map_err(|error| refused(&error))?;
             Ok::<_, Failure>((frame, stream))
         })?;
         let lineage = lineage::of(frame.logical_plan());
@@ -144,9 +119,7 @@ impl QueryEngine for Engine {
                         Failure::unreachable("the query needs more than 1 GiB of memory")
                             .hint("aggregate earlier or select fewer columns")
                     }
-                    datafusion::error::DataFusionError::External(cause)
-                        if cause.is::<Failure>() =>
-                    {
+                    datafusion::error::DataFusionError::External(cause) if cause.is::<Failure>() => {
                         Failure::denied(cause.to_string())
                     }
                     // Its text may quote a value.
@@ -155,12 +128,7 @@ impl QueryEngine for Engine {
                 })
             })
         });
-        Ok(QueryResult {
-            schema,
-            columns: lineage.columns,
-            indirect: lineage.indirect,
-            batches: Box::new(batches),
-        })
+        Ok(QueryResult { schema, columns: lineage.columns, indirect: lineage.indirect, batches: Box::new(batches) })
     }
 }
 
@@ -172,22 +140,14 @@ fn view(
     spool: &std::path::Path,
 ) -> Result<Arc<dyn TableProvider>> {
     let name = table.name.clone();
-    let broken = |what: &str| {
-        Failure::input(format!(
-            "policy attaches {what} to {name} that is not valid SQL"
-        ))
-    };
+    let broken = |what: &str| Failure::input(format!("policy attaches {what} to {name} that is not valid SQL"));
     let raw = Arc::new(SnapshotTable::new(lake, &table, spool)?);
     let schema = raw.schema();
     let source = datafusion::datasource::provider_as_source(raw);
-    let mut builder =
-        LogicalPlanBuilder::scan(name.as_str(), source, None).map_err(|_| broken("a plan"))?;
-    let qualified = DFSchema::try_from_qualified_schema(name.as_str(), &schema)
-        .map_err(|_| broken("a schema"))?;
+    let mut builder = LogicalPlanBuilder::scan(name.as_str(), source, None).map_err(|_| broken("a plan"))?;
+    let qualified = DFSchema::try_from_qualified_schema(name.as_str(), &schema).map_err(|_| broken("a schema"))?;
     for filter in &table.row_filters {
-        let filter = context
-            .parse_sql_expr(filter, &qualified)
-            .map_err(|_| broken("a row filter"))?;
+        let filter = context.parse_sql_expr(filter, &qualified).map_err(|_| broken("a row filter"))?;
         builder = builder.filter(filter).map_err(|_| broken("a row filter"))?;
     }
     let mut columns: Vec<Expr> = Vec::new();
@@ -196,22 +156,14 @@ fn view(
             continue;
         }
         columns.push(match table.column_masks.get(field.name()) {
-            Some(mask) => context
-                .parse_sql_expr(mask, &qualified)
-                .map_err(|_| broken("a mask"))?
-                .alias(field.name()),
+            Some(mask) => context.parse_sql_expr(mask, &qualified).map_err(|_| broken("a mask"))?.alias(field.name()),
             None => ident(field.name()),
         });
     }
     if columns.is_empty() {
-        return Err(Failure::denied(format!(
-            "policy hides every column of {name}"
-        )));
+        return Err(Failure::denied(format!("policy hides every column of {name}")));
     }
-    let plan = builder
-        .project(columns)
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(|_| broken("a mask"))?;
+    let plan = builder.project(columns).and_then(LogicalPlanBuilder::build).map_err(|_| broken("a mask"))?;
     Ok(DataFrame::new(context.state(), plan).into_view())
 }
 

@@ -28,15 +28,9 @@ pub(crate) fn of(plan: &LogicalPlan) -> Lineage {
         .fields()
         .iter()
         .zip(outputs)
-        .map(|(field, origins)| QueryColumn {
-            name: field.name().clone(),
-            derived_from: origins.into_iter().collect(),
-        })
+        .map(|(field, origins)| QueryColumn { name: field.name().clone(), derived_from: origins.into_iter().collect() })
         .collect();
-    Lineage {
-        columns,
-        indirect: indirect.into_iter().collect(),
-    }
+    Lineage { columns, indirect: indirect.into_iter().collect() }
 }
 
 /// The origins of each output column of `plan`, in order.
@@ -46,25 +40,13 @@ fn walk(plan: &LogicalPlan, indirect: &mut Origins) -> Vec<Origins> {
             // Predicates decide about rows wherever they stand.
             let table = scan.table_name.table();
             for filter in &scan.filters {
-                indirect.extend(
-                    filter
-                        .column_refs()
-                        .iter()
-                        .map(|c| format!("{table}/{}", c.name)),
-                );
+                indirect.extend(filter.column_refs().iter().map(|c| format!("{table}/{}", c.name)));
             }
-            plan.schema()
-                .fields()
-                .iter()
-                .map(|f| Origins::from([format!("{table}/{}", f.name())]))
-                .collect()
+            plan.schema().fields().iter().map(|f| Origins::from([format!("{table}/{}", f.name())])).collect()
         }
         LogicalPlan::Projection(node) => {
             let inputs = walk(&node.input, indirect);
-            node.expr
-                .iter()
-                .map(|e| expression(e, node.input.schema(), &inputs, indirect))
-                .collect()
+            node.expr.iter().map(|e| expression(e, node.input.schema(), &inputs, indirect)).collect()
         }
         LogicalPlan::Filter(node) => {
             let inputs = walk(&node.input, indirect);
@@ -75,18 +57,11 @@ fn walk(plan: &LogicalPlan, indirect: &mut Origins) -> Vec<Origins> {
         LogicalPlan::Aggregate(node) => {
             let inputs = walk(&node.input, indirect);
             let schema = node.input.schema();
-            let groups: Vec<Origins> = node
-                .group_expr
-                .iter()
-                .map(|e| expression(e, schema, &inputs, indirect))
-                .collect();
+            let groups: Vec<Origins> =
+                node.group_expr.iter().map(|e| expression(e, schema, &inputs, indirect)).collect();
             indirect.extend(groups.iter().flatten().cloned());
             let mut outputs = groups;
-            outputs.extend(
-                node.aggr_expr
-                    .iter()
-                    .map(|e| expression(e, schema, &inputs, indirect)),
-            );
+            outputs.extend(node.aggr_expr.iter().map(|e| expression(e, schema, &inputs, indirect)));
             fit(outputs, plan, &inputs)
         }
         LogicalPlan::Join(node) => {
@@ -100,30 +75,14 @@ fn walk(plan: &LogicalPlan, indirect: &mut Origins) -> Vec<Origins> {
             }
             left.extend(right);
             if let Some(filter) = &node.filter {
-                indirect.extend(expression(
-                    filter,
-                    node.schema.as_ref(),
-                    &left,
-                    &mut Origins::new(),
-                ));
+                indirect.extend(expression(filter, node.schema.as_ref(), &left, &mut Origins::new()));
             }
             fit(left.clone(), plan, &left)
         }
         LogicalPlan::Union(node) => {
-            let branches: Vec<Vec<Origins>> = node
-                .inputs
-                .iter()
-                .map(|input| walk(input, indirect))
-                .collect();
+            let branches: Vec<Vec<Origins>> = node.inputs.iter().map(|input| walk(input, indirect)).collect();
             (0..plan.schema().fields().len())
-                .map(|at| {
-                    branches
-                        .iter()
-                        .filter_map(|branch| branch.get(at))
-                        .flatten()
-                        .cloned()
-                        .collect()
-                })
+                .map(|at| branches.iter().filter_map(|branch| branch.get(at)).flatten().cloned().collect())
                 .collect()
         }
         LogicalPlan::SubqueryAlias(node) => walk(&node.input, indirect),
@@ -132,11 +91,7 @@ fn walk(plan: &LogicalPlan, indirect: &mut Origins) -> Vec<Origins> {
         LogicalPlan::Limit(node) => walk(&node.input, indirect),
         LogicalPlan::Repartition(node) => walk(&node.input, indirect),
         other => {
-            let all: Vec<Origins> = other
-                .inputs()
-                .into_iter()
-                .flat_map(|input| walk(input, indirect))
-                .collect();
+            let all: Vec<Origins> = other.inputs().into_iter().flat_map(|input| walk(input, indirect)).collect();
             fit(Vec::new(), other, &all)
         }
     }
@@ -153,22 +108,14 @@ fn fit(outputs: Vec<Origins>, plan: &LogicalPlan, inputs: &[Origins]) -> Vec<Ori
 }
 
 /// What an expression over `schema` depends on; a subquery counts with all of its columns.
-fn expression(
-    expr: &Expr,
-    schema: &DFSchema,
-    inputs: &[Origins],
-    indirect: &mut Origins,
-) -> Origins {
+fn expression(expr: &Expr, schema: &DFSchema, inputs: &[Origins], indirect: &mut Origins) -> Origins {
     let mut places: BTreeMap<Column, usize> = BTreeMap::new();
     for (at, column) in schema.columns().into_iter().enumerate() {
         places.insert(column, at);
     }
     let mut origins = Origins::new();
     for column in expr.column_refs() {
-        let place = places
-            .get(column)
-            .copied()
-            .or_else(|| schema.maybe_index_of_column(column));
+        let place = places.get(column).copied().or_else(|| schema.maybe_index_of_column(column));
         match place.and_then(|place| inputs.get(place)) {
             Some(found) => origins.extend(found.iter().cloned()),
             // Not found means not understood: depend on everything.

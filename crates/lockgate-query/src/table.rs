@@ -35,9 +35,7 @@ impl SnapshotTable {
     pub(crate) fn new(lake: &Lake, table: &QueryTable, spool: &Path) -> Result<Self> {
         let manifest = &table.manifest;
         let files: Vec<FileRecord> = manifest.files_with(Role::Data).cloned().collect();
-        let first = files
-            .first()
-            .ok_or_else(|| Failure::input(format!("{} has no rows", manifest.dataset)))?;
+        let first = files.first().ok_or_else(|| Failure::input(format!("{} has no rows", manifest.dataset)))?;
         let file = lake.file(&manifest.dataset, first, spool)?;
         let (reader, _) = open_file(file, Arc::clone(&table.keyring), None)?;
         let schema = arrow::array::RecordBatchReader::schema(&reader);
@@ -93,14 +91,7 @@ impl TableProvider for SnapshotTable {
                 }) as Arc<dyn PartitionStream>
             })
             .collect();
-        Ok(Arc::new(StreamingTableExec::try_new(
-            schema,
-            partitions,
-            None,
-            [],
-            false,
-            limit,
-        )?))
+        Ok(Arc::new(StreamingTableExec::try_new(schema, partitions, None, [], false, limit)?))
     }
 }
 
@@ -115,12 +106,7 @@ struct FilePartition {
 
 impl std::fmt::Debug for FilePartition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "FilePartition({} {})",
-            self.dataset,
-            self.record.digest.short()
-        )
+        write!(f, "FilePartition({} {})", self.dataset, self.record.digest.short())
     }
 }
 
@@ -132,27 +118,16 @@ impl PartitionStream for FilePartition {
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let mut builder = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), 2);
         let sender = builder.tx();
-        let (lake, dataset, record) =
-            (self.lake.clone(), self.dataset.clone(), self.record.clone());
-        let (keyring, schema, spool) = (
-            Arc::clone(&self.keyring),
-            Arc::clone(&self.schema),
-            self.spool.clone(),
-        );
+        let (lake, dataset, record) = (self.lake.clone(), self.dataset.clone(), self.record.clone());
+        let (keyring, schema, spool) = (Arc::clone(&self.keyring), Arc::clone(&self.schema), self.spool.clone());
         builder.spawn_blocking(move || {
             let failed = |failure: Failure| DataFusionError::External(Box::new(failure));
             let file = lake.file(&dataset, &record, &spool).map_err(failed)?;
-            let columns: Vec<String> = schema
-                .fields()
-                .iter()
-                .map(|field| field.name().clone())
-                .collect();
+            let columns: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
             // A query for no column, such as count(*), needs the number of rows alone.
             if columns.is_empty() {
-                let options = arrow::array::RecordBatchOptions::new()
-                    .with_row_count(Some(record.rows as usize));
-                let batch =
-                    arrow::array::RecordBatch::try_new_with_options(schema, vec![], &options)?;
+                let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(record.rows as usize));
+                let batch = arrow::array::RecordBatch::try_new_with_options(schema, vec![], &options)?;
                 let _ = sender.blocking_send(Ok(batch));
                 return Ok(());
             }

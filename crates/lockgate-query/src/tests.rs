@@ -24,24 +24,17 @@ fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let unlock = Unlock::create_key_file(&dir.path().join("k")).unwrap();
-    let store: Arc<dyn KeyStore> =
-        Arc::new(LocalStore::create(&dir.path().join("keys"), &unlock).unwrap());
+    let store: Arc<dyn KeyStore> = Arc::new(LocalStore::create(&dir.path().join("keys"), &unlock).unwrap());
     let signer = SigningKey::from_seed("test.example/w", &[1; 32]).unwrap();
-    let lake = Lake::new(
-        Storage::local(dir.path().join("lake"), runtime.handle().clone()).unwrap(),
-        signer.verifying_key(),
-    );
+    let lake =
+        Lake::new(Storage::local(dir.path().join("lake"), runtime.handle().clone()).unwrap(), signer.verifying_key());
     let dataset: Name = "people".parse().unwrap();
     let schema = Arc::new(Schema::new(vec![
         Field::new("name", DataType::Utf8, true),
         Field::new("age", DataType::Int64, true),
         Field::new("ssn", DataType::Utf8, true),
     ]));
-    let classes = [
-        ("name", C::Confidential),
-        ("age", C::Internal),
-        ("ssn", C::Restricted),
-    ];
+    let classes = [("name", C::Confidential), ("age", C::Internal), ("ssn", C::Restricted)];
     let layout = Layout {
         dataset: dataset.clone(),
         columns: classes.map(|(n, c)| (n.to_owned(), c)).to_vec(),
@@ -49,16 +42,11 @@ fn world() -> World {
         buckets: 4,
         generation: 1,
     };
-    let mut writer =
-        SnapshotWriter::new(&lake, store.clone(), layout, &dir.path().join("tmp")).unwrap();
+    let mut writer = SnapshotWriter::new(&lake, store.clone(), layout, &dir.path().join("tmp")).unwrap();
     let names: StringArray = (0..40).map(|i| Some(format!("name-{i}"))).collect();
     let ages: Int64Array = (0..40).map(|i| Some(20 + i)).collect();
     let ssns: StringArray = (0..40).map(|i| Some(format!("ssn-{i}"))).collect();
-    let batch = RecordBatch::try_new(
-        schema,
-        vec![Arc::new(names), Arc::new(ages), Arc::new(ssns)],
-    )
-    .unwrap();
+    let batch = RecordBatch::try_new(schema, vec![Arc::new(names), Arc::new(ages), Arc::new(ssns)]).unwrap();
     let subjects: Vec<_> = (0..40u8).map(|i| Some([i.wrapping_mul(37); 16])).collect();
     writer.write(&batch, &subjects).unwrap();
     let staged = writer.finish().unwrap();
@@ -84,21 +72,11 @@ fn world() -> World {
         inputs: vec![],
         recipe: serde_json::Value::Null,
     };
-    World {
-        dir,
-        runtime,
-        lake,
-        store,
-        manifest,
-    }
+    World { dir, runtime, lake, store, manifest }
 }
 
 impl World {
-    fn run(
-        &self,
-        sql: &str,
-        shape: impl FnOnce(&mut QueryTable),
-    ) -> Result<(Vec<Vec<String>>, QueryResult)> {
+    fn run(&self, sql: &str, shape: impl FnOnce(&mut QueryTable)) -> Result<(Vec<Vec<String>>, QueryResult)> {
         let mut table = QueryTable {
             name: "people".into(),
             manifest: self.manifest.clone(),
@@ -110,21 +88,12 @@ impl World {
         shape(&mut table);
         let engine = Engine::new(self.runtime.handle().clone());
         let mut result = engine.run(sql, &self.lake, vec![table], self.dir.path().join("tmp"))?;
-        let batches = std::mem::replace(&mut result.batches, Box::new(std::iter::empty()))
-            .collect::<Result<Vec<_>>>()?;
+        let batches =
+            std::mem::replace(&mut result.batches, Box::new(std::iter::empty())).collect::<Result<Vec<_>>>()?;
         let all = concat_batches(&result.schema, &batches).unwrap();
-        let texts: Vec<_> = all
-            .columns()
-            .iter()
-            .map(|c| cast(c, &DataType::Utf8).unwrap())
-            .collect();
+        let texts: Vec<_> = all.columns().iter().map(|c| cast(c, &DataType::Utf8).unwrap()).collect();
         let rows = (0..all.num_rows())
-            .map(|r| {
-                texts
-                    .iter()
-                    .map(|t| t.as_string::<i32>().value(r).to_owned())
-                    .collect()
-            })
+            .map(|r| texts.iter().map(|t| t.as_string::<i32>().value(r).to_owned()).collect())
             .collect();
         Ok((rows, result))
     }
@@ -136,25 +105,15 @@ impl World {
 
 fn guarded(table: &mut QueryTable) {
     table.row_filters = vec!["age < 30".into()];
-    table.column_masks = [(
-        "name".to_owned(),
-        "concat(substr(name, 1, 1), '***')".to_owned(),
-    )]
-    .into();
+    table.column_masks = [("name".to_owned(), "concat(substr(name, 1, 1), '***')".to_owned())].into();
     table.hidden_columns = vec!["ssn".into()];
 }
 
 #[test]
 fn reads_and_aggregates_without_obligations() {
     let world = world();
-    assert_eq!(
-        world.rows("SELECT count(*), min(age), max(age) FROM people", |_| ()),
-        [["40", "20", "59"]]
-    );
-    assert_eq!(
-        world.rows("SELECT ssn FROM people WHERE age = 21", |_| ()),
-        [["ssn-1"]]
-    );
+    assert_eq!(world.rows("SELECT count(*), min(age), max(age) FROM people", |_| ()), [["40", "20", "59"]]);
+    assert_eq!(world.rows("SELECT ssn FROM people WHERE age = 21", |_| ()), [["ssn-1"]]);
 }
 
 #[test]
@@ -183,19 +142,12 @@ fn no_sql_reaches_around_the_obligations() {
         ("SELECT max(age) FROM people", "29"),
         ("SELECT count(DISTINCT name) FROM people", "1"),
         ("SELECT max(name) FROM people", "n***"),
-        (
-            "SELECT count(*) FROM people WHERE age IN (SELECT age FROM people WHERE name LIKE 'name-%')",
-            "0",
-        ),
+        ("SELECT count(*) FROM people WHERE age IN (SELECT age FROM people WHERE name LIKE 'name-%')", "0"),
         ("SELECT (SELECT count(*) FROM people WHERE age > 30)", "0"),
     ] {
         assert_eq!(world.rows(sql, guarded), [[expect]], "{sql}");
     }
-    for sql in [
-        "SELECT ssn FROM people",
-        "SELECT * FROM people WHERE ssn = 'ssn-1'",
-        "SELECT _subject FROM people",
-    ] {
+    for sql in ["SELECT ssn FROM people", "SELECT * FROM people WHERE ssn = 'ssn-1'", "SELECT _subject FROM people"] {
         assert!(world.run(sql, guarded).is_err(), "{sql}");
     }
 }
@@ -223,28 +175,21 @@ fn lineage_follows_columns_and_keeps_filters_apart() {
     let world = world();
     let lineage = |sql: &str| {
         let result = world.run(sql, |_| ()).unwrap().1;
-        let columns: Vec<_> = result
-            .columns
-            .iter()
-            .map(|c| format!("{}<-{}", c.name, c.derived_from.join("+")))
-            .collect();
+        let columns: Vec<_> =
+            result.columns.iter().map(|c| format!("{}<-{}", c.name, c.derived_from.join("+"))).collect();
         (columns.join("; "), result.indirect.join("+"))
     };
-    let (columns, indirect) =
-        lineage("SELECT upper(name) AS n, age + 1 AS a, 7 AS k FROM people WHERE ssn <> 'x'");
+    let (columns, indirect) = lineage("SELECT upper(name) AS n, age + 1 AS a, 7 AS k FROM people WHERE ssn <> 'x'");
     assert_eq!(columns, "n<-people/name; a<-people/age; k<-");
     assert_eq!(indirect, "people/ssn");
-    let (columns, indirect) =
-        lineage("SELECT age, count(*) AS c, max(name) AS m FROM people GROUP BY age");
+    let (columns, indirect) = lineage("SELECT age, count(*) AS c, max(name) AS m FROM people GROUP BY age");
     assert_eq!(columns, "age<-people/age; c<-; m<-people/name");
     assert_eq!(indirect, "people/age");
     let (columns, _) = lineage("SELECT (SELECT max(ssn) FROM people) AS s FROM people LIMIT 1");
     assert_eq!(columns, "s<-people/ssn");
     let engine = Engine::new(world.runtime.handle().clone());
     assert_eq!(
-        engine
-            .tables("SELECT * FROM a JOIN \"b@2\" USING (id) WHERE x IN (SELECT y FROM c)")
-            .unwrap(),
+        engine.tables("SELECT * FROM a JOIN \"b@2\" USING (id) WHERE x IN (SELECT y FROM c)").unwrap(),
         ["a", "b@2", "c"]
     );
 }

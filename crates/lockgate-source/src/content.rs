@@ -33,10 +33,7 @@ impl Content {
         let file = File::open(path).map_err(|e| Failure::io("open", path, &e))?;
         let metadata = file.metadata().map_err(|e| Failure::io("read", path, &e))?;
         if !metadata.is_file() {
-            return Err(Failure::input(format!(
-                "{} is not a regular file",
-                path.display()
-            )));
+            return Err(Failure::input(format!("{} is not a regular file", path.display())));
         }
         Ok(Self(Arc::new(Kind::File(file, metadata.len()))))
     }
@@ -54,10 +51,7 @@ impl Content {
 
     /// A reader from the first byte on.
     pub fn reader(&self) -> ContentReader {
-        ContentReader {
-            content: self.clone(),
-            at: 0,
-        }
+        ContentReader { content: self.clone(), at: 0 }
     }
 
     /// The digest of all bytes.
@@ -101,9 +95,7 @@ impl Seek for ContentReader {
             SeekFrom::End(offset) => (self.content.size_bytes(), offset),
             SeekFrom::Current(offset) => (self.at, offset),
         };
-        self.at = base
-            .checked_add_signed(offset)
-            .ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = base.checked_add_signed(offset).ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.at)
     }
 }
@@ -142,10 +134,7 @@ pub(crate) struct HashingReader<R> {
 
 impl<R: Read> HashingReader<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::default(),
-        }
+        Self { inner, hasher: Hasher::default() }
     }
 
     /// Reads to the end and returns the digest of everything.
@@ -217,9 +206,7 @@ impl Spool {
     fn flush_frame(&mut self) -> Result<()> {
         let frame = seal(&self.key, b"lockgate/v1/spool", &self.pending)?;
         self.pending.clear();
-        self.file
-            .write_all(&frame)
-            .map_err(|e| Failure::io("write", Path::new("the temporary file"), &e))
+        self.file.write_all(&frame).map_err(|e| Failure::io("write", Path::new("the temporary file"), &e))
     }
 
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
@@ -259,16 +246,9 @@ mod tests {
         content.reader().read_to_end(&mut back).unwrap();
         assert_eq!(back, data);
         assert_eq!(content.get_bytes(65_530, 20).unwrap(), data[65_530..65_550]);
-        let Kind::Spool(spool) = &*content.0 else {
-            panic!()
-        };
+        let Kind::Spool(spool) = &*content.0 else { panic!() };
         let mut raw = vec![0; 4096];
         spool.file.read_exact_at(&mut raw, 1000).unwrap();
-        assert!(
-            data.windows(16)
-                .step_by(4)
-                .take(1000)
-                .all(|w| !raw.windows(16).any(|r| r == w))
-        );
+        assert!(data.windows(16).step_by(4).take(1000).all(|w| !raw.windows(16).any(|r| r == w)));
     }
 }

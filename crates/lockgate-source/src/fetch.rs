@@ -76,10 +76,8 @@ impl Fetcher {
             return Ok(vec![uri.clone()]);
         }
         if let Some((scheme, _)) = uri.split_once("://") {
-            return Err(
-                Failure::input(format!("sources cannot be read over {scheme}://"))
-                    .hint("use a path, https:// or s3://"),
-            );
+            return Err(Failure::input(format!("sources cannot be read over {scheme}://"))
+                .hint("use a path, https:// or s3://"));
         }
         let path = self.base.join(uri);
         let mut files = Vec::new();
@@ -87,11 +85,10 @@ impl Fetcher {
             list_folder(&path, &mut files)?;
         } else if uri.contains(['*', '?', '[']) {
             let pattern = path.to_string_lossy();
-            let matches = glob::glob(&pattern)
-                .map_err(|error| Failure::input(format!("{uri:?} is not a glob: {error}")))?;
+            let matches =
+                glob::glob(&pattern).map_err(|error| Failure::input(format!("{uri:?} is not a glob: {error}")))?;
             for found in matches.take(limits::SOURCE_FILES_MAX + 1) {
-                let found =
-                    found.map_err(|e| Failure::input(format!("{uri:?} cannot be listed: {e}")))?;
+                let found = found.map_err(|e| Failure::input(format!("{uri:?} cannot be listed: {e}")))?;
                 if found.is_file() && !is_signature(&found) {
                     files.push(found);
                 }
@@ -100,9 +97,7 @@ impl Fetcher {
             files.push(path.clone());
         }
         if files.len() > limits::SOURCE_FILES_MAX {
-            return Err(Failure::input(format!(
-                "{uri:?} names more than 10,000 files"
-            )));
+            return Err(Failure::input(format!("{uri:?} names more than 10,000 files")));
         }
         files.sort();
         let missing = files.is_empty()
@@ -114,10 +109,7 @@ impl Fetcher {
                 None => failure,
             });
         }
-        Ok(files
-            .into_iter()
-            .map(|f| f.to_string_lossy().into_owned())
-            .collect())
+        Ok(files.into_iter().map(|f| f.to_string_lossy().into_owned()).collect())
     }
 
     /// The content behind one URI of [`Self::resolve`].
@@ -135,19 +127,11 @@ impl Fetcher {
         let client = self.client(tls)?;
         let refused = |error: reqwest::Error| {
             // The URL may carry a token in its query: it stays out of the message.
-            Failure::unreachable(format!(
-                "{} cannot be fetched: {}",
-                host(uri),
-                root_cause(&error)
-            ))
+            Failure::unreachable(format!("{} cannot be fetched: {}", host(uri), root_cause(&error)))
         };
         let answer = client.get(uri).send().await.map_err(refused)?;
         if answer.status() != StatusCode::OK {
-            return Err(Failure::unreachable(format!(
-                "{} answered {}",
-                host(uri),
-                answer.status()
-            )));
+            return Err(Failure::unreachable(format!("{} answered {}", host(uri), answer.status())));
         }
         let mut spool = Spool::new(&self.spool)?;
         let mut body = answer.bytes_stream();
@@ -170,14 +154,11 @@ impl Fetcher {
             builder = builder.tls_certs_only(certificates);
         }
         if let Some(identity) = tls.and_then(|tls| tls.client_identity.as_deref()) {
-            let identity = Identity::from_pem(&self.pem(identity)?).map_err(|_| {
-                Failure::input(format!("{identity} holds no PEM certificate with its key"))
-            })?;
+            let identity = Identity::from_pem(&self.pem(identity)?)
+                .map_err(|_| Failure::input(format!("{identity} holds no PEM certificate with its key")))?;
             builder = builder.identity(identity);
         }
-        builder
-            .build()
-            .map_err(|error| Failure::input(format!("TLS cannot be set up: {error}")))
+        builder.build().map_err(|error| Failure::input(format!("TLS cannot be set up: {error}")))
     }
 
     fn pem(&self, file: &str) -> Result<Vec<u8>> {
@@ -186,18 +167,13 @@ impl Fetcher {
     }
 
     async fn s3(&self, rest: &str) -> Result<Content> {
-        let (bucket, key) = rest
-            .split_once('/')
-            .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-            .ok_or_else(|| {
-                Failure::input(format!("s3://{rest} does not name an object"))
-                    .hint("write s3://bucket/key")
+        let (bucket, key) =
+            rest.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty()).ok_or_else(|| {
+                Failure::input(format!("s3://{rest} does not name an object")).hint("write s3://bucket/key")
             })?;
         let store = self.s3.client(bucket)?;
         let failed = |error: object_store::Error| match error {
-            object_store::Error::NotFound { .. } => {
-                Failure::input(format!("s3://{rest} does not exist"))
-            }
+            object_store::Error::NotFound { .. } => Failure::input(format!("s3://{rest} does not exist")),
             other => Failure::unreachable(format!("s3://{rest} cannot be read: {other}")),
         };
         let object = store.get(&ObjectPath::from(key)).await.map_err(failed)?;
@@ -224,15 +200,11 @@ fn list_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 fn is_signature(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "minisig")
+    path.extension().is_some_and(|extension| extension == "minisig")
 }
 
 fn host(uri: &str) -> &str {
-    let end = uri
-        .match_indices('/')
-        .nth(2)
-        .map_or(uri.len(), |(at, _)| at);
+    let end = uri.match_indices('/').nth(2).map_or(uri.len(), |(at, _)| at);
     uri.get(..end).unwrap_or(uri)
 }
 

@@ -42,12 +42,7 @@ enum Reader {
 
 impl Rows {
     /// `columns` are the contract's column names; a format without a header takes them from it.
-    pub fn open(
-        content: &Content,
-        record: &Authenticated,
-        spec: &SourceSpec,
-        columns: &[String],
-    ) -> Result<Self> {
+    pub fn open(content: &Content, record: &Authenticated, spec: &SourceSpec, columns: &[String]) -> Result<Self> {
         let place = |failure: Failure| failure.at(&record.uri);
         let format = spec.format.map_or_else(|| guess(&record.uri), Ok)?;
         let text = || inflate::open(content, spec.encoding.as_deref());
@@ -56,11 +51,7 @@ impl Rows {
             Format::Jsonl => Reader::Jsonl(jsonl::Reader::new(text()?, columns)),
             Format::Parquet => Reader::Parquet(table::Reader::new(content).map_err(place)?),
         };
-        Ok(Self {
-            reader,
-            expected: record.digest,
-            uri: record.uri.clone(),
-        })
+        Ok(Self { reader, expected: record.digest, uri: record.uri.clone() })
     }
 
     /// The names of the source's columns.
@@ -92,32 +83,20 @@ impl Rows {
         if digest == self.expected {
             return Ok(());
         }
-        Err(Failure::integrity(format!(
-            "source {} changed while it was read; nothing was committed",
-            self.uri
-        ))
-        .hint("run again when nobody writes to it"))
+        Err(Failure::integrity(format!("source {} changed while it was read; nothing was committed", self.uri))
+            .hint("run again when nobody writes to it"))
     }
 }
 
 fn guess(uri: &str) -> Result<Format> {
-    let name = uri
-        .split(['?', '#'])
-        .next()
-        .unwrap_or(uri)
-        .to_ascii_lowercase();
-    let name = name
-        .strip_suffix(".gz")
-        .or_else(|| name.strip_suffix(".zst"))
-        .unwrap_or(&name);
+    let name = uri.split(['?', '#']).next().unwrap_or(uri).to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
     match name.rsplit('.').next() {
         Some("csv") => Ok(Format::Csv),
         Some("jsonl" | "ndjson") => Ok(Format::Jsonl),
         Some("parquet") => Ok(Format::Parquet),
-        _ => Err(
-            Failure::input(format!("the format of {uri} is not clear from its name"))
-                .hint("add `format: csv`, `jsonl` or `parquet` to the source"),
-        ),
+        _ => Err(Failure::input(format!("the format of {uri} is not clear from its name"))
+            .hint("add `format: csv`, `jsonl` or `parquet` to the source")),
     }
 }
 

@@ -29,10 +29,7 @@ impl Authenticated {
     /// Whether the recorded signature is one of the recorded key over `content`.
     pub fn verify(&self, content: &Content) -> Result<()> {
         if content.digest()? != self.digest {
-            return Err(Failure::integrity(format!(
-                "source {} has changed",
-                self.uri
-            )));
+            return Err(Failure::integrity(format!("source {} has changed", self.uri)));
         }
         match (&self.publisher_key, &self.signature) {
             (Some(key), Some(signature)) => verify_signature(content, key, signature, &self.uri),
@@ -65,20 +62,19 @@ pub fn authenticate(
                     "source {uri} is not the expected one: its digest is {}, the pipeline expects {expected}",
                     record.digest
                 ))
-                .hint("if the new content is right, put its digest under trust.sha256; otherwise find out who changed it"));
+                .hint(
+                    "if the new content is right, put its digest under trust.sha256; otherwise find out who changed it",
+                ));
             }
             record.trust = "sha256".into();
         }
         Trust::Publisher(name) => {
             let key = publishers.get(name).ok_or_else(|| {
                 let near = nearest(name.as_str(), publishers.keys().map(Name::as_str));
-                let failure =
-                    Failure::input(format!("publisher {name} is not listed in the workspace"));
+                let failure = Failure::input(format!("publisher {name} is not listed in the workspace"));
                 match near {
                     Some(near) => failure.hint(format!("did you mean {near:?}?")),
-                    None => failure.hint(
-                        "list it with its minisign public key under publishers in lockgate.yaml",
-                    ),
+                    None => failure.hint("list it with its minisign public key under publishers in lockgate.yaml"),
                 }
             })?;
             let place = format!("{uri}.minisig");
@@ -100,28 +96,19 @@ fn read_signature(fetcher: &Fetcher, place: &str, spec: &SourceSpec) -> Result<S
         Failure::integrity(format!("the signature {place} cannot be read: {why}"))
             .hint("sign the file with `minisign -Sm FILE`, or write `trust: unauthenticated` if nobody vouches for it")
     };
-    let content = fetcher
-        .open(place, spec.tls.as_ref())
-        .map_err(|failure| missing(failure.to_string()))?;
+    let content = fetcher.open(place, spec.tls.as_ref()).map_err(|failure| missing(failure.to_string()))?;
     let mut text = String::new();
-    content
-        .reader()
-        .take(SIGNATURE_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(|error| missing(error.to_string()))?;
+    content.reader().take(SIGNATURE_BYTES_MAX).read_to_string(&mut text).map_err(|error| missing(error.to_string()))?;
     Ok(text)
 }
 
 fn verify_signature(content: &Content, key: &str, signature: &str, uri: &str) -> Result<()> {
     let key = PublicKey::from_base64(key.trim()).map_err(|_| {
-        Failure::input("a publisher's key is not a minisign public key")
-            .hint("it is the second line of the .pub file")
+        Failure::input("a publisher's key is not a minisign public key").hint("it is the second line of the .pub file")
     })?;
     let broken = || {
-        Failure::integrity(format!(
-            "the signature of source {uri} is wrong; nothing was read from it"
-        ))
-        .hint("the file or its signature was changed, or another key signed it")
+        Failure::integrity(format!("the signature of source {uri} is wrong; nothing was read from it"))
+            .hint("the file or its signature was changed, or another key signed it")
     };
     let signature = SignatureBox::from_string(signature).map_err(|_| broken())?;
     minisign::verify(&key, &signature, content.reader(), true, false, false).map_err(|_| broken())

@@ -1,7 +1,8 @@
 //! Writing ONNX: one input for each column, encoders, then the model.
 
 use lockgate_infer::onnx::{
-    AttributeProto, Dim, FLOAT, GraphProto, INT64, ModelProto, NodeProto, OperatorSetId, STRING, Shape, TensorProto, TensorType, TypeProto, ValueInfo,
+    AttributeProto, Dim, FLOAT, GraphProto, INT64, ModelProto, NodeProto, OperatorSetId, STRING, Shape, TensorProto,
+    TensorType, TypeProto, ValueInfo,
 };
 use prost::Message as _;
 
@@ -19,7 +20,11 @@ pub(crate) struct Graph {
 impl Graph {
     /// Inputs and encoders for `encodings`, numbers before categories.
     pub(crate) fn new(encodings: &[Encoding]) -> Self {
-        let mut this = Self { graph: GraphProto { name: "lockgate".into(), ..GraphProto::default() }, numbers: None, categories: Vec::new() };
+        let mut this = Self {
+            graph: GraphProto { name: "lockgate".into(), ..GraphProto::default() },
+            numbers: None,
+            categories: Vec::new(),
+        };
         let mut numbers = Vec::new();
         for encoding in encodings {
             let name = encoding.name();
@@ -30,9 +35,16 @@ impl Graph {
                 }
                 Encoding::OneHot { categories, .. } => {
                     this.graph.input.push(value(name, STRING, Some(1)));
-                    let (hot, flat, shape) = (format!("{name}:one-hot"), format!("{name}:flat"), format!("{name}:shape"));
+                    let (hot, flat, shape) =
+                        (format!("{name}:one-hot"), format!("{name}:flat"), format!("{name}:shape"));
                     let words: Vec<&str> = categories.iter().map(String::as_str).collect();
-                    this.node("OneHotEncoder", ML, &[name], &[&hot], vec![texts("cats_strings", words), int("zeros", 1)]);
+                    this.node(
+                        "OneHotEncoder",
+                        ML,
+                        &[name],
+                        &[&hot],
+                        vec![texts("cats_strings", words), int("zeros", 1)],
+                    );
                     this.graph.initializer.push(TensorProto {
                         dims: vec![2],
                         data_type: INT64,
@@ -57,7 +69,13 @@ impl Graph {
         let Some(numbers) = self.numbers.take() else { return };
         let means: Vec<f32> = means.iter().map(|m| *m as f32).collect();
         let scale: Vec<f32> = deviations.iter().map(|d| (1.0 / d) as f32).collect();
-        self.node("Imputer", ML, &[&numbers], &["imputed"], vec![floats("imputed_value_floats", means.clone()), float("replaced_value_float", f32::NAN)]);
+        self.node(
+            "Imputer",
+            ML,
+            &[&numbers],
+            &["imputed"],
+            vec![floats("imputed_value_floats", means.clone()), float("replaced_value_float", f32::NAN)],
+        );
         self.node("Scaler", ML, &["imputed"], &["scaled"], vec![floats("offset", means), floats("scale", scale)]);
         self.numbers = Some("scaled".into());
     }
@@ -70,7 +88,14 @@ impl Graph {
         "features".into()
     }
 
-    pub(crate) fn node(&mut self, op: &str, domain: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<AttributeProto>) {
+    pub(crate) fn node(
+        &mut self,
+        op: &str,
+        domain: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: Vec<AttributeProto>,
+    ) {
         self.graph.node.push(NodeProto {
             input: inputs.iter().map(|s| (*s).to_owned()).collect(),
             output: outputs.iter().map(|s| (*s).to_owned()).collect(),

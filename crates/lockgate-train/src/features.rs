@@ -71,19 +71,25 @@ impl Matrix {
     /// Reads features and labels out of training rows.
     pub fn new(batches: &[RecordBatch], label: &str, positive: &str, exclude: &[String]) -> Result<Self> {
         let first = batches.first().ok_or_else(|| Failure::input("there is no row to train on"))?;
-        let table = concat_batches(&first.schema(), batches).map_err(|_| Failure::bug("training rows do not form a table"))?;
+        let table =
+            concat_batches(&first.schema(), batches).map_err(|_| Failure::bug("training rows do not form a table"))?;
         let text = |name: &str| -> Result<arrow::array::StringArray> {
-            let column = table.column_by_name(name).ok_or_else(|| Failure::input(format!("the feature set has no column {name:?}")))?;
-            let texts = cast(column, &DataType::Utf8).map_err(|_| Failure::input(format!("column {name:?} is not text")))?;
+            let column = table
+                .column_by_name(name)
+                .ok_or_else(|| Failure::input(format!("the feature set has no column {name:?}")))?;
+            let texts =
+                cast(column, &DataType::Utf8).map_err(|_| Failure::input(format!("column {name:?} is not text")))?;
             Ok(texts.as_string::<i32>().clone())
         };
         let labels = text(label)?;
         if labels.null_count() > 0 {
-            return Err(Failure::input(format!("label {label:?} is null in some rows")).hint("filter them out in the feature set's SQL"));
+            return Err(Failure::input(format!("label {label:?} is null in some rows"))
+                .hint("filter them out in the feature set's SQL"));
         }
         let labels: Vec<bool> = labels.iter().map(|value| value == Some(positive)).collect();
         if labels.iter().all(|l| *l) || !labels.iter().any(|l| *l) {
-            return Err(Failure::input(format!("label {label:?} is the same in every training row")).hint("is training.positive one of its values?"));
+            return Err(Failure::input(format!("label {label:?} is the same in every training row"))
+                .hint("is training.positive one of its values?"));
         }
         let (mut numbers, mut categories) = (Vec::new(), Vec::new());
         for field in table.schema().fields() {
@@ -92,9 +98,13 @@ impl Matrix {
             }
             match field.data_type() {
                 DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::UInt64 | DataType::Int32 => {
-                    let values = cast(table.column_by_name(field.name()).ok_or_else(|| Failure::bug("a column vanished"))?, &DataType::Float64)
-                        .map_err(|_| Failure::input(format!("column {:?} is not a number", field.name())))?;
-                    let values: Vec<f32> = values.as_primitive::<Float64Type>().iter().map(|v| v.map_or(f32::NAN, |v| v as f32)).collect();
+                    let values = cast(
+                        table.column_by_name(field.name()).ok_or_else(|| Failure::bug("a column vanished"))?,
+                        &DataType::Float64,
+                    )
+                    .map_err(|_| Failure::input(format!("column {:?} is not a number", field.name())))?;
+                    let values: Vec<f32> =
+                        values.as_primitive::<Float64Type>().iter().map(|v| v.map_or(f32::NAN, |v| v as f32)).collect();
                     numbers.push((Encoding::Number { name: field.name().clone() }, values));
                 }
                 DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => {
@@ -114,7 +124,8 @@ impl Matrix {
             }
         }
         let rows = table.num_rows();
-        let encodings: Vec<Encoding> = numbers.iter().map(|(e, _)| e.clone()).chain(categories.iter().map(|(e, _)| e.clone())).collect();
+        let encodings: Vec<Encoding> =
+            numbers.iter().map(|(e, _)| e.clone()).chain(categories.iter().map(|(e, _)| e.clone())).collect();
         let width: usize = encodings.iter().map(Encoding::width).sum();
         if width == 0 {
             return Err(Failure::input("the feature set has no feature left"));

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
+    RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 use lockgate_core::{Failure, Result};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
@@ -54,19 +55,27 @@ fn missing(layer: Layer, why: impl std::fmt::Display, accepted: &[Layer]) -> Res
 pub(crate) fn namespaces(scratch: &Path, accepted: &[Layer]) -> Result<bool> {
     // SAFETY: plain system calls without pointers into Rust data, before any thread exists.
     let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
-    let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWPID | libc::CLONE_NEWUTS;
+    let flags = libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWUTS;
     // SAFETY: as above.
     if unsafe { libc::unshare(flags) } != 0 {
         missing(Layer::Namespaces, std::io::Error::last_os_error(), accepted)?;
         return Ok(false);
     }
-    let write = |file: &str, text: String| std::fs::write(file, text).map_err(|e| Failure::unreachable(format!("{file}: {e}")));
+    let write =
+        |file: &str, text: String| std::fs::write(file, text).map_err(|e| Failure::unreachable(format!("{file}: {e}")));
     write("/proc/self/setgroups", "deny".into())?;
     write("/proc/self/uid_map", format!("0 {uid} 1"))?;
     write("/proc/self/gid_map", format!("0 {gid} 1"))?;
     use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .and_then(|()| mount("tmpfs", scratch, "tmpfs", MountFlags::NODEV | MountFlags::NOSUID, None::<&std::ffi::CStr>))
+        .and_then(|()| {
+            mount("tmpfs", scratch, "tmpfs", MountFlags::NODEV | MountFlags::NOSUID, None::<&std::ffi::CStr>)
+        })
         .map_err(|e| Failure::unreachable(format!("a private file system cannot be mounted: {e}")))?;
     // The first child is process 1 of the new PID namespace.
     // SAFETY: there is one thread, so the child may go on as if nothing had happened.
@@ -89,7 +98,9 @@ pub(crate) fn limits(limits: Limits) -> Result<()> {
         let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
         // SAFETY: `limit` outlives the call.
         let done = unsafe { libc::setrlimit(resource, &raw const limit) } == 0;
-        done.then_some(()).ok_or_else(|| Failure::unreachable(format!("a resource limit cannot be set: {}", std::io::Error::last_os_error())))
+        done.then_some(()).ok_or_else(|| {
+            Failure::unreachable(format!("a resource limit cannot be set: {}", std::io::Error::last_os_error()))
+        })
     };
     set(libc::RLIMIT_AS, limits.memory_mib << 20)?;
     set(libc::RLIMIT_CPU, limits.cpu_secs)?;
@@ -103,7 +114,9 @@ pub(crate) fn landlock(grants: &Grants, accepted: &[Layer]) -> Result<bool> {
     let outcome = restrict(grants);
     match outcome {
         Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(true),
-        Ok(RulesetStatus::NotEnforced) => missing(Layer::Landlock, "the kernel does not have it", accepted).map(|()| false),
+        Ok(RulesetStatus::NotEnforced) => {
+            missing(Layer::Landlock, "the kernel does not have it", accepted).map(|()| false)
+        }
         Err(error) => missing(Layer::Landlock, error, accepted).map(|()| false),
     }
 }
@@ -134,13 +147,49 @@ fn restrict(grants: &Grants) -> Result<RulesetStatus, Box<dyn std::error::Error>
 /// Seccomp: what no trainer needs answers "not permitted".
 pub(crate) fn seccomp(accepted: &[Layer]) -> Result<bool> {
     let refused = [
-        libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4,
-        libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_pidfd_getfd, libc::SYS_kcmp,
-        libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_move_mount, libc::SYS_open_tree, libc::SYS_fsopen,
-        libc::SYS_unshare, libc::SYS_setns, libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd, libc::SYS_io_uring_setup,
-        libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key, libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module,
-        libc::SYS_kexec_load, libc::SYS_reboot, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_acct, libc::SYS_syslog, libc::SYS_quotactl,
-        libc::SYS_open_by_handle_at, libc::SYS_name_to_handle_at, libc::SYS_settimeofday, libc::SYS_clock_settime, libc::SYS_sethostname,
+        libc::SYS_socket,
+        libc::SYS_socketpair,
+        libc::SYS_connect,
+        libc::SYS_bind,
+        libc::SYS_listen,
+        libc::SYS_accept,
+        libc::SYS_accept4,
+        libc::SYS_ptrace,
+        libc::SYS_process_vm_readv,
+        libc::SYS_process_vm_writev,
+        libc::SYS_pidfd_getfd,
+        libc::SYS_kcmp,
+        libc::SYS_mount,
+        libc::SYS_umount2,
+        libc::SYS_pivot_root,
+        libc::SYS_chroot,
+        libc::SYS_move_mount,
+        libc::SYS_open_tree,
+        libc::SYS_fsopen,
+        libc::SYS_unshare,
+        libc::SYS_setns,
+        libc::SYS_bpf,
+        libc::SYS_perf_event_open,
+        libc::SYS_userfaultfd,
+        libc::SYS_io_uring_setup,
+        libc::SYS_keyctl,
+        libc::SYS_add_key,
+        libc::SYS_request_key,
+        libc::SYS_init_module,
+        libc::SYS_finit_module,
+        libc::SYS_delete_module,
+        libc::SYS_kexec_load,
+        libc::SYS_reboot,
+        libc::SYS_swapon,
+        libc::SYS_swapoff,
+        libc::SYS_acct,
+        libc::SYS_syslog,
+        libc::SYS_quotactl,
+        libc::SYS_open_by_handle_at,
+        libc::SYS_name_to_handle_at,
+        libc::SYS_settimeofday,
+        libc::SYS_clock_settime,
+        libc::SYS_sethostname,
     ];
     let filter = std::env::consts::ARCH
         .try_into()
@@ -149,7 +198,9 @@ pub(crate) fn seccomp(accepted: &[Layer]) -> Result<bool> {
             SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32), arch)
         })
         .and_then(BpfProgram::try_from);
-    let applied = filter.map_err(|e| e.to_string()).and_then(|program| seccompiler::apply_filter(&program).map_err(|e| e.to_string()));
+    let applied = filter
+        .map_err(|e| e.to_string())
+        .and_then(|program| seccompiler::apply_filter(&program).map_err(|e| e.to_string()));
     match applied {
         Ok(()) => Ok(true),
         Err(error) => missing(Layer::Seccomp, error, accepted).map(|()| false),

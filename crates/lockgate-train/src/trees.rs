@@ -3,7 +3,10 @@
 use lockgate_core::{Failure, Result};
 use perpetual::{Matrix as Columns, PerpetualBooster, objective::Objective};
 
-use crate::{export::{self, Graph}, features::Matrix};
+use crate::{
+    export::{self, Graph},
+    features::Matrix,
+};
 
 /// Trains and returns the model as ONNX.
 pub(crate) fn train(matrix: &Matrix, budget: f32, seed: u64) -> Result<Vec<u8>> {
@@ -42,23 +45,29 @@ fn export_trees(matrix: &Matrix, booster: &PerpetualBooster) -> Result<Vec<u8>> 
     }
     let mut graph = Graph::new(&matrix.encodings);
     let features = graph.features();
-    graph.node("TreeEnsembleClassifier", export::ML, &[&features], &["label", "probabilities"], vec![
-        export::ints("nodes_treeids", trees.tree),
-        export::ints("nodes_nodeids", trees.node),
-        export::ints("nodes_featureids", trees.feature),
-        export::floats("nodes_values", trees.value),
-        export::texts("nodes_modes", trees.mode),
-        export::ints("nodes_truenodeids", trees.yes),
-        export::ints("nodes_falsenodeids", trees.no),
-        export::ints("nodes_missing_value_tracks_true", trees.missing),
-        export::ints("class_treeids", trees.leaf_tree),
-        export::ints("class_nodeids", trees.leaf_node),
-        export::ints("class_ids", vec![1; trees.weight.len()]),
-        export::floats("class_weights", trees.weight),
-        export::floats("base_values", vec![booster.base_score as f32]),
-        export::ints("classlabels_int64s", vec![0, 1]),
-        export::text("post_transform", "LOGISTIC"),
-    ]);
+    graph.node(
+        "TreeEnsembleClassifier",
+        export::ML,
+        &[&features],
+        &["label", "probabilities"],
+        vec![
+            export::ints("nodes_treeids", trees.tree),
+            export::ints("nodes_nodeids", trees.node),
+            export::ints("nodes_featureids", trees.feature),
+            export::floats("nodes_values", trees.value),
+            export::texts("nodes_modes", trees.mode),
+            export::ints("nodes_truenodeids", trees.yes),
+            export::ints("nodes_falsenodeids", trees.no),
+            export::ints("nodes_missing_value_tracks_true", trees.missing),
+            export::ints("class_treeids", trees.leaf_tree),
+            export::ints("class_nodeids", trees.leaf_node),
+            export::ints("class_ids", vec![1; trees.weight.len()]),
+            export::floats("class_weights", trees.weight),
+            export::floats("base_values", vec![booster.base_score as f32]),
+            export::ints("classlabels_int64s", vec![0, 1]),
+            export::text("post_transform", "LOGISTIC"),
+        ],
+    );
     Ok(graph.finish())
 }
 

@@ -78,9 +78,13 @@ enum Answer {
 
 /// Runs a job in a process of its own; the keys reach that process and no other.
 pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Outcome> {
-    let order = Order { job: job.clone(), keys: keys.iter().map(|(id, key)| (id.clone(), hex::encode(key.expose()))).collect() };
+    let order = Order {
+        job: job.clone(),
+        keys: keys.iter().map(|(id, key)| (id.clone(), hex::encode(key.expose()))).collect(),
+    };
     let order = Sensitive::new(serde_json::to_vec(&order).map_err(|_| Failure::bug("a job could not be written"))?);
-    let program = std::env::current_exe().map_err(|e| Failure::unreachable(format!("the program cannot find itself: {e}")))?;
+    let program =
+        std::env::current_exe().map_err(|e| Failure::unreachable(format!("the program cannot find itself: {e}")))?;
     let mut child = Command::new(program)
         .arg(WORKER_FLAG)
         .env_clear()
@@ -99,7 +103,10 @@ pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Outcome> {
     match serde_json::from_slice::<Answer>(last) {
         Ok(Answer::Done { rows, layers }) => {
             let model = job.output.join("model.onnx");
-            let file = fs::File::open(&model).map_err(|_| Failure::findings("the trainer left no model.onnx").hint("it must write model.onnx to the folder in LOCKGATE_OUTPUT"))?;
+            let file = fs::File::open(&model).map_err(|_| {
+                Failure::findings("the trainer left no model.onnx")
+                    .hint("it must write model.onnx to the folder in LOCKGATE_OUTPUT")
+            })?;
             if file.metadata().is_ok_and(|m| m.len() > limits::MODEL_BYTES_MAX) {
                 return Err(Failure::findings("the model is larger than 512 MiB"));
             }
@@ -107,10 +114,11 @@ pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Outcome> {
             Ok(Outcome { model: digest, rows, layers })
         }
         Ok(Answer::Failed { exit_code, what, hint }) => {
-            let fault = [Fault::Findings, Fault::Usage, Fault::Input, Fault::Denied, Fault::Integrity, Fault::Unreachable]
-                .into_iter()
-                .find(|fault| fault.exit_code() == exit_code)
-                .unwrap_or(Fault::Bug);
+            let fault =
+                [Fault::Findings, Fault::Usage, Fault::Input, Fault::Denied, Fault::Integrity, Fault::Unreachable]
+                    .into_iter()
+                    .find(|fault| fault.exit_code() == exit_code)
+                    .unwrap_or(Fault::Bug);
             let failure = Failure::new(fault, what);
             Err(match hint {
                 Some(hint) => failure.hint(hint),
@@ -145,7 +153,8 @@ fn work() -> Result<(u64, Vec<Layer>)> {
         .read_to_end(&mut bytes)
         .map_err(|e| Failure::bug(format!("the job cannot be read: {e}")))?;
     let text = Sensitive::new(bytes);
-    let Order { job, keys } = serde_json::from_slice(text.expose()).map_err(|_| Failure::bug("the job is malformed"))?;
+    let Order { job, keys } =
+        serde_json::from_slice(text.expose()).map_err(|_| Failure::bug("the job is malformed"))?;
     let keys = keys
         .into_iter()
         .map(|(id, digits)| {
@@ -158,10 +167,14 @@ fn work() -> Result<(u64, Vec<Layer>)> {
     let batches = read_training_rows(&job, Arc::new(MapKeyring(keys)))?;
     let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
     let model = match &job.trainer {
-        TrainerSpec::LogisticRegression { penalty, iterations } => {
-            Some(logistic::train(&Matrix::new(&batches, &job.label, &job.positive, &job.exclude)?, *penalty, *iterations)?)
+        TrainerSpec::LogisticRegression { penalty, iterations } => Some(logistic::train(
+            &Matrix::new(&batches, &job.label, &job.positive, &job.exclude)?,
+            *penalty,
+            *iterations,
+        )?),
+        TrainerSpec::GradientBoosting { budget } => {
+            Some(trees::train(&Matrix::new(&batches, &job.label, &job.positive, &job.exclude)?, *budget, job.seed)?)
         }
-        TrainerSpec::GradientBoosting { budget } => Some(trees::train(&Matrix::new(&batches, &job.label, &job.positive, &job.exclude)?, *budget, job.seed)?),
         TrainerSpec::Command(command) => {
             run_command(&job, command, &batches)?;
             None
@@ -208,7 +221,9 @@ fn read_training_rows(job: &Job, keyring: Arc<dyn Keyring>) -> Result<Vec<Record
         let file = fs::File::open(path).map_err(|e| Failure::io("open", path, &e))?;
         let (reader, order) = open_file(file, Arc::clone(&keyring), Some(&columns))?;
         for batch in reader {
-            let batch = batch.and_then(|b| b.project(&order)).map_err(|_| Failure::denied("a column of the feature set cannot be decrypted"))?;
+            let batch = batch
+                .and_then(|b| b.project(&order))
+                .map_err(|_| Failure::denied("a column of the feature set cannot be decrypted"))?;
             let subjects = batch.column(batch.num_columns() - 1).as_fixed_size_binary();
             let mask: BooleanArray = (0..batch.num_rows())
                 .map(|at| {
@@ -219,7 +234,10 @@ fn read_training_rows(job: &Job, keyring: Arc<dyn Keyring>) -> Result<Vec<Record
             row += batch.num_rows() as u64;
             let visible: Vec<usize> = (0..job.columns.len()).collect();
             let batch = batch.project(&visible).map_err(|_| Failure::bug("a batch lost its columns"))?;
-            out.push(arrow::compute::filter_record_batch(&batch, &mask).map_err(|_| Failure::bug("a batch could not be split"))?);
+            out.push(
+                arrow::compute::filter_record_batch(&batch, &mask)
+                    .map_err(|_| Failure::bug("a batch could not be split"))?,
+            );
         }
     }
     Ok(out)
@@ -227,7 +245,8 @@ fn read_training_rows(job: &Job, keyring: Arc<dyn Keyring>) -> Result<Vec<Record
 
 /// Runs a user's trainer inside the isolation that is already in force.
 fn run_command(job: &Job, command: &[String], batches: &[RecordBatch]) -> Result<()> {
-    let (program, arguments) = command.split_first().ok_or_else(|| Failure::input("training.trainer.command is empty"))?;
+    let (program, arguments) =
+        command.split_first().ok_or_else(|| Failure::input("training.trainer.command is empty"))?;
     let input = job.scratch.join("input");
     fs::create_dir_all(&input).map_err(|e| Failure::io("create", &input, &e))?;
     write_parquet(&input.join("train.parquet"), batches)?;
@@ -250,11 +269,15 @@ fn run_command(job: &Job, command: &[String], batches: &[RecordBatch]) -> Result
         .stdout(Stdio::null())
         .stderr(log_file(&job.output)?)
         .status()
-        .map_err(|e| Failure::findings(format!("the trainer {program:?} cannot be started: {e}")).hint("list its interpreter's folder under training.isolation.readable"))?;
+        .map_err(|e| {
+            Failure::findings(format!("the trainer {program:?} cannot be started: {e}"))
+                .hint("list its interpreter's folder under training.isolation.readable")
+        })?;
     if status.success() {
         return Ok(());
     }
-    Err(Failure::findings(format!("the trainer ended with {status}")).hint(format!("what it printed is in {}", job.output.join("stderr.log").display())))
+    Err(Failure::findings(format!("the trainer ended with {status}"))
+        .hint(format!("what it printed is in {}", job.output.join("stderr.log").display())))
 }
 
 fn log_file(output: &Path) -> Result<fs::File> {

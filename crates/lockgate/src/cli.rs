@@ -51,6 +51,13 @@ pub enum Command {
     Run(RunArgs),
     /// Ingest one source of a pipeline.
     Ingest(IngestArgs),
+    /// Ask for rows by SQL, under policy; nothing is stored.
+    Query(QueryArgs),
+    /// Train the model of a pipeline, or train again from a package to prove its digest.
+    Train(TrainArgs),
+    /// Look at model packages.
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Find sensitive values in text or JSON lines on standard input or in files.
     Scan(ScanArgs),
     /// List datasets and their snapshots.
@@ -103,6 +110,38 @@ pub struct IngestArgs {
     /// Only this source; by default every one.
     #[arg(long)]
     pub only: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    /// The query; tables are datasets, `"dataset@version"` names an old one.
+    pub sql: String,
+    /// What the rows are wanted for.
+    #[arg(long)]
+    pub purpose: String,
+    /// At most so many rows are printed.
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// The pipeline file.
+    #[arg(required_unless_present = "re_execute")]
+    pub pipeline: Option<PathBuf>,
+    /// Train again from the record in this package and compare the digests.
+    #[arg(long, value_name = "PACKAGE", conflicts_with = "pipeline")]
+    pub re_execute: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Show the inputs and outputs of an ONNX model, or why it is refused.
+    Inspect { file: PathBuf },
+    /// Run an ONNX model on JSON lines, each an object of inputs; no workspace is needed.
+    Predict { file: PathBuf, rows: PathBuf },
+    /// Verify a package's signature.
+    Verify { package: PathBuf },
 }
 
 #[derive(Args, Debug)]

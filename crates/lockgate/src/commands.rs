@@ -4,6 +4,8 @@ mod audit;
 mod init;
 mod keys;
 mod lake;
+mod model;
+mod query;
 mod run;
 mod scan;
 mod verify;
@@ -26,6 +28,9 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Init(args) => init::init(global, args),
         Command::Run(args) => run::run(global, args),
         Command::Ingest(args) => run::ingest(global, args),
+        Command::Query(args) => query::query(global, args),
+        Command::Train(args) => model::train(global, args),
+        Command::Model(command) => model::model(global, command),
         Command::Scan(args) => scan::scan(args),
         Command::Datasets => lake::datasets(global),
         Command::Lineage(args) => lake::lineage(global, args),
@@ -41,12 +46,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
             },
         ),
         Command::Completions(args) => {
-            clap_complete::generate(
-                args.shell,
-                &mut Cli::command(),
-                "lockgate",
-                &mut std::io::stdout(),
-            );
+            clap_complete::generate(args.shell, &mut Cli::command(), "lockgate", &mut std::io::stdout());
             Ok(())
         }
     }
@@ -58,21 +58,15 @@ fn find_root(global: &Global, near: Option<&std::path::Path>) -> Result<PathBuf>
         if named.join(workspace::WORKSPACE_FILE).is_file() {
             return Ok(named.clone());
         }
-        return Err(
-            Failure::input(format!("{} holds no lockgate.yaml", named.display()))
-                .hint("`lockgate init DIR` makes a workspace"),
-        );
+        return Err(Failure::input(format!("{} holds no lockgate.yaml", named.display()))
+            .hint("`lockgate init DIR` makes a workspace"));
     }
-    let here = std::env::current_dir()
-        .map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
+    let here =
+        std::env::current_dir().map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
     workspace::find(&here)
         .or_else(|| {
             near.and_then(std::path::Path::parent).and_then(|folder| {
-                workspace::find(if folder.as_os_str().is_empty() {
-                    std::path::Path::new(".")
-                } else {
-                    folder
-                })
+                workspace::find(if folder.as_os_str().is_empty() { std::path::Path::new(".") } else { folder })
             })
         })
         .ok_or_else(|| {
@@ -90,22 +84,15 @@ fn open(global: &Global, near: Option<&std::path::Path>) -> Result<(Setup, Works
 
 /// Reads `dataset`, `dataset@version` or `dataset@2026-01-31T00:00:00Z`.
 fn snapshot(workspace: &Workspace, text: &str) -> Result<lockgate_lake::SnapshotRef> {
-    let (name, at) = text
-        .split_once('@')
-        .map_or((text, None), |(name, at)| (name, Some(at)));
+    let (name, at) = text.split_once('@').map_or((text, None), |(name, at)| (name, Some(at)));
     let dataset: lockgate_core::Name = name.parse()?;
-    let missing = || {
-        Failure::input(format!("there is no snapshot {text}"))
-            .hint("`lockgate datasets` lists what there is")
-    };
+    let missing =
+        || Failure::input(format!("there is no snapshot {text}")).hint("`lockgate datasets` lists what there is");
     match at {
         None => workspace.lake.head(&dataset)?.ok_or_else(missing),
         Some(at) => match at.parse::<u64>() {
             Ok(version) => workspace.lake.at_version(&dataset, version),
-            Err(_) => workspace
-                .lake
-                .at_time(&dataset, at.parse()?)?
-                .ok_or_else(missing),
+            Err(_) => workspace.lake.at_time(&dataset, at.parse()?)?.ok_or_else(missing),
         },
     }
 }

@@ -29,12 +29,14 @@ pub fn setup() -> Result<Setup> {
         },
         passphrase: |name| env::var(name).ok(),
     };
-    Ok(Setup {
-        runtime,
-        environment,
-    })
+    Ok(Setup { runtime, environment })
 }
 
 pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// User and secret for a registry, when both are set.
+pub fn registry_credentials() -> Option<(String, String)> {
+    Some((variable("LOCKGATE_REGISTRY_USER")?, variable("LOCKGATE_REGISTRY_PASSWORD")?))
 }

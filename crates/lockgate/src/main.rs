@@ -13,6 +13,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    // A training worker isolates itself before any thread exists.
+    if std::env::args().nth(1).as_deref() == Some(lockgate_train::WORKER_FLAG) {
+        return ExitCode::from(lockgate_train::worker());
+    }
     let cli = cli::Cli::parse();
     output::init(&cli.global);
     match commands::dispatch(&cli) {

@@ -1,9 +1,5 @@
 //! Everything that is printed. The only place that prints.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where the program prints"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr, stdout},
@@ -25,13 +21,9 @@ use crate::{
 pub fn init(global: &Global) {
     let level = if global.quiet { "error" } else { "warn" };
     let filter = environment::variable("LOCKGATE_LOG").unwrap_or_else(|| level.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(colours())
-        .try_init();
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colours()).try_init();
 }
 
 fn colours() -> bool {
@@ -54,10 +46,7 @@ pub fn verdict(good: bool, text: &str) -> String {
 /// Prints a failure with its hint to stderr; as JSON when a program listens.
 pub fn failure(global: &Global, failure: &Failure) {
     if global.format == Format::Table {
-        eprintln!(
-            "{} {failure}",
-            paint("1;31", "error:", stderr().is_terminal())
-        );
+        eprintln!("{} {failure}", paint("1;31", "error:", stderr().is_terminal()));
         if let Some(hint) = failure.hint_text() {
             eprintln!("{}  {hint}", paint("1;36", "hint:", stderr().is_terminal()));
         }
@@ -86,11 +75,8 @@ pub fn say(global: &Global, text: &str) {
 
 /// Prints a value as JSON, pretty or on one line.
 pub fn json<T: Serialize>(global: &Global, value: &T) -> Result<()> {
-    let text = if global.format == Format::Jsonl {
-        serde_json::to_string(value)
-    } else {
-        serde_json::to_string_pretty(value)
-    };
+    let text =
+        if global.format == Format::Jsonl { serde_json::to_string(value) } else { serde_json::to_string_pretty(value) };
     line(&text.map_err(|_| Failure::bug("a result could not be written as JSON"))?);
     Ok(())
 }
@@ -105,9 +91,7 @@ pub fn rows<T: Serialize>(
     match global.format {
         Format::Table => {
             let mut table = Table::new();
-            table
-                .load_preset(presets::NOTHING)
-                .set_header(header.iter().map(|h| h.to_uppercase()));
+            table.load_preset(presets::NOTHING).set_header(header.iter().map(|h| h.to_uppercase()));
             for item in items {
                 table.add_row(cells(item));
             }
@@ -140,11 +124,7 @@ impl Terminal {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self {
-            quiet: global.quiet,
-            bar,
-            stage: Mutex::default(),
-        }
+        Self { quiet: global.quiet, bar, stage: Mutex::default() }
     }
 
     fn close_stage(&self) {

@@ -2,7 +2,8 @@
 #
 # input.principal  {id, roles}
 # input.action     read, derive, train, publish, deploy, infer, metadata, release-keys, detokenize
-# input.resource   {kind, name, classification, purpose, columns: {name: classification}}
+# input.resource   {kind, name, classification, purpose, columns: {name: classification},
+#                   protection: {name: operator}}
 # input.purpose    what the principal wants it for
 package lockgate
 
@@ -68,6 +69,13 @@ hidden contains column if {
 	some column, class in input.resource.columns
 	class == "restricted"
 	not has_role("dpo")
+	not usable_as_token(column)
+}
+
+# A token or a hash may serve as a key when features are derived; it is never shown or released.
+usable_as_token(column) if {
+	input.action in {"derive", "train"}
+	input.resource.protection[column] in {"tokenize", "hash"}
 }
 
 # Analysts see the shape of confidential columns, not their values.

@@ -35,19 +35,14 @@ fn an_interrupted_rotation_is_finished() {
     let dir = tempfile::tempdir().unwrap();
     let store = with_bucket(dir.path());
     let before = store.derive(&bucket(), "x").unwrap();
-    let roots = Roots {
-        current: (2, cipher::random_key().unwrap()),
-        previous: Some((1, store.roots.current.1.clone())),
-    };
+    let roots =
+        Roots { current: (2, cipher::random_key().unwrap()), previous: Some((1, store.roots.current.1.clone())) };
     store.write_roots(&roots, &unlock(2)).unwrap();
 
     let store = LocalStore::open(dir.path(), &unlock(2)).unwrap();
     assert!(store.roots.previous.is_none());
     let store = LocalStore::open(dir.path(), &unlock(2)).unwrap();
-    assert_eq!(
-        store.derive(&bucket(), "x").unwrap().expose(),
-        before.expose()
-    );
+    assert_eq!(store.derive(&bucket(), "x").unwrap().expose(), before.expose());
 }
 
 #[test]
@@ -75,8 +70,7 @@ fn every_flipped_byte_of_the_store_is_found() {
             let mut changed = original.clone();
             changed[at] ^= 1;
             fs::write(&file, &changed).unwrap();
-            let outcome = LocalStore::open(dir.path(), &unlock(1))
-                .and_then(|store| store.derive(&bucket(), "x"));
+            let outcome = LocalStore::open(dir.path(), &unlock(1)).and_then(|store| store.derive(&bucket(), "x"));
             assert!(outcome.is_err(), "{} byte {at}", file.display());
         }
         fs::write(&file, &original).unwrap();

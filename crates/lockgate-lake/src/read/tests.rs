@@ -31,8 +31,7 @@ impl World {
     }
 
     fn lake(&self) -> Lake {
-        let storage =
-            Storage::local(self.dir.path().join("lake"), self.runtime.handle().clone()).unwrap();
+        let storage = Storage::local(self.dir.path().join("lake"), self.runtime.handle().clone()).unwrap();
         Lake::new(storage, self.signer.verifying_key())
     }
 
@@ -49,16 +48,8 @@ impl World {
             buckets: 4,
             generation: version,
         };
-        let mut writer = SnapshotWriter::new(
-            &lake,
-            self.store.clone(),
-            layout,
-            &self.dir.path().join("tmp"),
-        )
-        .unwrap();
-        let ids: StringArray = (0..rows)
-            .map(|i| Some(format!("secret-person-{i}")))
-            .collect();
+        let mut writer = SnapshotWriter::new(&lake, self.store.clone(), layout, &self.dir.path().join("tmp")).unwrap();
+        let ids: StringArray = (0..rows).map(|i| Some(format!("secret-person-{i}"))).collect();
         let cities: StringArray = (0..rows).map(|i| Some(format!("town-{}", i % 7))).collect();
         let batch = RecordBatch::try_new(schema, vec![Arc::new(ids), Arc::new(cities)]).unwrap();
         let subjects: Vec<_> = (0..rows)
@@ -104,12 +95,7 @@ impl World {
         snapshot
     }
 
-    fn read(
-        &self,
-        snapshot: &SnapshotRef,
-        keyring: Arc<dyn Keyring>,
-        columns: &[&str],
-    ) -> Result<Vec<String>> {
+    fn read(&self, snapshot: &SnapshotRef, keyring: Arc<dyn Keyring>, columns: &[&str]) -> Result<Vec<String>> {
         let lake = self.lake();
         let manifest = lake.manifest(snapshot)?;
         let options = ReadOptions {
@@ -120,14 +106,7 @@ impl World {
         };
         let mut out = Vec::new();
         for batch in lake.read(&manifest, options) {
-            out.extend(
-                batch?
-                    .column(0)
-                    .as_string::<i32>()
-                    .iter()
-                    .flatten()
-                    .map(str::to_owned),
-            );
+            out.extend(batch?.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
         }
         out.sort();
         Ok(out)
@@ -144,21 +123,12 @@ fn a_snapshot_comes_back_and_old_versions_stay() {
     let first = world.commit(1, 100);
     let second = world.commit(2, 200);
     assert_eq!(world.read(&first, world.all(), &["id"]).unwrap().len(), 100);
-    assert_eq!(
-        world.read(&second, world.all(), &["city", "id"]).unwrap()[0],
-        "town-0"
-    );
+    assert_eq!(world.read(&second, world.all(), &["city", "id"]).unwrap()[0], "town-0");
     let lake = world.lake();
     let name: Name = "people".parse().unwrap();
     assert_eq!(lake.head(&name).unwrap(), Some(second.clone()));
-    assert_eq!(
-        lake.at_time(&name, Timestamp::from_millis(1500)).unwrap(),
-        Some(first)
-    );
-    assert_eq!(
-        lake.at_time(&name, Timestamp::from_millis(500)).unwrap(),
-        None
-    );
+    assert_eq!(lake.at_time(&name, Timestamp::from_millis(1500)).unwrap(), Some(first));
+    assert_eq!(lake.at_time(&name, Timestamp::from_millis(500)).unwrap(), None);
     assert_eq!(lake.datasets().unwrap(), [name]);
 }
 
@@ -166,24 +136,9 @@ fn a_snapshot_comes_back_and_old_versions_stay() {
 fn a_class_that_was_not_granted_stays_unreadable() {
     let world = World::new();
     let snapshot = world.commit(1, 50);
-    let internal: Arc<dyn Keyring> = Arc::new(StoreKeyring::new(
-        world.store.clone(),
-        &[C::Public, C::Internal],
-    ));
-    assert_eq!(
-        world
-            .read(&snapshot, internal.clone(), &["city"])
-            .unwrap()
-            .len(),
-        50
-    );
-    assert_eq!(
-        world
-            .read(&snapshot, internal, &["id"])
-            .unwrap_err()
-            .fault(),
-        lockgate_core::Fault::Denied
-    );
+    let internal: Arc<dyn Keyring> = Arc::new(StoreKeyring::new(world.store.clone(), &[C::Public, C::Internal]));
+    assert_eq!(world.read(&snapshot, internal.clone(), &["city"]).unwrap().len(), 50);
+    assert_eq!(world.read(&snapshot, internal, &["id"]).unwrap_err().fault(), lockgate_core::Fault::Denied);
     let nothing: Arc<dyn Keyring> = Arc::new(crate::MapKeyring(BTreeMap::new()));
     assert!(world.read(&snapshot, nothing, &["city"]).is_err());
 }
@@ -193,16 +148,11 @@ fn a_destroyed_bucket_is_unreadable_and_the_others_are_not() {
     let world = World::new();
     let snapshot = world.commit(1, 100);
     let manifest = world.lake().manifest(&snapshot).unwrap();
-    world
-        .store
-        .destroy(&KeyId::parse(&manifest.files[1].key), "test")
-        .unwrap();
+    world.store.destroy(&KeyId::parse(&manifest.files[1].key), "test").unwrap();
     let lake = world.lake();
     let mut readable = 0;
     for record in &manifest.files {
-        let file = lake
-            .file(&manifest.dataset, record, world.dir.path())
-            .unwrap();
+        let file = lake.file(&manifest.dataset, record, world.dir.path()).unwrap();
         readable += usize::from(open_file(file, world.all(), None).is_ok());
     }
     assert_eq!(readable, manifest.files.len() - 1);
@@ -216,25 +166,14 @@ fn no_byte_on_disk_is_plain_and_every_flipped_byte_is_found() {
     let mut files = Vec::new();
     while let Some(folder) = stack.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            if entry.path().is_dir() {
-                stack.push(entry.path())
-            } else {
-                files.push(entry.path())
-            }
+            if entry.path().is_dir() { stack.push(entry.path()) } else { files.push(entry.path()) }
         }
     }
     for file in &files {
         let bytes = std::fs::read(file).unwrap();
-        assert!(
-            !bytes.windows(13).any(|w| w == b"secret-person"),
-            "{}",
-            file.display()
-        );
+        assert!(!bytes.windows(13).any(|w| w == b"secret-person"), "{}", file.display());
     }
-    for file in files
-        .iter()
-        .filter(|f| f.starts_with(world.dir.path().join("lake")))
-    {
+    for file in files.iter().filter(|f| f.starts_with(world.dir.path().join("lake"))) {
         let original = std::fs::read(file).unwrap();
         for at in (0..original.len()).step_by(original.len() / 40 + 1) {
             let mut changed = original.clone();
@@ -244,17 +183,8 @@ fn no_byte_on_disk_is_plain_and_every_flipped_byte_is_found() {
             let outcome = lake
                 .head(&snapshot.dataset)
                 .and_then(|head| lake.manifest(&head.unwrap()))
-                .and_then(|manifest| {
-                    world
-                        .read(&snapshot, world.all(), &["id"])
-                        .map(|_| manifest)
-                });
-            assert_eq!(
-                outcome.unwrap_err().fault(),
-                lockgate_core::Fault::Integrity,
-                "{} {at}",
-                file.display()
-            );
+                .and_then(|manifest| world.read(&snapshot, world.all(), &["id"]).map(|_| manifest));
+            assert_eq!(outcome.unwrap_err().fault(), lockgate_core::Fault::Integrity, "{} {at}", file.display());
         }
         std::fs::write(file, &original).unwrap();
     }
@@ -265,16 +195,9 @@ fn one_of_two_writers_wins() {
     let world = World::new();
     world.commit(1, 10);
     let lake = world.lake();
-    let mut other = lake
-        .manifest(&lake.head(&"people".parse().unwrap()).unwrap().unwrap())
-        .unwrap();
+    let mut other = lake.manifest(&lake.head(&"people".parse().unwrap()).unwrap().unwrap()).unwrap();
     other.rows = 7;
     let staged = lake.stage(&world.signer, &other).unwrap();
-    assert!(
-        lake.publish(&staged)
-            .unwrap_err()
-            .to_string()
-            .contains("first")
-    );
+    assert!(lake.publish(&staged).unwrap_err().to_string().contains("first"));
     assert!(!lake.is_published(&staged).unwrap());
 }

@@ -37,10 +37,8 @@ pub(crate) fn outliers(
             .collect::<Result<Vec<Counts>>>()?;
         for (index, own) in counts.iter().enumerate() {
             let mut others = Counts::new();
-            for (_, counts) in counts
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != index && !refused.contains_key(other))
+            for (_, counts) in
+                counts.iter().enumerate().filter(|(other, _)| *other != index && !refused.contains_key(other))
             {
                 for (value, count) in counts {
                     *others.entry(value.clone()).or_default() += count;
@@ -77,8 +75,7 @@ fn count(
         ))
     })?;
     let mut rows = Rows::open(content, record, &spec.source, names)?;
-    let mut checker =
-        Checker::new(contract, rows.header(), spool.to_owned()).map_err(|f| f.at(&record.uri))?;
+    let mut checker = Checker::new(contract, rows.header(), spool.to_owned()).map_err(|f| f.at(&record.uri))?;
     let mut counts = Counts::new();
     while let Some(batch) = rows.next_batch()? {
         let checked = checker.check(&batch.batch)?;
@@ -111,8 +108,5 @@ fn total_variation(left: &Counts, right: &Counts) -> f64 {
         counts.get(value).copied().unwrap_or_default() as f64 / total.max(1) as f64
     };
     let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
-    keys.into_iter()
-        .map(|key| (share(left, key) - share(right, key)).abs())
-        .sum::<f64>()
-        / 2.0
+    keys.into_iter().map(|key| (share(left, key) - share(right, key)).abs()).sum::<f64>() / 2.0
 }

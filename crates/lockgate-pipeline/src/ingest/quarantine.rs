@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{
-        Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray, StringBuilder, UInt64Array,
-    },
+    array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray, StringBuilder, UInt64Array},
     compute::cast,
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
@@ -60,48 +58,19 @@ impl Quarantine {
         ]));
         let layout = Layout {
             dataset: dataset.clone(),
-            columns: COLUMNS
-                .map(|(name, class)| (name.to_owned(), class))
-                .to_vec(),
+            columns: COLUMNS.map(|(name, class)| (name.to_owned(), class)).to_vec(),
             schema: schema.clone(),
             buckets,
             generation: workspace.lake.versions(&dataset)?.len() as u64 + 1,
         };
-        let writer = SnapshotWriter::new(
-            &workspace.lake,
-            Arc::clone(&workspace.keys),
-            layout,
-            &workspace.spool(),
-        )?;
-        Ok(Self {
-            writer,
-            dataset,
-            schema,
-            subject,
-            subjects,
-            rows: 0,
-        })
+        let writer = SnapshotWriter::new(&workspace.lake, Arc::clone(&workspace.keys), layout, &workspace.spool())?;
+        Ok(Self { writer, dataset, schema, subject, subjects, rows: 0 })
     }
 
     /// A record that is no row of the table.
-    pub(crate) fn malformed(
-        &mut self,
-        row: u64,
-        fields: &[String],
-        totals: &mut Totals,
-    ) -> Result<()> {
-        let record = serde_json::to_string(fields)
-            .map_err(|_| Failure::bug("a record could not be written"))?;
-        self.put(
-            vec![Refused {
-                row,
-                column: "*".into(),
-                rule: "malformed".into(),
-                record,
-                subject: None,
-            }],
-            totals,
-        )
+    pub(crate) fn malformed(&mut self, row: u64, fields: &[String], totals: &mut Totals) -> Result<()> {
+        let record = serde_json::to_string(fields).map_err(|_| Failure::bug("a record could not be written"))?;
+        self.put(vec![Refused { row, column: "*".into(), rule: "malformed".into(), record, subject: None }], totals)
     }
 
     /// The rows of a batch that break the contract; each once, under its first violation.
@@ -120,14 +89,9 @@ impl Quarantine {
         let mut refused: Vec<Refused> = Vec::new();
         let mut last = None;
         for violation in &checked.violations {
-            let column = violation
-                .column
-                .and_then(|index| contract.columns.get(index))
-                .map_or("*", |c| c.name.as_str());
-            *totals
-                .violations
-                .entry((column.to_owned(), violation.rule.to_owned()))
-                .or_default() += 1;
+            let column =
+                violation.column.and_then(|index| contract.columns.get(index)).map_or("*", |c| c.name.as_str());
+            *totals.violations.entry((column.to_owned(), violation.rule.to_owned())).or_default() += 1;
             if last.replace(violation.row) == Some(violation.row) {
                 if let Some(entry) = refused.last_mut() {
                     entry.column = format!("{},{column}", entry.column);
@@ -149,9 +113,7 @@ impl Quarantine {
         totals: &mut Totals,
     ) -> Result<()> {
         let texts = texts(batch)?;
-        let refused = (0..batch.num_rows())
-            .map(|at| self.refused(batch, &texts, rows, at, "*", rule))
-            .collect();
+        let refused = (0..batch.num_rows()).map(|at| self.refused(batch, &texts, rows, at, "*", rule)).collect();
         self.put(refused, totals)
     }
 
@@ -184,10 +146,7 @@ impl Quarantine {
 
     fn put(&mut self, refused: Vec<Refused>, totals: &mut Totals) -> Result<()> {
         for entry in &refused {
-            *totals
-                .violations
-                .entry((entry.column.clone(), entry.rule.clone()))
-                .or_default() += 1;
+            *totals.violations.entry((entry.column.clone(), entry.rule.clone())).or_default() += 1;
         }
         self.write(refused, totals)
     }
@@ -201,12 +160,8 @@ impl Quarantine {
             }
             Arc::new(builder.finish()) as ArrayRef
         };
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(rows),
-            column(|r| &r.column),
-            column(|r| &r.rule),
-            column(|r| &r.record),
-        ];
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(rows), column(|r| &r.column), column(|r| &r.rule), column(|r| &r.record)];
         let batch = RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|_| Failure::bug("refused rows do not form a batch"))?;
         let subjects: Vec<_> = refused.iter().map(|r| r.subject).collect();
@@ -238,11 +193,7 @@ impl Quarantine {
                 .iter()
                 .map(|(name, class)| Column {
                     name: (*name).to_owned(),
-                    logical_type: if *name == "row" {
-                        "integer".into()
-                    } else {
-                        "string".into()
-                    },
+                    logical_type: if *name == "row" { "integer".into() } else { "string".into() },
                     classification: *class,
                     protection: "keep".into(),
                     derived_from: Vec::new(),
@@ -251,10 +202,7 @@ impl Quarantine {
             rows: staged.rows,
             files: staged.files,
             subjects: staged.subjects,
-            governance: Governance {
-                classification: Classification::Restricted,
-                ..governance.clone()
-            },
+            governance: Governance { classification: Classification::Restricted, ..governance.clone() },
             contract: None,
             sources: Vec::new(),
             inputs: Vec::new(),

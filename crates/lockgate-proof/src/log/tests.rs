@@ -46,11 +46,7 @@ fn any_flipped_byte_is_found() {
             let failure = LogReader::open(dir.path(), &key().verifying_key())
                 .and_then(|reader| reader.verify())
                 .expect_err("a flipped byte must be found");
-            assert_eq!(
-                failure.fault(),
-                lockgate_core::Fault::Integrity,
-                "{file:?} {at}"
-            );
+            assert_eq!(failure.fault(), lockgate_core::Fault::Integrity, "{file:?} {at}");
         }
         fs::write(&file, &original).unwrap();
     }
@@ -70,11 +66,7 @@ fn what_lies_beyond_the_checkpoint_does_not_exist() {
     let one = record_hash(&leaf(0)).0;
     fs::write(dir.path().join("tile/0/000.p/1"), one).unwrap();
     fs::create_dir_all(dir.path().join("tile/entries/000.p")).unwrap();
-    fs::write(
-        dir.path().join("tile/entries/000.p/1"),
-        tiles::pack(&[leaf(0)]),
-    )
-    .unwrap();
+    fs::write(dir.path().join("tile/entries/000.p/1"), tiles::pack(&[leaf(0)])).unwrap();
     assert!(!partial.is_empty());
 
     let mut log = Log::open(dir.path(), key()).unwrap();

@@ -33,14 +33,8 @@ fn batch(note: &str, city: &str) -> RecordBatch {
         ("phone", text("555-123-4567")),
         ("note", text(note)),
         ("ip", text("13.178.65.34")),
-        (
-            "age",
-            Arc::new(Int64Array::from(vec![Some(47), None])) as ArrayRef,
-        ),
-        (
-            "joined",
-            Arc::new(Date32Array::from(vec![Some(20_474), None])) as ArrayRef,
-        ),
+        ("age", Arc::new(Int64Array::from(vec![Some(47), None])) as ArrayRef),
+        ("joined", Arc::new(Date32Array::from(vec![Some(20_474), None])) as ArrayRef),
         ("ssn", text("568-36-9548")),
         ("city", text(city)),
     ])
@@ -50,13 +44,7 @@ fn batch(note: &str, city: &str) -> RecordBatch {
 fn rules() -> Rules {
     Rules {
         columns: [
-            (
-                "phone",
-                Operator::Mask(crate::Mask {
-                    keep_first: 0,
-                    keep_last: 4,
-                }),
-            ),
+            ("phone", Operator::Mask(crate::Mask { keep_first: 0, keep_last: 4 })),
             ("ip", Operator::Generalize(Generalize::Prefix(24))),
             ("age", Operator::Generalize(Generalize::Bucket(10))),
             ("joined", Operator::Generalize(Generalize::Month)),
@@ -76,8 +64,7 @@ fn protect(batch: &RecordBatch, rules: &Rules) -> (Protected, Result<()>) {
     store.create(&key).unwrap();
     let contract = Contract::parse(CONTRACT, "c.yaml").unwrap();
     let engine = Engine::new();
-    let mut protector =
-        Protector::new(&engine, &contract, rules, &store, &key, &batch.schema()).unwrap();
+    let mut protector = Protector::new(&engine, &contract, rules, &store, &key, &batch.schema()).unwrap();
     let protected = protector.protect(batch, &[7, 8]).unwrap();
     let clean = protector.demand_clean_public_columns();
     (protected, clean)
@@ -85,18 +72,11 @@ fn protect(batch: &RecordBatch, rules: &Rules) -> (Protected, Result<()>) {
 
 #[test]
 fn each_operator_does_what_it_says() {
-    let (protected, clean) = protect(
-        &batch("call +34712 67 73 54 or ana@example.com.", "Paris"),
-        &rules(),
-    );
+    let (protected, clean) = protect(&batch("call +34712 67 73 54 or ana@example.com.", "Paris"), &rules());
     clean.unwrap();
     let text = |name: &str| {
         let column = protected.batch.column_by_name(name).unwrap();
-        cast(column, &DataType::Utf8)
-            .unwrap()
-            .as_string::<i32>()
-            .value(0)
-            .to_owned()
+        cast(column, &DataType::Utf8).unwrap().as_string::<i32>().value(0).to_owned()
     };
     assert!(text("id").starts_with("tok_"));
     assert_eq!(text("phone"), "********4567");
@@ -106,11 +86,7 @@ fn each_operator_does_what_it_says() {
     assert_eq!(text("joined"), "2026-01-01");
     assert_eq!(text("city"), "Paris");
     assert!(protected.batch.column_by_name("ssn").is_none());
-    let events: Vec<_> = protected
-        .events
-        .iter()
-        .map(|e| (e.row, &*e.column, e.operator, e.entity))
-        .collect();
+    let events: Vec<_> = protected.events.iter().map(|e| (e.row, &*e.column, e.operator, e.entity)).collect();
     assert_eq!(
         events,
         [
@@ -124,14 +100,7 @@ fn each_operator_does_what_it_says() {
             (7, "ssn", "drop", None),
         ]
     );
-    assert_eq!(
-        protected
-            .events
-            .to_batch(Timestamp::from_millis(0))
-            .unwrap()
-            .num_rows(),
-        8
-    );
+    assert_eq!(protected.events.to_batch(Timestamp::from_millis(0)).unwrap().num_rows(), 8);
 }
 
 use lockgate_core::Timestamp;
@@ -140,27 +109,17 @@ use lockgate_core::Timestamp;
 fn a_finding_in_a_public_column_is_an_error_unless_declared_harmless() {
     let leaking = batch("", "ana@example.com");
     let failure = protect(&leaking, &rules()).1.unwrap_err();
-    assert!(
-        failure
-            .to_string()
-            .contains("EMAIL_ADDRESS in column \"city\" (1 times, first in row 7)")
-    );
+    assert!(failure.to_string().contains("EMAIL_ADDRESS in column \"city\" (1 times, first in row 7)"));
     assert!(!failure.to_string().contains("ana@"));
     let mut rules = rules();
-    rules.allowances.push(Allowance {
-        column: "city".into(),
-        entity: "EMAIL_ADDRESS".into(),
-        reason: "test".into(),
-    });
+    rules.allowances.push(Allowance { column: "city".into(), entity: "EMAIL_ADDRESS".into(), reason: "test".into() });
     protect(&leaking, &rules).1.unwrap();
 }
 
 #[test]
 fn an_operator_that_does_not_fit_the_type_is_refused() {
     let mut rules = rules();
-    rules
-        .columns
-        .insert("note".into(), Operator::Generalize(Generalize::Month));
+    rules.columns.insert("note".into(), Operator::Generalize(Generalize::Month));
     let contract = Contract::parse(CONTRACT, "c.yaml").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let unlock = Unlock::create_key_file(&dir.path().join("k")).unwrap();
@@ -169,11 +128,6 @@ fn an_operator_that_does_not_fit_the_type_is_refused() {
     store.create(&key).unwrap();
     let engine = Engine::new();
     let schema = batch("", "").schema();
-    let failure = Protector::new(&engine, &contract, &rules, &store, &key, &schema)
-        .err()
-        .unwrap();
-    assert_eq!(
-        failure.to_string(),
-        "column \"note\": generalize does not fit the type Utf8"
-    );
+    let failure = Protector::new(&engine, &contract, &rules, &store, &key, &schema).err().unwrap();
+    assert_eq!(failure.to_string(), "column \"note\": generalize does not fit the type Utf8");
 }

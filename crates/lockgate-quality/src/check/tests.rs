@@ -31,20 +31,9 @@ fn check(rows: &[[Option<&str>; 4]], expect: &[(usize, &str, &str)]) -> Checked 
         let values: StringArray = rows.iter().map(|row| row[i]).collect();
         (header[i].clone(), Arc::new(values) as ArrayRef)
     });
-    let checked = checker
-        .check(&RecordBatch::try_from_iter(columns).unwrap())
-        .unwrap();
-    let got: Vec<_> = checked
-        .violations
-        .iter()
-        .map(|v| {
-            (
-                v.row,
-                contract.columns[v.column.unwrap()].name.as_str(),
-                v.rule,
-            )
-        })
-        .collect();
+    let checked = checker.check(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+    let got: Vec<_> =
+        checked.violations.iter().map(|v| (v.row, contract.columns[v.column.unwrap()].name.as_str(), v.rule)).collect();
     assert_eq!(got, expect);
     checked
 }
@@ -82,15 +71,9 @@ fn every_rule_refuses_what_breaks_it_and_nothing_else() {
 fn a_contract_without_governance_is_orphaned() {
     for (cut, what) in [
         ("team: {members: [{username: ana, role: owner}]}\n", "owner"),
-        (
-            "slaProperties: [{property: retention, value: 2, unit: y}]\n",
-            "retention",
-        ),
+        ("slaProperties: [{property: retention, value: 2, unit: y}]\n", "retention"),
         ("description: {purpose: testing}\n", "purpose"),
-        (
-            "    customProperties: [{property: dataSubject, value: id}]\n",
-            "data subject",
-        ),
+        ("    customProperties: [{property: dataSubject, value: id}]\n", "data subject"),
         (", classification: restricted", "classification"),
     ] {
         let failure = Contract::parse(&CONTRACT.replace(cut, ""), "c.yaml").unwrap_err();

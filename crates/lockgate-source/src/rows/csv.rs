@@ -47,32 +47,21 @@ impl Reader {
             schema: Arc::new(Schema::empty()),
             row: 0,
         };
-        let record = reader.read_record()?.ok_or_else(|| {
-            Failure::input("the file is empty").hint("a CSV source starts with a header row")
-        })?;
+        let record = reader
+            .read_record()?
+            .ok_or_else(|| Failure::input("the file is empty").hint("a CSV source starts with a header row"))?;
         let names = reader.fields(&record).ok_or_else(|| reader.not_utf8())?;
         let mut header: Vec<String> = Vec::with_capacity(names.len());
         for (index, name) in names.into_iter().enumerate() {
             // A byte order mark belongs to the encoding, not to the first name.
-            let name = if index == 0 {
-                name.trim_start_matches('\u{feff}')
-            } else {
-                name
-            };
+            let name = if index == 0 { name.trim_start_matches('\u{feff}') } else { name };
             if name.is_empty() || header.iter().any(|known| known == name) {
-                return Err(Failure::input(format!(
-                    "the header's column {} has no name of its own",
-                    index + 1
-                )));
+                return Err(Failure::input(format!("the header's column {} has no name of its own", index + 1)));
             }
             header.push(name.to_owned());
         }
         reader.header = header;
-        let fields: Vec<Field> = reader
-            .header
-            .iter()
-            .map(|name| Field::new(name, DataType::Utf8, true))
-            .collect();
+        let fields: Vec<Field> = reader.header.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
         reader.schema = Arc::new(Schema::new(fields));
         Ok(reader)
     }
@@ -82,8 +71,7 @@ impl Reader {
     }
 
     pub(crate) fn next_batch(&mut self) -> Result<Option<RowBatch>> {
-        let mut builders: Vec<StringBuilder> =
-            self.header.iter().map(|_| StringBuilder::new()).collect();
+        let mut builders: Vec<StringBuilder> = self.header.iter().map(|_| StringBuilder::new()).collect();
         let mut rows = Vec::with_capacity(limits::BATCH_ROWS);
         let mut malformed = Vec::new();
         while rows.len() + malformed.len() < limits::BATCH_ROWS {
@@ -96,10 +84,7 @@ impl Reader {
             let text = text.map_err(|_| self.not_utf8())?;
             if record.fields != self.header.len() {
                 let fields = self.fields(&record).ok_or_else(|| self.not_utf8())?;
-                malformed.push(Malformed {
-                    row,
-                    fields: fields.into_iter().map(str::to_owned).collect(),
-                });
+                malformed.push(Malformed { row, fields: fields.into_iter().map(str::to_owned).collect() });
                 continue;
             }
             rows.push(row);
@@ -116,17 +101,10 @@ impl Reader {
         if rows.is_empty() && malformed.is_empty() {
             return Ok(None);
         }
-        let columns: Vec<ArrayRef> = builders
-            .iter_mut()
-            .map(|b| Arc::new(b.finish()) as ArrayRef)
-            .collect();
+        let columns: Vec<ArrayRef> = builders.iter_mut().map(|b| Arc::new(b.finish()) as ArrayRef).collect();
         let batch = RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|_| Failure::bug("CSV columns do not form a batch"))?;
-        Ok(Some(RowBatch {
-            batch,
-            rows,
-            malformed,
-        }))
+        Ok(Some(RowBatch { batch, rows, malformed }))
     }
 
     pub(crate) fn finish(self) -> Result<Digest> {
@@ -176,17 +154,17 @@ impl Reader {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => {
                     if self.record.len() >= limits::RECORD_BYTES_MAX {
-                        return Err(Failure::input(format!("line {}: a record is larger than 1 MiB", self.parser.line()))
-                            .hint("an opening quote without its end does this, and so does a file that is not CSV"));
+                        return Err(Failure::input(format!(
+                            "line {}: a record is larger than 1 MiB",
+                            self.parser.line()
+                        ))
+                        .hint("an opening quote without its end does this, and so does a file that is not CSV"));
                     }
                     self.record.resize(self.record.len() * 2, 0);
                 }
                 ReadRecordResult::OutputEndsFull => {
                     if self.ends.len() > limits::COLUMNS_MAX * 2 {
-                        return Err(Failure::input(format!(
-                            "line {}: more than 2,000 fields",
-                            self.parser.line()
-                        )));
+                        return Err(Failure::input(format!("line {}: more than 2,000 fields", self.parser.line())));
                     }
                     self.ends.resize(self.ends.len() * 2, 0);
                 }

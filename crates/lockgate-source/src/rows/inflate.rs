@@ -47,9 +47,7 @@ pub(crate) fn open(content: &Content, encoding: Option<&str>) -> Result<Text> {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(raw)
                 .map_err(|e| Failure::input(format!("the zstd data cannot be read: {e}")))?;
             // Windows above 128 MiB are refused: they only serve to exhaust memory.
-            decoder
-                .window_log_max(27)
-                .map_err(|e| Failure::bug(format!("zstd refused a limit: {e}")))?;
+            decoder.window_log_max(27).map_err(|e| Failure::bug(format!("zstd refused a limit: {e}")))?;
             Stage::Zstd(Limited::new(decoder, compressed))
         }
         _ => Stage::Plain(raw),
@@ -66,9 +64,7 @@ impl Text {
             Stage::Gzip(limited) => limited.inner.into_inner(),
             Stage::Zstd(limited) => limited.inner.finish(),
         };
-        raw.into_inner()
-            .finish()
-            .map_err(|e| Failure::input(format!("the source cannot be read: {e}")))
+        raw.into_inner().finish().map_err(|e| Failure::input(format!("the source cannot be read: {e}")))
     }
 }
 
@@ -111,9 +107,7 @@ impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
-            io::Error::other(
-                "it decompresses to more than 200 times its size, like a decompression bomb",
-            )
+            io::Error::other("it decompresses to more than 200 times its size, like a decompression bomb")
         })?;
         Ok(read)
     }
@@ -130,13 +124,7 @@ struct Transcoder {
 
 impl Transcoder {
     fn new(encoding: &'static Encoding) -> Self {
-        Self {
-            decoder: encoding.new_decoder_with_bom_removal(),
-            input: Vec::new(),
-            at: 0,
-            end: false,
-            finished: false,
-        }
+        Self { decoder: encoding.new_decoder_with_bom_removal(), input: Vec::new(), at: 0, end: false, finished: false }
     }
 
     fn read(&mut self, inner: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
@@ -152,9 +140,7 @@ impl Transcoder {
             let (result, used, written, bad) = self.decoder.decode_to_utf8(input, buffer, self.end);
             self.at += used;
             if bad {
-                return Err(io::Error::other(
-                    "it holds bytes that are not valid in the declared encoding",
-                ));
+                return Err(io::Error::other("it holds bytes that are not valid in the declared encoding"));
             }
             self.finished = self.end && result == CoderResult::InputEmpty;
             if written > 0 {

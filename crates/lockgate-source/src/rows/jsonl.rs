@@ -26,10 +26,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(text: Text, columns: &[String]) -> Self {
-        let fields: Vec<Field> = columns
-            .iter()
-            .map(|name| Field::new(name, DataType::Utf8, true))
-            .collect();
+        let fields: Vec<Field> = columns.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
         Self {
             text: BufReader::with_capacity(1 << 16, text),
             header: columns.to_vec(),
@@ -44,19 +41,14 @@ impl Reader {
     }
 
     pub(crate) fn next_batch(&mut self) -> Result<Option<RowBatch>> {
-        let mut builders: Vec<StringBuilder> =
-            self.header.iter().map(|_| StringBuilder::new()).collect();
+        let mut builders: Vec<StringBuilder> = self.header.iter().map(|_| StringBuilder::new()).collect();
         let mut rows = Vec::new();
         let mut malformed = Vec::new();
         while rows.len() + malformed.len() < limits::BATCH_ROWS && self.read_line()? {
             let row = self.row;
             self.row += 1;
-            let Ok(mut object) = serde_json::from_slice::<BTreeMap<String, Value>>(&self.line)
-            else {
-                malformed.push(Malformed {
-                    row,
-                    fields: vec![String::from_utf8_lossy(&self.line).into_owned()],
-                });
+            let Ok(mut object) = serde_json::from_slice::<BTreeMap<String, Value>>(&self.line) else {
+                malformed.push(Malformed { row, fields: vec![String::from_utf8_lossy(&self.line).into_owned()] });
                 continue;
             };
             for (name, builder) in self.header.iter().zip(&mut builders) {
@@ -67,30 +59,18 @@ impl Reader {
                 }
             }
             if let Some((key, _)) = object.pop_first() {
-                return Err(Failure::input(format!(
-                    "line {}: key {key:?} is not in the contract",
-                    row + 1
-                ))
-                .hint(
-                    "add it to the contract with a classification, or remove it from the source",
-                ));
+                return Err(Failure::input(format!("line {}: key {key:?} is not in the contract", row + 1))
+                    .hint("add it to the contract with a classification, or remove it from the source"));
             }
             rows.push(row);
         }
         if rows.is_empty() && malformed.is_empty() {
             return Ok(None);
         }
-        let columns: Vec<ArrayRef> = builders
-            .iter_mut()
-            .map(|b| Arc::new(b.finish()) as ArrayRef)
-            .collect();
+        let columns: Vec<ArrayRef> = builders.iter_mut().map(|b| Arc::new(b.finish()) as ArrayRef).collect();
         let batch = RecordBatch::try_new(self.schema.clone(), columns)
             .map_err(|_| Failure::bug("JSON columns do not form a batch"))?;
-        Ok(Some(RowBatch {
-            batch,
-            rows,
-            malformed,
-        }))
+        Ok(Some(RowBatch { batch, rows, malformed }))
     }
 
     pub(crate) fn finish(self) -> Result<Digest> {
@@ -107,10 +87,7 @@ impl Reader {
                 .read_until(b'\n', &mut self.line)
                 .map_err(|e| Failure::input(format!("line {}: {e}", self.row + 1)))?;
             if read as u64 == limit {
-                return Err(Failure::input(format!(
-                    "line {}: longer than 1 MiB",
-                    self.row + 1
-                )));
+                return Err(Failure::input(format!("line {}: longer than 1 MiB", self.row + 1)));
             }
             if read == 0 {
                 return Ok(false);

@@ -21,33 +21,17 @@ impl Reader {
             describe(&error)
         };
         let builder = ParquetRecordBatchReaderBuilder::try_new(content.clone()).map_err(broken)?;
-        let inner = builder
-            .with_batch_size(limits::BATCH_ROWS)
-            .build()
-            .map_err(broken)?;
+        let inner = builder.with_batch_size(limits::BATCH_ROWS).build().map_err(broken)?;
         let schema = inner.schema();
         for field in schema.fields() {
-            if matches!(
-                field.data_type(),
-                DataType::Struct(_) | DataType::List(_) | DataType::Map(..)
-            ) {
+            if matches!(field.data_type(), DataType::Struct(_) | DataType::List(_) | DataType::Map(..)) {
                 return Err(
-                    Failure::input(format!("column {:?} is nested", field.name()))
-                        .hint("flatten it before ingestion"),
+                    Failure::input(format!("column {:?} is nested", field.name())).hint("flatten it before ingestion")
                 );
             }
         }
-        let header = schema
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        Ok(Self {
-            content: content.clone(),
-            inner,
-            header,
-            row: 0,
-        })
+        let header = schema.fields().iter().map(|field| field.name().clone()).collect();
+        Ok(Self { content: content.clone(), inner, header, row: 0 })
     }
 
     pub(crate) fn header(&self) -> &[String] {
@@ -61,11 +45,7 @@ impl Reader {
         let batch = batch.map_err(|_| Failure::input("the Parquet data is damaged"))?;
         let first = self.row;
         self.row += batch.num_rows() as u64;
-        Ok(Some(RowBatch {
-            batch,
-            rows: (first..self.row).collect(),
-            malformed: Vec::new(),
-        }))
+        Ok(Some(RowBatch { batch, rows: (first..self.row).collect(), malformed: Vec::new() }))
     }
 
     pub(crate) fn finish(self) -> Result<Digest> {

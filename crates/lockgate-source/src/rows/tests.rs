@@ -59,24 +59,14 @@ fn read(
 }
 
 fn some(values: &[&str]) -> Vec<Option<String>> {
-    values
-        .iter()
-        .map(|v| (!v.is_empty()).then(|| (*v).to_owned()))
-        .collect()
+    values.iter().map(|v| (!v.is_empty()).then(|| (*v).to_owned())).collect()
 }
 
 #[test]
 fn csv_as_rfc_4180_has_it() {
-    let (rows, bad) = read(
-        "x.csv",
-        b"\xef\xbb\xbfa,b\r\n1,\"two\nlines, \"\"quoted\"\"\"\r\n,\xc3\xa9\n1,2,3\nx\n",
-        |_| {},
-    )
-    .unwrap();
-    assert_eq!(
-        rows,
-        [some(&["1", "two\nlines, \"quoted\""]), some(&["", "é"])]
-    );
+    let (rows, bad) =
+        read("x.csv", b"\xef\xbb\xbfa,b\r\n1,\"two\nlines, \"\"quoted\"\"\"\r\n,\xc3\xa9\n1,2,3\nx\n", |_| {}).unwrap();
+    assert_eq!(rows, [some(&["1", "two\nlines, \"quoted\""]), some(&["", "é"])]);
     assert_eq!(bad, [2, 3]);
 }
 
@@ -91,10 +81,7 @@ fn encodings_are_declared_not_guessed() {
     })
     .unwrap();
     assert_eq!(rows, [some(&["é", "2"])]);
-    let utf16: Vec<u8> = "\u{feff}a,b\nž,2\n"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf16: Vec<u8> = "\u{feff}a,b\nž,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let (rows, _) = read("x.csv", &utf16, |s| s.encoding = Some("utf-16le".into())).unwrap();
     assert_eq!(rows, [some(&["ž", "2"])]);
 }
@@ -107,12 +94,7 @@ fn json_lines_and_compression() {
     let (rows, bad) = read("x.jsonl.gz", &gzip.finish().unwrap(), |_| {}).unwrap();
     assert_eq!(rows, [some(&["1", "x"]), some(&["", "[1]"])]);
     assert_eq!(bad, [1]);
-    assert!(
-        read("x.jsonl", b"{\"c\":1}\n", |_| {})
-            .unwrap_err()
-            .to_string()
-            .contains("\"c\" is not in the contract")
-    );
+    assert!(read("x.jsonl", b"{\"c\":1}\n", |_| {}).unwrap_err().to_string().contains("\"c\" is not in the contract"));
 }
 
 #[test]
@@ -124,17 +106,11 @@ fn bombs_and_endless_records_end_in_a_clear_error() {
         gzip.write_all(b",1\n").unwrap();
     }
     let failure = read("x.csv.gz", &gzip.finish().unwrap(), |_| {}).unwrap_err();
-    assert!(
-        failure.to_string().contains("decompression bomb"),
-        "{failure}"
-    );
+    assert!(failure.to_string().contains("decompression bomb"), "{failure}");
 
     let endless = [b"a,b\n\"".as_slice(), &vec![b'x'; 3 << 20]].concat();
     let failure = read("x.csv", &endless, |_| {}).unwrap_err();
-    assert!(
-        failure.to_string().contains("larger than 1 MiB"),
-        "{failure}"
-    );
+    assert!(failure.to_string().contains("larger than 1 MiB"), "{failure}");
 }
 
 proptest::proptest! {

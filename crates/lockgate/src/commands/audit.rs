@@ -53,20 +53,9 @@ fn tail(global: &Global, log: &LogReader, lines: u64) -> Result<()> {
         }
         return Ok(());
     }
-    output::rows(
-        global,
-        &["#", "time", "event", "about", "actor"],
-        &events,
-        |(index, event)| {
-            vec![
-                index.to_string(),
-                event.time.to_string(),
-                event.kind.clone(),
-                event.about.clone(),
-                event.actor.clone(),
-            ]
-        },
-    )
+    output::rows(global, &["#", "time", "event", "about", "actor"], &events, |(index, event)| {
+        vec![index.to_string(), event.time.to_string(), event.kind.clone(), event.about.clone(), event.actor.clone()]
+    })
 }
 
 /// The proof in the terms of RFC 6962: leaf, index, path, and the checkpoint that it leads to.
@@ -76,11 +65,7 @@ fn prove(global: &Global, log: &LogReader, key: &str, wanted: &str) -> Result<()
         Err(_) => find(log, wanted)?,
     };
     let proof = log.prove(index)?;
-    let leaf = log
-        .leaves(index)
-        .next()
-        .ok_or_else(|| Failure::input(format!("there is no event {index}")))??
-        .1;
+    let leaf = log.leaves(index).next().ok_or_else(|| Failure::input(format!("there is no event {index}")))??.1;
     proof.verify(&leaf, log.root_hash())?;
     let text = String::from_utf8_lossy(&leaf).into_owned();
     match global.format {
@@ -92,16 +77,10 @@ fn prove(global: &Global, log: &LogReader, key: &str, wanted: &str) -> Result<()
             }
             output::line(&format!("root       {}", log.root_hash()));
             output::line(&format!("key        {key}"));
-            output::line(&output::verdict(
-                true,
-                "the path leads from the event to the signed root",
-            ));
+            output::line(&output::verdict(true, "the path leads from the event to the signed root"));
             Ok(())
         }
-        _ => output::json(
-            global,
-            &json!({"leaf": text, "proof": proof, "checkpoint": log.checkpoint()?, "key": key}),
-        ),
+        _ => output::json(global, &json!({"leaf": text, "proof": proof, "checkpoint": log.checkpoint()?, "key": key})),
     }
 }
 

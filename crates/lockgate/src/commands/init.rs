@@ -10,57 +10,30 @@ use crate::{
 };
 
 const FILES: [(&str, &str); 4] = [
-    (
-        "lockgate.yaml",
-        include_str!("../../templates/lockgate.yaml"),
-    ),
-    (
-        "pipeline.yaml",
-        include_str!("../../templates/pipeline.yaml"),
-    ),
-    (
-        "contracts/people.yaml",
-        include_str!("../../templates/people.yaml"),
-    ),
+    ("lockgate.yaml", include_str!("../../templates/lockgate.yaml")),
+    ("pipeline.yaml", include_str!("../../templates/pipeline.yaml")),
+    ("contracts/people.yaml", include_str!("../../templates/people.yaml")),
     (".gitignore", "/.lockgate/\n/lockgate.key\n"),
 ];
 
 pub fn init(global: &Global, args: &InitArgs) -> Result<()> {
     let name: Name = args.name.parse()?;
     if args.dir.join("lockgate.yaml").exists() {
-        return Err(Failure::usage(format!(
-            "{} is a workspace already",
-            args.dir.display()
-        )));
+        return Err(Failure::usage(format!("{} is a workspace already", args.dir.display())));
     }
     for (place, text) in FILES {
-        write(
-            &args.dir.join(place),
-            &text.replace("{name}", name.as_str()),
-        )?;
+        write(&args.dir.join(place), &text.replace("{name}", name.as_str()))?;
     }
-    write(
-        &args.dir.join("policies/default.rego"),
-        lockgate_policy::DEFAULT_POLICY,
-    )?;
-    output::say(
-        global,
-        &format!("wrote a workspace to {}", args.dir.display()),
-    );
-    output::say(
-        global,
-        "next: edit pipeline.yaml and contracts/people.yaml, then `lockgate run pipeline.yaml`",
-    );
+    write(&args.dir.join("policies/default.rego"), lockgate_policy::DEFAULT_POLICY)?;
+    output::say(global, &format!("wrote a workspace to {}", args.dir.display()));
+    output::say(global, "next: edit pipeline.yaml and contracts/people.yaml, then `lockgate run pipeline.yaml`");
     Ok(())
 }
 
 /// Writes a file that must not be there yet.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     if path.exists() {
-        return Err(Failure::usage(format!(
-            "{} exists; nothing was overwritten",
-            path.display()
-        )));
+        return Err(Failure::usage(format!("{} exists; nothing was overwritten", path.display())));
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, &e))?;

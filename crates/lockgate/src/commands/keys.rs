@@ -1,8 +1,6 @@
 //! `lockgate keys`.
 
-use std::{
-    collections::BTreeMap, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path,
-};
+use std::{collections::BTreeMap, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use lockgate_core::{Clock, Failure, Result, Sensitive};
 use lockgate_keys::KeyState;
@@ -23,41 +21,29 @@ pub fn keys(global: &Global, command: &KeysCommand) -> Result<()> {
                 .list()?
                 .into_iter()
                 .map(|(id, state)| match state {
-                    KeyState::Destroyed { at, reason } => json!({"key": id.to_string(), "state": "destroyed", "at": at, "reason": reason}),
+                    KeyState::Destroyed { at, reason } => {
+                        json!({"key": id.to_string(), "state": "destroyed", "at": at, "reason": reason})
+                    }
                     _ => json!({"key": id.to_string(), "state": "active"}),
                 })
                 .collect();
             let text = |value: &serde_json::Value, key: &str| {
-                value
-                    .get(key)
-                    .and_then(|v| v.as_str())
-                    .unwrap_or_default()
-                    .to_owned()
+                value.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
             };
             output::rows(global, &["key", "state", "at", "reason"], &keys, |k| {
-                ["key", "state", "at", "reason"]
-                    .map(|c| text(k, c))
-                    .to_vec()
+                ["key", "state", "at", "reason"].map(|c| text(k, c)).to_vec()
             })
         }
-        KeysCommand::Release {
-            snapshot,
-            purpose,
-            out,
-        } => release(global, snapshot, purpose, out),
+        KeysCommand::Release { snapshot, purpose, out } => release(global, snapshot, purpose, out),
         KeysCommand::Rotate => {
             let root = super::find_root(global, None)?;
             let setup = environment::setup()?;
             let number = Workspace::rotate_root(&root, &setup.environment)?;
-            let mut workspace =
-                Workspace::open(&root, global.acting.as_deref(), setup.environment.clone())?;
+            let mut workspace = Workspace::open(&root, global.acting.as_deref(), setup.environment.clone())?;
             let event = Event::new("root.rotated", &workspace.principal.id, "keys", Clock.now())
                 .detail(json!({"root": number}));
             workspace.journal.append(vec![event])?;
-            output::say(
-                global,
-                &format!("root key {number} is in use; no data was rewritten"),
-            );
+            output::say(global, &format!("root key {number} is in use; no data was rewritten"));
             Ok(())
         }
     }
@@ -67,12 +53,8 @@ fn release(global: &Global, snapshot: &str, purpose: &str, out: &Path) -> Result
     let (_setup, mut workspace) = super::open(global, None)?;
     let snapshot = super::snapshot(&workspace, snapshot)?;
     let keys = release::release(&mut workspace, &snapshot, purpose)?;
-    let text: BTreeMap<&String, String> = keys
-        .iter()
-        .map(|(id, key)| (id, hex::encode(key.expose())))
-        .collect();
-    let text = serde_json::to_string_pretty(&text)
-        .map_err(|_| Failure::bug("keys could not be written"))?;
+    let text: BTreeMap<&String, String> = keys.iter().map(|(id, key)| (id, hex::encode(key.expose()))).collect();
+    let text = serde_json::to_string_pretty(&text).map_err(|_| Failure::bug("keys could not be written"))?;
     let text = Sensitive::new(text);
     let mut file = fs::OpenOptions::new()
         .write(true)
@@ -80,15 +62,7 @@ fn release(global: &Global, snapshot: &str, purpose: &str, out: &Path) -> Result
         .mode(0o600)
         .open(out)
         .map_err(|e| Failure::io("create", out, &e))?;
-    file.write_all(text.expose().as_bytes())
-        .map_err(|e| Failure::io("write", out, &e))?;
-    output::say(
-        global,
-        &format!(
-            "{} master keys of {snapshot} are in {}",
-            keys.len(),
-            out.display()
-        ),
-    );
+    file.write_all(text.expose().as_bytes()).map_err(|e| Failure::io("write", out, &e))?;
+    output::say(global, &format!("{} master keys of {snapshot} are in {}", keys.len(), out.display()));
     Ok(())
 }

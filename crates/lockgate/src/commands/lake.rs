@@ -11,16 +11,7 @@ use crate::{
 
 pub fn datasets(global: &Global) -> Result<()> {
     let (_setup, workspace) = super::open(global, None)?;
-    let header = [
-        "dataset",
-        "version",
-        "rows",
-        "subjects",
-        "classification",
-        "owner",
-        "purpose",
-        "created",
-    ];
+    let header = ["dataset", "version", "rows", "subjects", "classification", "owner", "purpose", "created"];
     output::rows(global, &header, &workspace.catalog.snapshots()?, |s| {
         vec![
             s.dataset.clone(),
@@ -39,23 +30,15 @@ pub fn lineage(global: &Global, args: &LineageArgs) -> Result<()> {
     let (_setup, workspace) = super::open(global, None)?;
     // A dataset may have a dot in its name, so the longest one that exists wins.
     let (dataset, column) = match args.name.rsplit_once('.') {
-        Some((dataset, column))
-            if !workspace
-                .lake
-                .datasets()?
-                .iter()
-                .any(|d| d.as_str() == args.name) =>
-        {
+        Some((dataset, column)) if !workspace.lake.datasets()?.iter().any(|d| d.as_str() == args.name) => {
             (dataset, Some(column))
         }
         _ => (args.name.as_str(), None),
     };
     let edges = workspace.catalog.lineage(dataset, column)?;
     if edges.is_empty() {
-        return Err(
-            Failure::input(format!("nothing is known about {}", args.name))
-                .hint("`lockgate datasets` lists what there is"),
-        );
+        return Err(Failure::input(format!("nothing is known about {}", args.name))
+            .hint("`lockgate datasets` lists what there is"));
     }
     output::rows(global, &["from", "through", "to"], &edges, |e| {
         vec![
@@ -80,12 +63,8 @@ pub fn rebuild(global: &Global) -> Result<()> {
             _ => {}
         }
     }
-    let catalog =
-        SqliteCatalog::open(&state.join("catalog.db"), setup.environment.runtime.clone())?;
+    let catalog = SqliteCatalog::open(&state.join("catalog.db"), setup.environment.runtime.clone())?;
     let snapshots = reindex::reindex(&lake, &catalog)?;
-    output::say(
-        global,
-        &format!("the catalog lists {snapshots} snapshots again"),
-    );
+    output::say(global, &format!("the catalog lists {snapshots} snapshots again"));
     Ok(())
 }

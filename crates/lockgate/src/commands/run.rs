@@ -1,15 +1,19 @@
 //! `lockgate run` and `lockgate ingest`.
 
-use lockgate_core::{Failure, Name, Result, RunId};
+use lockgate_catalog::{Catalog as _, Run};
+use lockgate_core::{Clock, Failure, Name, Result, RunId};
 use lockgate_pipeline::{
     Pipeline, Workspace,
+    derive::{self, Derived},
     ingest::{self, Outcome},
+    model::{self, Published},
 };
 use lockgate_source::Trust;
 use serde::Serialize;
 
 use crate::{
     cli::{Format, Global, IngestArgs, RunArgs},
+    environment::{self, Setup},
     output::{self, Terminal},
 };
 
@@ -18,13 +22,9 @@ pub fn read_pipeline(args: &RunArgs) -> Result<Pipeline> {
     let mut pipeline = Pipeline::read(&args.pipeline)?;
     for setting in &args.source {
         let (name, uri) = split(setting)?;
-        let here = std::env::current_dir()
-            .map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
-        let uri = if uri.contains("://") {
-            uri.to_owned()
-        } else {
-            here.join(uri).to_string_lossy().into_owned()
-        };
+        let here =
+            std::env::current_dir().map_err(|e| Failure::input(format!("the current folder cannot be read: {e}")))?;
+        let uri = if uri.contains("://") { uri.to_owned() } else { here.join(uri).to_string_lossy().into_owned() };
         source(&mut pipeline, name)?.uri = uri;
     }
     for setting in &args.trust {
@@ -38,23 +38,13 @@ pub fn read_pipeline(args: &RunArgs) -> Result<Pipeline> {
 }
 
 fn split(setting: &str) -> Result<(&str, &str)> {
-    setting
-        .split_once('=')
-        .ok_or_else(|| Failure::usage(format!("{setting:?} is not NAME=VALUE")))
+    setting.split_once('=').ok_or_else(|| Failure::usage(format!("{setting:?} is not NAME=VALUE")))
 }
 
-fn source<'p>(
-    pipeline: &'p mut Pipeline,
-    name: &str,
-) -> Result<&'p mut lockgate_source::SourceSpec> {
+fn source<'p>(pipeline: &'p mut Pipeline, name: &str) -> Result<&'p mut lockgate_source::SourceSpec> {
     let name: Name = name.parse()?;
     let failure = Failure::usage(format!("the pipeline has no source {name}"));
-    pipeline
-        .file
-        .sources
-        .get_mut(&name)
-        .map(|ingest| &mut ingest.source)
-        .ok_or(failure)
+    pipeline.file.sources.get_mut(&name).map(|ingest| &mut ingest.source).ok_or(failure)
 }
 
 pub fn ingest(global: &Global, args: &IngestArgs) -> Result<()> {
@@ -62,13 +52,7 @@ pub fn ingest(global: &Global, args: &IngestArgs) -> Result<()> {
     let (_setup, mut workspace) = super::open(global, Some(&args.run.pipeline))?;
     let only = args.only.as_deref().map(str::parse::<Name>).transpose()?;
     let progress = Terminal::new(global);
-    let outcomes = ingest_sources(
-        &mut workspace,
-        &pipeline,
-        only.as_ref(),
-        &RunId::generate(),
-        &progress,
-    )?;
+    let outcomes = ingest_sources(&mut workspace, &pipeline, only.as_ref(), &RunId::generate(), &progress)?;
     progress.finish();
     report(global, &outcomes)
 }
@@ -84,10 +68,7 @@ fn ingest_sources(
         Some(name) => vec![name.clone()],
         None => pipeline.file.sources.keys().cloned().collect(),
     };
-    names
-        .iter()
-        .map(|name| ingest::ingest(workspace, pipeline, name, run, progress))
-        .collect()
+    names.iter().map(|name| ingest::ingest(workspace, pipeline, name, run, progress)).collect()
 }
 
 /// What a run came to.
@@ -95,26 +76,64 @@ fn ingest_sources(
 struct Report {
     run: String,
     ingested: Vec<Outcome>,
+    derived: Vec<Derived>,
+    published: Option<Published>,
 }
 
 pub fn run(global: &Global, args: &RunArgs) -> Result<()> {
     let pipeline = read_pipeline(args)?;
-    let (_setup, mut workspace) = super::open(global, Some(&args.pipeline))?;
+    let (setup, mut workspace) = super::open(global, Some(&args.pipeline))?;
     let progress = Terminal::new(global);
     let run = RunId::generate();
-    let ingested = ingest_sources(&mut workspace, &pipeline, None, &run, &progress)?;
+    let mut entry = Run {
+        id: run.clone(),
+        pipeline: pipeline.file.name.clone(),
+        pipeline_digest: pipeline.digest.to_string(),
+        purpose: pipeline.file.purpose.clone(),
+        started: Clock.now(),
+        finished: None,
+        outcome: "running".into(),
+    };
+    workspace.catalog.put_run(&entry)?;
+    let outcome = stages(&mut workspace, &setup, &pipeline, &run, &progress);
+    entry.finished = Some(Clock.now());
+    entry.outcome = if outcome.is_ok() { "done" } else { "failed" }.into();
+    workspace.catalog.put_run(&entry)?;
+    let outcome = outcome?;
     progress.finish();
-    if global.format == Format::Table {
-        report(global, &ingested)
-    } else {
-        output::json(
-            global,
-            &Report {
-                run: run.to_string(),
-                ingested,
-            },
-        )
+    if global.format != Format::Table {
+        return output::json(global, &outcome);
     }
+    report(global, &outcome.ingested)?;
+    for derived in &outcome.derived {
+        let unchanged = if derived.unchanged { " (unchanged)" } else { "" };
+        output::line(&format!(
+            "{}{unchanged}  {} rows, manifest {}",
+            derived.snapshot, derived.rows, derived.snapshot.manifest
+        ));
+    }
+    if let Some(published) = &outcome.published {
+        super::model::print(published);
+    }
+    Ok(())
+}
+
+fn stages(
+    workspace: &mut Workspace,
+    setup: &Setup,
+    pipeline: &Pipeline,
+    run: &RunId,
+    progress: &Terminal,
+) -> Result<Report> {
+    let ingested = ingest_sources(workspace, pipeline, None, run, progress)?;
+    let engine = lockgate_query::Engine::new(setup.runtime.handle().clone());
+    let names: Vec<Name> = pipeline.file.features.keys().cloned().collect();
+    let derived = names
+        .iter()
+        .map(|name| derive::derive(workspace, &engine, pipeline, name, run, progress))
+        .collect::<Result<Vec<_>>>()?;
+    let published = model::train(workspace, pipeline, run, progress, environment::registry_credentials())?;
+    Ok(Report { run: run.to_string(), ingested, derived, published })
 }
 
 fn report(global: &Global, outcomes: &[Outcome]) -> Result<()> {
@@ -122,15 +141,8 @@ fn report(global: &Global, outcomes: &[Outcome]) -> Result<()> {
         return output::json(global, &outcomes);
     }
     for outcome in outcomes {
-        let unchanged = if outcome.unchanged {
-            " (unchanged)"
-        } else {
-            ""
-        };
-        output::line(&format!(
-            "{}{unchanged}  manifest {}",
-            outcome.snapshot, outcome.snapshot.manifest
-        ));
+        let unchanged = if outcome.unchanged { " (unchanged)" } else { "" };
+        output::line(&format!("{}{unchanged}  manifest {}", outcome.snapshot, outcome.snapshot.manifest));
         output::line(&format!(
             "  {} rows read = {} committed + {} quarantined; {} data subjects; {} values transformed",
             outcome.rows_read,

@@ -23,21 +23,13 @@ pub fn verify(global: &Global) -> Result<()> {
             output::say(global, &format!("{} artifacts, all whole", tree.count()));
             Ok(())
         }
-        Some((name, why)) => Err(Failure::integrity(format!(
-            "{name}: {why} ({} broken in all)",
-            broken.len()
-        ))
-        .hint(
-            "restore what is named from a copy; `lockgate verify --format json` lists everything",
-        )),
+        Some((name, why)) => Err(Failure::integrity(format!("{name}: {why} ({} broken in all)", broken.len()))
+            .hint("restore what is named from a copy; `lockgate verify --format json` lists everything")),
     }
 }
 
 fn print(node: &Node, first: &str, rest: &str) {
-    let mark = output::verdict(
-        node.broken.is_none(),
-        if node.broken.is_none() { "✓" } else { "✗" },
-    );
+    let mark = output::verdict(node.broken.is_none(), if node.broken.is_none() { "✓" } else { "✗" });
     let detail = node.broken.as_deref().unwrap_or(&node.detail);
     output::line(format!("{first}{mark} {}  {detail}", node.name).trim_end());
     for (index, child) in node.children.iter().enumerate() {

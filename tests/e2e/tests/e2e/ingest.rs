@@ -27,10 +27,7 @@ fn forty_eight_thousand_people_and_no_value_of_theirs_on_disk() {
     let world = World::example("income");
     let outcome = &ingest_income(&world)[0];
     let number = |key: &str| outcome[key].as_u64().unwrap();
-    assert_eq!(
-        number("rows_read"),
-        number("rows_committed") + number("rows_quarantined")
-    );
+    assert_eq!(number("rows_read"), number("rows_committed") + number("rows_quarantined"));
     assert!(number("rows_committed") > 1_000);
     assert_eq!(number("subjects"), number("rows_committed"));
     world.lockgate(&["verify"]).ok();
@@ -38,21 +35,8 @@ fn forty_eight_thousand_people_and_no_value_of_theirs_on_disk() {
     // Every planted value of a protected column, looked for in every byte of the workspace.
     let data = data("income", "adult/applicants.csv");
     let mut planted: HashSet<Vec<u8>> = HashSet::new();
-    for name in [
-        "applicant_id",
-        "full_name",
-        "email",
-        "phone",
-        "ssn",
-        "address",
-        "signup_ip",
-    ] {
-        planted.extend(
-            column(&data.path, name)
-                .into_iter()
-                .filter(|v| v.len() >= 7)
-                .map(String::into_bytes),
-        );
+    for name in ["applicant_id", "full_name", "email", "phone", "ssn", "address", "signup_ip"] {
+        planted.extend(column(&data.path, name).into_iter().filter(|v| v.len() >= 7).map(String::into_bytes));
     }
     assert!(planted.len() > 5_000);
     let mut lengths: Vec<usize> = planted.iter().map(Vec::len).collect();
@@ -67,11 +51,7 @@ fn forty_eight_thousand_people_and_no_value_of_theirs_on_disk() {
             }
             for length in &lengths {
                 if let Some(window) = bytes.get(at..at + length) {
-                    assert!(
-                        !planted.contains(window),
-                        "a planted value stands in {}",
-                        file.display()
-                    );
+                    assert!(!planted.contains(window), "a planted value stands in {}", file.display());
                 }
             }
         }
@@ -81,35 +61,21 @@ fn forty_eight_thousand_people_and_no_value_of_theirs_on_disk() {
 #[test]
 fn the_same_input_is_not_committed_twice_and_a_changed_one_is_version_two() {
     let world = World::people("id,email,city\nP1,ana@example.com,Oslo\nP2,bo@example.com,Rome\n");
-    let run = || {
-        world
-            .lockgate(&["run", "pipeline.yaml", "--format", "json"])
-            .ok()
-            .json()
-    };
+    let run = || world.lockgate(&["run", "pipeline.yaml", "--format", "json"]).ok().json();
     assert_eq!(run()["ingested"][0]["snapshot"]["version"], 1);
     let again = run();
     assert_eq!(again["ingested"][0]["snapshot"]["version"], 1);
     assert_eq!(again["ingested"][0]["unchanged"], true);
-    world.write(
-        "data/people.csv",
-        b"id,email,city\nP1,ana@example.com,Oslo\n",
-    );
+    world.write("data/people.csv", b"id,email,city\nP1,ana@example.com,Oslo\n");
     assert_eq!(run()["ingested"][0]["snapshot"]["version"], 2);
     world.lockgate(&["verify"]).ok();
 }
 
 #[test]
 fn rows_that_break_the_contract_are_quarantined_up_to_a_threshold() {
-    let rows: String = (0..100)
-        .map(|i| format!("P{i},p{i}@example.com,Oslo\n"))
-        .collect();
-    let world = World::people(&format!(
-        "id,email,city\n{rows}P1,twice@example.com,Oslo\nP900,only-two-fields\n"
-    ));
-    world
-        .lockgate(&["run", "pipeline.yaml"])
-        .fails(1, "2 of 102 rows broke the contract");
+    let rows: String = (0..100).map(|i| format!("P{i},p{i}@example.com,Oslo\n")).collect();
+    let world = World::people(&format!("id,email,city\n{rows}P1,twice@example.com,Oslo\nP900,only-two-fields\n"));
+    world.lockgate(&["run", "pipeline.yaml"]).fails(1, "2 of 102 rows broke the contract");
     world.lockgate(&["verify"]).ok();
     world.edit(
         "pipeline.yaml",
@@ -117,16 +83,8 @@ fn rows_that_break_the_contract_are_quarantined_up_to_a_threshold() {
         "    contract: contracts/people.yaml\n    quality: {maxQuarantinedPercent: 5}\n",
     );
     let done = world.lockgate(&["run", "pipeline.yaml"]).ok();
-    assert!(
-        done.out
-            .contains("102 rows read = 100 committed + 2 quarantined"),
-        "{}",
-        done.out
-    );
-    let datasets = world
-        .lockgate(&["datasets", "--format", "json"])
-        .ok()
-        .json();
+    assert!(done.out.contains("102 rows read = 100 committed + 2 quarantined"), "{}", done.out);
+    let datasets = world.lockgate(&["datasets", "--format", "json"]).ok().json();
     assert_eq!(datasets[1]["dataset"], "people.quarantine");
     assert_eq!(datasets[1]["rows"], 2);
     world.lockgate(&["verify"]).ok();
@@ -140,14 +98,9 @@ fn a_public_column_with_a_finding_stops_the_run() {
         "name: city, logicalType: string, classification: internal",
         "name: city, logicalType: string, classification: public",
     );
-    let done = world
-        .lockgate(&["run", "pipeline.yaml"])
-        .fails(1, "EMAIL_ADDRESS in column \"city\"");
+    let done = world.lockgate(&["run", "pipeline.yaml"]).fails(1, "EMAIL_ADDRESS in column \"city\"");
     assert!(!done.err.contains("bo@"));
-    let datasets = world
-        .lockgate(&["datasets", "--format", "json"])
-        .ok()
-        .json();
+    let datasets = world.lockgate(&["datasets", "--format", "json"]).ok().json();
     assert_eq!(datasets, serde_json::json!([]));
 }
 
@@ -157,63 +110,27 @@ fn a_signature_decides_before_one_row_is_read() {
     let pair = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
     let csv = fs::read(world.path("data/people.csv")).unwrap();
     let signature = minisign::sign(None, &pair.sk, &csv[..], None, None).unwrap();
-    world.write(
-        "data/people.csv.minisig",
-        signature.into_string().as_bytes(),
-    );
-    world.edit(
-        "lockgate.yaml",
-        "publishers: {}",
-        &format!("publishers: {{registry-office: {}}}", pair.pk.to_base64()),
-    );
-    world.edit(
-        "pipeline.yaml",
-        "trust: unauthenticated",
-        "trust: {publisher: registry-ofice}",
-    );
-    world
-        .lockgate(&["run", "pipeline.yaml"])
-        .fails(3, "did you mean \"registry-office\"?");
+    world.write("data/people.csv.minisig", signature.into_string().as_bytes());
+    world.edit("lockgate.yaml", "publishers: {}", &format!("publishers: {{registry-office: {}}}", pair.pk.to_base64()));
+    world.edit("pipeline.yaml", "trust: unauthenticated", "trust: {publisher: registry-ofice}");
+    world.lockgate(&["run", "pipeline.yaml"]).fails(3, "did you mean \"registry-office\"?");
     world.edit("pipeline.yaml", "registry-ofice", "registry-office");
     let done = world.lockgate(&["run", "pipeline.yaml"]).ok();
-    assert!(
-        done.out.contains("(publisher:registry-office)"),
-        "{}",
-        done.out
-    );
+    assert!(done.out.contains("(publisher:registry-office)"), "{}", done.out);
 
-    world.write(
-        "data/people.csv",
-        b"id,email,city\nP1,eve@example.com,Oslo\n",
-    );
-    world
-        .lockgate(&["run", "pipeline.yaml"])
-        .fails(5, "signature");
-    let tail = world
-        .lockgate(&["audit", "tail", "-n", "1", "--format", "jsonl"])
-        .ok();
+    world.write("data/people.csv", b"id,email,city\nP1,eve@example.com,Oslo\n");
+    world.lockgate(&["run", "pipeline.yaml"]).fails(5, "signature");
+    let tail = world.lockgate(&["audit", "tail", "-n", "1", "--format", "jsonl"]).ok();
     assert_eq!(tail.json()["kind"], "source.refused");
     fs::remove_file(world.path("data/people.csv.minisig")).unwrap();
-    world
-        .lockgate(&["run", "pipeline.yaml"])
-        .fails(5, "cannot be read");
+    world.lockgate(&["run", "pipeline.yaml"]).fails(5, "cannot be read");
 }
 
 #[test]
 fn roles_decide_who_may_ingest_and_for_what() {
     let world = World::people("id,email,city\nP1,ana@example.com,Oslo\n");
-    world
-        .lockgate(&["run", "pipeline.yaml", "--as", "analyst"])
-        .fails(4, "policy denies analyst to ingest");
-    world
-        .lockgate(&["run", "pipeline.yaml", "--as", "analist"])
-        .fails(2, "did you mean \"analyst\"?");
-    world.edit(
-        "pipeline.yaml",
-        "purpose: demonstration",
-        "purpose: marketing",
-    );
-    world
-        .lockgate(&["run", "pipeline.yaml"])
-        .fails(4, "marketing");
+    world.lockgate(&["run", "pipeline.yaml", "--as", "analyst"]).fails(4, "policy denies analyst to ingest");
+    world.lockgate(&["run", "pipeline.yaml", "--as", "analist"]).fails(2, "did you mean \"analyst\"?");
+    world.edit("pipeline.yaml", "purpose: demonstration", "purpose: marketing");
+    world.lockgate(&["run", "pipeline.yaml"]).fails(4, "marketing");
 }

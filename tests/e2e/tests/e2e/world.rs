@@ -9,33 +9,21 @@ use std::{
 use serde_json::Value;
 
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
 
 /// The program as Cargo built it beside this test.
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.ancestors().nth(2).unwrap().join("lockgate");
-    assert!(
-        program.exists(),
-        "{} is missing; run `cargo build --workspace` first",
-        program.display()
-    );
+    assert!(program.exists(), "{} is missing; run `cargo build --workspace` first", program.display());
     program
 }
 
 /// A program of the judges' environment.
 pub fn judge(name: &str) -> PathBuf {
     let path = root().join("target/judges/bin").join(name);
-    assert!(
-        path.exists(),
-        "{} is missing; run `cargo xtask setup` first",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing; run `cargo xtask setup` first", path.display());
     path
 }
 
@@ -64,11 +52,7 @@ impl Done {
     /// Demands this exit code and these words on stderr.
     pub fn fails(self, code: i32, words: &str) -> Self {
         assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
-        assert!(
-            self.err.contains(words),
-            "{words:?} is not in: {}",
-            self.err
-        );
+        assert!(self.err.contains(words), "{words:?} is not in: {}", self.err);
         self
     }
 
@@ -121,10 +105,7 @@ impl World {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program());
-        command
-            .args(args)
-            .current_dir(self.dir.path())
-            .env("NO_COLOR", "1");
+        command.args(args).current_dir(self.dir.path()).env("NO_COLOR", "1");
         command
     }
 
@@ -174,28 +155,18 @@ pub struct Data {
 pub fn data(example: &str, shared: &str) -> Data {
     let real = root().join("../shared/data").join(shared);
     if real.exists() {
-        return Data {
-            path: real.canonicalize().unwrap(),
-            _made: None,
-        };
+        return Data { path: real.canonicalize().unwrap(), _made: None };
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("made.csv");
     let script = root().join("examples").join(example).join("make_data.py");
     run(Command::new("python3").arg(script).arg(&path)).ok();
-    Data {
-        path,
-        _made: Some(dir),
-    }
+    Data { path, _made: Some(dir) }
 }
 
 /// The fields of one column of a CSV file, read by Python so that our own reader is not the judge.
 pub fn column(csv: &Path, name: &str) -> Vec<String> {
     let script = "import csv,json,sys; print(json.dumps([r[sys.argv[2]] for r in csv.DictReader(open(sys.argv[1], encoding='utf-8'))]))";
-    let done = run(Command::new("python3")
-        .args(["-c", script])
-        .arg(csv)
-        .arg(name))
-    .ok();
+    let done = run(Command::new("python3").args(["-c", script]).arg(csv).arg(name)).ok();
     serde_json::from_str(&done.out).unwrap()
 }
