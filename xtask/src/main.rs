@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask test`, `cargo xtask generate`, `cargo xtask bench NAME`.
+//! Development tasks: `cargo xtask test`, `cargo xtask setup`, `cargo xtask generate`.
 //!
 //! `test` installs what the tests need and runs everything that must hold before a change lands.
 #![expect(clippy::print_stdout, reason = "a task tells what it is doing")]
@@ -31,13 +31,6 @@ enum Task {
     Setup,
     /// Write the generated files: schemas and the command line's reference.
     Generate,
-    /// Run a benchmark: ingest, audit, serve or infer.
-    Bench {
-        name: String,
-        /// Arguments for the benchmark.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
-    },
 }
 
 fn main() -> Result<()> {
@@ -48,14 +41,6 @@ fn main() -> Result<()> {
         Task::Generate => {
             run(&root, "cargo", &["build", "--package", "lockgate"])?;
             generate::write(&root)
-        }
-        Task::Bench { name, args } => {
-            judges::install(&root)?;
-            run(&root, "cargo", &["build", "--release", "--package", "lockgate", "--package", "lockgate-benches"])?;
-            let program = root.join("target/release/lockgate-benches");
-            let mut all = vec![name.as_str()];
-            all.extend(args.iter().map(String::as_str));
-            run(&root, &program.to_string_lossy(), &all)
         }
     }
 }

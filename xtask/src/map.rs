@@ -14,19 +14,19 @@ use crate::output;
 /// Each row of the table is `| crate | duty | may depend on |`; the map must name every crate and
 /// exactly its dependencies.
 pub fn check(root: &Path) -> Result<()> {
-    let text = output(root, Path::new("cargo"), &["metadata", "--format-version", "1", "--no-deps"])?;
-    let metadata: Value = serde_json::from_str(&text)?;
+    let printed = output(root, Path::new("cargo"), &["metadata", "--format-version", "1", "--no-deps"])?;
+    let metadata: Value = serde_json::from_str(&printed)?;
     let mut real: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for package in metadata["packages"].as_array().context("metadata has packages")? {
-        let name = package["name"].as_str().unwrap_or_default();
-        let manifest = package["manifest_path"].as_str().unwrap_or_default();
+    for package in metadata.get("packages").and_then(Value::as_array).context("metadata has packages")? {
+        let name = text(package, "name");
+        let manifest = text(package, "manifest_path");
         if !manifest.contains("/crates/") {
             continue;
         }
-        let dependencies = package["dependencies"].as_array().into_iter().flatten();
+        let dependencies = package.get("dependencies").and_then(Value::as_array).into_iter().flatten();
         let own = dependencies
-            .filter(|d| d["kind"].is_null())
-            .filter_map(|d| d["name"].as_str())
+            .filter(|d| d.get("kind").is_some_and(Value::is_null))
+            .map(|d| text(d, "name"))
             .filter_map(|d| d.strip_prefix("lockgate-"))
             .map(str::to_owned);
         real.insert(name.trim_start_matches("lockgate-").to_owned(), own.collect());
@@ -55,4 +55,8 @@ pub fn check(root: &Path) -> Result<()> {
         bail!("ARCHITECTURE.md has crate {name}, which does not exist");
     }
     Ok(())
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

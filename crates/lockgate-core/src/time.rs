@@ -27,7 +27,7 @@ impl Timestamp {
 pub struct Clock;
 
 impl Clock {
-    #[expect(clippy::unused_self, reason = "a clock that tests can replace is passed as a value")]
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the system clock")]
     pub fn now(self) -> Timestamp {
         Timestamp(Utc::now().timestamp_millis())
     }

@@ -107,7 +107,7 @@ pub(crate) fn card(value: &str, _: &str) -> Option<(f32, usize)> {
         })
         .sum();
     let varied = digits.windows(2).any(|pair| pair.first() != pair.last());
-    ((12..=19).contains(&digits.len()) && sum % 10 == 0 && varied).then_some((STRONG, value.len()))
+    ((12..=19).contains(&digits.len()) && sum.is_multiple_of(10) && varied).then_some((STRONG, value.len()))
 }
 
 pub(crate) fn phone(value: &str, before: &str) -> Option<(f32, usize)> {

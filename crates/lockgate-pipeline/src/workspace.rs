@@ -149,7 +149,8 @@ impl Workspace {
         let catalog = SqliteCatalog::open(&state.join("catalog.db"), environment.runtime.clone())?;
         let mut journal = Journal::open(&state, signer.clone())?;
         journal.recover(&lake, &principal.id)?;
-        for name in ["tmp"] {
+        {
+            let name = "tmp";
             let _ = fs::remove_dir_all(state.join(name));
         }
         lake.sweep()?;

@@ -183,7 +183,7 @@ impl Log {
             return Err(Failure::bug("an audit event is larger than 65,535 bytes"));
         }
         let disk = Disk::new(&self.reader.root);
-        let memory = Memory { below: (old > 0).then(|| (old, self.reader.hash, &disk)), ..Memory::default() };
+        let memory = Memory { below: (old > 0).then_some((old, self.reader.hash, &disk)), ..Memory::default() };
         for (index, leaf) in (old..).zip(leaves) {
             memory.push(index, leaf)?;
         }

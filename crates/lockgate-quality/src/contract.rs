@@ -266,24 +266,26 @@ fn column(property: &odcs::Property) -> Result<Column> {
 
 /// The enumeration: `metric: invalidValues` with `arguments.validValues` and `mustBe: 0`.
 fn valid_values(rules: &[odcs::QualityRule]) -> Result<Option<Vec<String>>> {
-    for rule in rules {
-        let metric = rule.metric.as_deref().or(rule.rule.as_deref());
-        if metric != Some("invalidValues") {
-            return Err(Failure::input(format!(
-                "quality rule {:?} is not supported on a column",
-                metric.unwrap_or("without a metric")
-            ))
+    let rule = match rules {
+        [] => return Ok(None),
+        [rule] => rule,
+        _ => return Err(Failure::input("a column can have one quality rule")),
+    };
+    let metric = rule.metric.as_deref().or(rule.rule.as_deref());
+    if metric != Some("invalidValues") {
+        let name = metric.unwrap_or("without a metric");
+        return Err(Failure::input(format!("quality rule {name:?} is not supported on a column"))
             .hint("use invalidValues; other rules would not be enforced, so they are refused"));
-        }
-        let strict = rule.must_be.as_ref().and_then(Value::as_f64) == Some(0.0);
-        let values =
-            rule.arguments.as_ref().and_then(|arguments| arguments.get("validValues")).and_then(Value::as_array);
-        let (true, Some(values)) = (strict, values) else {
-            return Err(Failure::input("invalidValues needs arguments.validValues and mustBe: 0"));
-        };
-        return Ok(Some(
-            values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect(),
-        ));
     }
-    Ok(None)
+    let strict = rule.must_be.as_ref().and_then(Value::as_f64) == Some(0.0);
+    let values = rule
+        .arguments
+        .as_ref()
+        .and_then(|arguments| arguments.get("validValues"))
+        .and_then(Value::as_array);
+    let (true, Some(values)) = (strict, values) else {
+        return Err(Failure::input("invalidValues needs arguments.validValues and mustBe: 0"));
+    };
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Ok(Some(values.iter().map(text).collect()))
 }

@@ -130,7 +130,7 @@ pub fn roc_auc(probabilities: &[f32], labels: &[bool]) -> f64 {
     let mut ranks = 0.0;
     let mut seen = 0usize;
     for ties in order.chunk_by(|a, b| a.0 == b.0) {
-        let middle = seen as f64 + (ties.len() as f64 + 1.0) / 2.0;
+        let middle = seen as f64 + f64::midpoint(ties.len() as f64, 1.0);
         ranks += middle * ties.iter().filter(|(_, l)| *l).count() as f64;
         seen += ties.len();
     }

@@ -147,7 +147,7 @@ impl Fetcher {
             .tls_version_min(Version::TLS_1_3)
             .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60));
+            .read_timeout(Duration::from_mins(1));
         if let Some(ca) = tls.and_then(|tls| tls.ca.as_deref()) {
             let certificates = Certificate::from_pem_bundle(&self.pem(ca)?)
                 .map_err(|_| Failure::input(format!("{ca} holds no PEM certificate")))?;

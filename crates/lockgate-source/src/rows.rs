@@ -34,6 +34,7 @@ pub struct Rows {
     uri: String,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of it a source")]
 enum Reader {
     Csv(csv::Reader),
     Jsonl(jsonl::Reader),

@@ -3,7 +3,7 @@
 use linfa::{Dataset, prelude::Fit as _};
 use linfa_logistic::LogisticRegression;
 use lockgate_core::{Failure, Result};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ShapeBuilder as _};
 
 use crate::{
     export::{self, Graph},
@@ -14,7 +14,8 @@ use crate::{
 pub(crate) fn train(matrix: &Matrix, penalty: f64, iterations: u64) -> Result<Vec<u8>> {
     let numbers = matrix.numbers();
     let (means, deviations) = moments(matrix, numbers);
-    let mut inputs = Array2::<f64>::zeros((matrix.rows, matrix.width));
+    // Column-major: the gradient walks along columns.
+    let mut inputs = Array2::<f64>::zeros((matrix.rows, matrix.width).f());
     for (row, values) in matrix.values.chunks(matrix.width).enumerate() {
         for (column, value) in values.iter().enumerate() {
             let scaled = match (means.get(column), deviations.get(column)) {

@@ -1,4 +1,5 @@
 //! What the program takes from its environment. The only reader of environment variables.
+#![expect(clippy::disallowed_methods, reason = "this is the one reader of environment variables")]
 
 use std::env;
 

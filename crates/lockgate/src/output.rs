@@ -1,5 +1,5 @@
 //! Everything that is printed. The only place that prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program prints")]
+#![expect(clippy::print_stderr, reason = "this is where the program prints")]
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr, stdout},

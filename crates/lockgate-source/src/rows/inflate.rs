@@ -19,6 +19,7 @@ pub(crate) struct Text {
     decoder: Option<Transcoder>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of it a source")]
 enum Stage {
     Plain(Raw),
     Gzip(Limited<MultiGzDecoder<Raw>>),
@@ -97,8 +98,7 @@ impl<R> Limited<R> {
     fn new(inner: R, compressed_bytes: u64) -> Self {
         let left = compressed_bytes
             .saturating_mul(limits::DECOMPRESSION_RATIO_MAX)
-            .max(limits::DECOMPRESSION_FLOOR_BYTES)
-            .min(limits::SOURCE_BYTES_MAX);
+            .clamp(limits::DECOMPRESSION_FLOOR_BYTES, limits::SOURCE_BYTES_MAX);
         Self { inner, left }
     }
 }

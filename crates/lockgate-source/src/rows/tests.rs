@@ -3,6 +3,8 @@ use std::io::Write as _;
 use super::*;
 use crate::Trust;
 
+type Table = Vec<Vec<Option<String>>>;
+
 fn spec(uri: &str) -> SourceSpec {
     SourceSpec {
         uri: uri.into(),
@@ -19,7 +21,7 @@ fn read(
     name: &str,
     bytes: &[u8],
     change: impl FnOnce(&mut SourceSpec),
-) -> Result<(Vec<Vec<Option<String>>>, Vec<u64>)> {
+) -> Result<(Table, Vec<u64>)> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
     std::fs::write(&path, bytes).unwrap();
@@ -100,7 +102,7 @@ fn json_lines_and_compression() {
 #[test]
 fn bombs_and_endless_records_end_in_a_clear_error() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    let line = [b"a,b\n".as_slice(), &[b'x'; 1 << 16]].concat();
+    let line = [b"a,b\n".as_slice(), &vec![b'x'; 1 << 16]].concat();
     for _ in 0..2_000 {
         gzip.write_all(&line).unwrap();
         gzip.write_all(b",1\n").unwrap();
