@@ -89,7 +89,15 @@ pub fn train(
             cpu_secs: isolation.cpu_secs.unwrap_or(3600),
         },
         accept_missing: isolation.accept_missing.iter().map(layer).collect(),
-        readable: isolation.readable.iter().map(|path| pipeline.base.join(path)).collect(),
+        readable: isolation
+            .readable
+            .iter()
+            .map(|path| {
+                let path = pipeline.base.join(path);
+                path.canonicalize()
+                    .map_err(|e| Failure::io("find", &path, &e).hint("training.isolation.readable names it"))
+            })
+            .collect::<Result<_>>()?,
     };
     let trained = isolated(workspace, &manifest, &features, &job, run)?;
     let training_manifest = TrainingManifest {

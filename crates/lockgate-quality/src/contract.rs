@@ -278,11 +278,7 @@ fn valid_values(rules: &[odcs::QualityRule]) -> Result<Option<Vec<String>>> {
             .hint("use invalidValues; other rules would not be enforced, so they are refused"));
     }
     let strict = rule.must_be.as_ref().and_then(Value::as_f64) == Some(0.0);
-    let values = rule
-        .arguments
-        .as_ref()
-        .and_then(|arguments| arguments.get("validValues"))
-        .and_then(Value::as_array);
+    let values = rule.arguments.as_ref().and_then(|arguments| arguments.get("validValues")).and_then(Value::as_array);
     let (true, Some(values)) = (strict, values) else {
         return Err(Failure::input("invalidValues needs arguments.validValues and mustBe: 0"));
     };

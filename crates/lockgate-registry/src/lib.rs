@@ -9,5 +9,5 @@ pub mod gates;
 mod oci;
 mod package;
 
-pub use oci::{push, write_layout};
+pub use oci::{push, verify_layout, write_layout};
 pub use package::{ModelKey, Package, verify};

@@ -55,25 +55,63 @@ fn manifest(parts: &[(&'static str, String, Vec<u8>)]) -> Result<Vec<u8>> {
     serde_json::to_vec(&manifest).map_err(|_| Failure::bug("a manifest could not be written"))
 }
 
-/// Writes the image layout to `folder` and returns the manifest's digest.
-pub fn write_layout(package: &Package, folder: &Path) -> Result<Digest> {
+/// Every file of the image layout, and the manifest's digest.
+fn layout(package: &Package) -> Result<(BTreeMap<String, Vec<u8>>, Digest)> {
     let parts = parts(package)?;
     let manifest = manifest(&parts)?;
     let digest = Digest::of(&manifest);
-    let blobs = folder.join("blobs/sha256");
-    fs::create_dir_all(&blobs).map_err(|e| Failure::io("create", &blobs, &e))?;
-    let write = |path: &Path, bytes: &[u8]| fs::write(path, bytes).map_err(|e| Failure::io("write", path, &e));
-    for bytes in parts.iter().map(|(_, _, bytes)| bytes.as_slice()).chain([b"{}".as_slice(), &manifest]) {
-        write(&blobs.join(Digest::of(bytes).hex()), bytes)?;
-    }
     let index = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": [{"mediaType": MANIFEST_TYPE, "artifactType": ARTIFACT_TYPE, "digest": digest, "size": manifest.len(),
-                       "annotations": {"org.opencontainers.image.ref.name": "latest"}}],
+        "manifests": [{
+            "mediaType": MANIFEST_TYPE,
+            "artifactType": ARTIFACT_TYPE,
+            "digest": digest,
+            "size": manifest.len(),
+            "annotations": {"org.opencontainers.image.ref.name": "latest"},
+        }],
     });
-    write(&folder.join("index.json"), index.to_string().as_bytes())?;
-    write(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    let mut files = BTreeMap::from([
+        ("index.json".to_owned(), index.to_string().into_bytes()),
+        ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+    ]);
+    let blobs = parts.into_iter().map(|(_, _, bytes)| bytes).chain([b"{}".to_vec(), manifest]);
+    files.extend(blobs.map(|bytes| (format!("blobs/sha256/{}", Digest::of(&bytes).hex()), bytes)));
+    Ok((files, digest))
+}
+
+/// Writes the image layout to `folder` and returns the manifest's digest.
+pub fn write_layout(package: &Package, folder: &Path) -> Result<Digest> {
+    let (files, digest) = layout(package)?;
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(|e| Failure::io("create", parent, &e))?;
+        fs::write(&path, bytes).map_err(|e| Failure::io("write", &path, &e))?;
+    }
+    Ok(digest)
+}
+
+/// Demands that `folder` holds exactly the image layout of the package.
+pub fn verify_layout(package: &Package, folder: &Path) -> Result<Digest> {
+    let (files, digest) = layout(package)?;
+    for (name, bytes) in &files {
+        let path = folder.join(name);
+        if fs::read(&path).ok().as_ref() != Some(bytes) {
+            return Err(Failure::integrity(format!("{} was changed", path.display())));
+        }
+    }
+    for place in ["", "blobs", "blobs/sha256"] {
+        let path = folder.join(place);
+        for entry in fs::read_dir(&path).map_err(|e| Failure::io("read", &path, &e))?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let name = if place.is_empty() { name } else { format!("{place}/{name}") };
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if !is_folder && !files.contains_key(&name) {
+                return Err(Failure::integrity(format!("{} does not belong there", entry.path().display())));
+            }
+        }
+    }
     Ok(digest)
 }
 

@@ -8,6 +8,9 @@ use crate::{
     features::Matrix,
 };
 
+/// What the trees may take; the process has a limit of its own besides.
+const MEMORY_GB: f32 = 2.0;
+
 /// Trains and returns the model as ONNX.
 pub(crate) fn train(matrix: &Matrix, budget: f32, seed: u64) -> Result<Vec<u8>> {
     let failed = |error: perpetual::errors::PerpetualError| Failure::input(format!("the trees did not fit: {error}"));
@@ -26,7 +29,9 @@ pub(crate) fn train(matrix: &Matrix, budget: f32, seed: u64) -> Result<Vec<u8>> 
         .set_objective(Objective::LogLoss)
         .set_budget(budget)
         .set_num_threads(Some(1))
-        .set_seed(seed);
+        .set_seed(seed)
+        // A fixed figure, or the model would depend on the machine.
+        .set_memory_limit(Some(MEMORY_GB));
     // Balanced weights would spoil the probabilities' calibration.
     booster.cfg.auto_class_weights = false;
     booster.fit(&columns, &targets, None, None).map_err(failed)?;

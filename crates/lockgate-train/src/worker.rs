@@ -196,11 +196,19 @@ fn isolate(job: &Job) -> Result<Vec<Layer>> {
     let is_command = matches!(job.trainer, TrainerSpec::Command(_));
     let mut readable = job.files.clone();
     if is_command {
-        let system = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/dev/null", "/dev/urandom"];
+        let system = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/dev/urandom"];
         readable.extend(system.iter().map(PathBuf::from).filter(|path| path.exists()));
         readable.extend(job.readable.iter().cloned());
     }
-    let grants = Grants { readable, writable: vec![job.output.clone(), job.scratch.clone()], execute: is_command };
+    if matches!(job.trainer, TrainerSpec::GradientBoosting { .. }) {
+        // perpetual wants to see that there is memory; the amount that it may use is fixed.
+        readable.push("/proc/meminfo".into());
+    }
+    let mut writable = vec![job.output.clone(), job.scratch.clone()];
+    if is_command {
+        writable.push("/dev/null".into());
+    }
+    let grants = Grants { readable, writable, execute: is_command };
     isolate::limits(job.limits)?;
     if isolate::landlock(&grants, accepted)? {
         layers.push(Layer::Landlock);

@@ -17,11 +17,7 @@ fn spec(uri: &str) -> SourceSpec {
     }
 }
 
-fn read(
-    name: &str,
-    bytes: &[u8],
-    change: impl FnOnce(&mut SourceSpec),
-) -> Result<(Table, Vec<u64>)> {
+fn read(name: &str, bytes: &[u8], change: impl FnOnce(&mut SourceSpec)) -> Result<(Table, Vec<u64>)> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
     std::fs::write(&path, bytes).unwrap();

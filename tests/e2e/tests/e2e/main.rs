@@ -4,4 +4,5 @@
 mod faults;
 mod ingest;
 mod judges;
+mod models;
 mod world;
