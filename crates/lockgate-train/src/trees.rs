@@ -66,7 +66,8 @@ fn export_trees(matrix: &Matrix, booster: &PerpetualBooster) -> Result<Vec<u8>> 
             export::ints("nodes_missing_value_tracks_true", trees.missing),
             export::ints("class_treeids", trees.leaf_tree),
             export::ints("class_nodeids", trees.leaf_node),
-            export::ints("class_ids", vec![1; trees.weight.len()]),
+            // With one class id, onnxruntime reads the score as that of the positive class.
+            export::ints("class_ids", vec![0; trees.weight.len()]),
             export::floats("class_weights", trees.weight),
             export::floats("base_values", vec![booster.base_score as f32]),
             export::ints("classlabels_int64s", vec![0, 1]),

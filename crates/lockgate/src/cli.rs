@@ -47,6 +47,8 @@ pub enum Format {
 pub enum Command {
     /// Write a new workspace: configuration, policies, an example contract and pipeline.
     Init(InitArgs),
+    /// See every gate at work on a bank's seeded data, in a workspace to read and change.
+    Demo(DemoArgs),
     /// Run a pipeline from its sources to wherever it leads.
     Run(RunArgs),
     /// Ingest one source of a pipeline.
@@ -89,6 +91,16 @@ pub struct InitArgs {
     /// The workspace's name.
     #[arg(long, default_value = "workspace")]
     pub name: String,
+}
+
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// Where the workspace is written.
+    #[arg(long, default_value = "lockgate-demo")]
+    pub dir: PathBuf,
+    /// How many applications are made.
+    #[arg(long, default_value_t = 7_000, value_parser = clap::value_parser!(u64).range(700..=1_000_000))]
+    pub rows: u64,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! One module a command.
 
 mod audit;
+mod demo;
 mod init;
 mod keys;
 mod lake;
@@ -26,6 +27,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
     let global = &cli.global;
     match &cli.command {
         Command::Init(args) => init::init(global, args),
+        Command::Demo(args) => demo::demo(global, args),
         Command::Run(args) => run::run(global, args),
         Command::Ingest(args) => run::ingest(global, args),
         Command::Query(args) => query::query(global, args),

@@ -43,6 +43,11 @@ pub fn verdict(good: bool, text: &str) -> String {
     paint(if good { "32" } else { "31" }, text, stdout().is_terminal())
 }
 
+/// Bold, on a terminal.
+pub fn strong(text: &str) -> String {
+    paint("1", text, stdout().is_terminal())
+}
+
 /// Prints a failure with its hint to stderr; as JSON when a program listens.
 pub fn failure(global: &Global, failure: &Failure) {
     if global.format == Format::Table {

@@ -1,6 +1,7 @@
 //! Drives the real program, with real data, and lets outside programs judge what it writes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod demo;
 mod faults;
 mod ingest;
 mod judges;
