@@ -38,6 +38,9 @@ impl SqliteCatalog {
             Ok(pool)
         });
         let pool = pool.map_err(|error: sqlx::Error| {
+            if is_disk_trouble(&error) {
+                return failed(error);
+            }
             Failure::integrity(format!("the catalog {} cannot be used: {error}", path.display()))
                 .hint("it is only an index: run `lockgate catalog rebuild` to make it anew from the lake")
         })?;
@@ -60,6 +63,14 @@ async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     // One migration, one number: there is nothing to bind in a PRAGMA.
     sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await?;
     transaction.commit().await
+}
+
+/// Whether SQLite says that the disk, not the file, is the trouble: read-only, I/O error, full.
+fn is_disk_trouble(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    // The primary result code is the low byte of an extended one.
+    code.is_some_and(|code| matches!(code & 0xff, 8 | 10 | 13))
 }
 
 fn failed(error: sqlx::Error) -> Failure {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{Failure, Result};
 
-/// A name of a dataset, pipeline, publisher or model: `[a-z][a-z0-9_.-]{0,63}`, no `..`.
+/// A name of a dataset, pipeline, publisher or model: `[a-z][a-z0-9_.-]{0,52}`, no `..`. The
+/// quarantine of a dataset has its name with `.quarantine` appended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -16,24 +17,32 @@ impl Name {
         &self.0
     }
 
+    /// Whether this names the quarantine of another dataset.
+    pub fn is_quarantine(&self) -> bool {
+        self.0.ends_with(QUARANTINE)
+    }
+
     /// The dataset that holds what this dataset's gates refused.
     pub fn quarantine(&self) -> Self {
-        Self(format!("{}.quarantine", self.0))
+        Self(format!("{}{QUARANTINE}", self.0))
     }
 }
+
+const QUARANTINE: &str = ".quarantine";
 
 impl FromStr for Name {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut chars = text.chars();
+        let own = text.strip_suffix(QUARANTINE).unwrap_or(text);
+        let mut chars = own.chars();
         let first = chars.next().is_some_and(|c| c.is_ascii_lowercase());
         let rest = chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c));
-        if first && rest && text.len() <= 64 && !text.contains("..") {
+        if first && rest && own.len() <= 53 && !text.contains("..") {
             Ok(Self(text.to_owned()))
         } else {
             Err(Failure::input(format!("{text:?} is not a name"))
-                .hint("start with a lowercase letter; then a-z, 0-9, '_', '-' or '.'; at most 64"))
+                .hint("start with a lowercase letter; then a-z, 0-9, '_', '-' or '.'; at most 53"))
         }
     }
 }

@@ -239,12 +239,19 @@ impl KeyStore for LocalStore {
             KeyState::Active => {}
         }
         if let Ok(mut cache) = self.cache.lock() {
-            cache.remove(id);
+            // What was derived from a purpose key goes with it.
+            cache.retain(|cached, _| cached != id && (id.name.is_some() || cached.purpose != id.purpose));
         }
         let place = self.place(id);
-        overwrite(&place)?;
+        // The tombstone takes the file's name first; then the old blocks are overwritten through
+        // the handle. A crash in between leaves the key destroyed, never damaged.
+        let old = fs::OpenOptions::new()
+            .write(true)
+            .open(&place)
+            .map_err(|e| Failure::io("overwrite", &place, &e))?;
         let tombstone = KeyFile::Destroyed { id: id.to_string(), at: Clock.now(), reason: reason.to_owned() };
-        write_durably(&place, &to_json(&tombstone)?)
+        write_durably(&place, &to_json(&tombstone)?)?;
+        overwrite(old, &place)
     }
 
     fn list(&self) -> Result<Vec<(KeyId, KeyState)>> {
@@ -332,9 +339,8 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn overwrite(place: &Path) -> Result<()> {
+fn overwrite(mut file: fs::File, place: &Path) -> Result<()> {
     let fail = |e: &std::io::Error| Failure::io("overwrite", place, e);
-    let mut file = fs::OpenOptions::new().write(true).open(place).map_err(|e| fail(&e))?;
     let size = file.metadata().map_err(|e| fail(&e))?.len() as usize;
     let mut noise = vec![0u8; size];
     cipher::fill_random(&mut noise)?;

@@ -333,14 +333,17 @@ impl Lake {
         let mut strays = Vec::new();
         for folder in self.storage.folders()? {
             let mut known = std::collections::BTreeSet::new();
-            if let Ok(dataset) = folder.parse::<Name>() {
-                for version in self.versions(&dataset)? {
-                    let snapshot = self.at_version(&dataset, version)?;
-                    known.insert(version_entry(&dataset, version));
-                    known.insert(manifest_place(&dataset, &snapshot.manifest));
-                    for file in self.manifest(&snapshot)?.files {
-                        known.insert(data_place(&dataset, &file.digest));
-                    }
+            // What nobody can name is not removed: it may be somebody's.
+            let dataset: Name = folder.parse().map_err(|_| {
+                Failure::integrity(format!("the lake holds a folder {folder:?} that is no dataset"))
+                    .hint("move it elsewhere")
+            })?;
+            for version in self.versions(&dataset)? {
+                let snapshot = self.at_version(&dataset, version)?;
+                known.insert(version_entry(&dataset, version));
+                known.insert(manifest_place(&dataset, &snapshot.manifest));
+                for file in self.manifest(&snapshot)?.files {
+                    known.insert(data_place(&dataset, &file.digest));
                 }
             }
             strays.extend(self.storage.all(&folder)?.into_iter().filter(|place| !known.contains(place)));

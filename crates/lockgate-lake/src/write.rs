@@ -34,6 +34,9 @@ pub const SUBJECT_COLUMN: &str = "_subject";
 /// Encoded bytes that all open buckets together may hold before the largest is flushed.
 const IN_PROGRESS_BYTES_MAX: usize = 96 << 20;
 
+/// Commitments that are kept before repeated ones are removed.
+const SUBJECTS_BEFORE_DEDUP: usize = 1 << 20;
+
 /// How a snapshot is laid out.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -63,6 +66,7 @@ pub struct SnapshotWriter {
     spool: PathBuf,
     open: BTreeMap<u16, Bucket>,
     subjects: Vec<[u8; 16]>,
+    dedup_at: usize,
     rows: u64,
 }
 
@@ -86,6 +90,7 @@ impl SnapshotWriter {
             spool: spool.to_owned(),
             open: BTreeMap::new(),
             subjects: Vec::new(),
+            dedup_at: SUBJECTS_BEFORE_DEDUP,
             rows: 0,
         })
     }
@@ -118,9 +123,10 @@ impl SnapshotWriter {
         }
         self.subjects.extend(subjects.iter().flatten());
         // Repeated subjects would grow this without bound.
-        if self.subjects.len() >= 1 << 20 && self.subjects.len().is_power_of_two() {
+        if self.subjects.len() >= self.dedup_at {
             self.subjects.sort_unstable();
             self.subjects.dedup();
+            self.dedup_at = (self.subjects.len() * 2).max(SUBJECTS_BEFORE_DEDUP);
         }
         self.rows += batch.num_rows() as u64;
         self.bound_memory()

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lockgate_core::{Failure, Result, Timestamp};
+use lockgate_core::{Failure, Result, Timestamp, limits};
 use lockgate_lake::{Lake, SnapshotRef};
 use lockgate_proof::{Log, SigningKey};
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,12 @@ struct Pending {
 }
 
 impl Journal {
+    /// The journal of a new workspace, with an empty log.
+    pub fn create(state: &Path, signer: SigningKey) -> Result<Self> {
+        let log = Log::create(&state.join("audit"), signer)?;
+        Ok(Self { log, pending: state.join("pending") })
+    }
+
     pub fn open(state: &Path, signer: SigningKey) -> Result<Self> {
         Ok(Self { log: Log::open(&state.join("audit"), signer)?, pending: state.join("pending") })
     }
@@ -96,10 +102,14 @@ impl Journal {
             snapshots: snapshots.to_vec(),
             events,
         };
+        // What cannot be appended must not be published.
+        leaves(&pending.batch, &pending.events)?;
         let place = self.write(&pending)?;
         for (index, snapshot) in snapshots.iter().enumerate() {
             if let Err(failure) = lake.publish(snapshot) {
-                if index == 0 {
+                // A publication that failed may have happened all the same; then the note stays for
+                // the next open, which finishes it.
+                if index == 0 && lake.is_published(snapshot).is_ok_and(|published| !published) {
                     let _ = fs::remove_file(&place);
                 }
                 return Err(failure);
@@ -163,15 +173,7 @@ impl Journal {
     }
 
     fn append_as(&mut self, batch: &str, events: Vec<Event>) -> Result<()> {
-        let leaves = events
-            .into_iter()
-            .enumerate()
-            .map(|(place, mut event)| {
-                event.id = format!("{batch}/{place}");
-                serde_json::to_vec(&event).map_err(|_| Failure::bug("an event could not be written"))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        self.log.append(&leaves).map(|_| ())
+        self.log.append(&leaves(batch, &events)?).map(|_| ())
     }
 
     fn write(&self, pending: &Pending) -> Result<PathBuf> {
@@ -186,6 +188,28 @@ impl Journal {
         fs::File::open(&self.pending).and_then(|f| f.sync_all()).map_err(|e| fail(&e))?;
         Ok(place)
     }
+}
+
+/// The events as leaves, each with its id and within the limit of the log.
+fn leaves(batch: &str, events: &[Event]) -> Result<Vec<Vec<u8>>> {
+    events
+        .iter()
+        .enumerate()
+        .map(|(place, event)| {
+            let event = Event { id: format!("{batch}/{place}"), ..event.clone() };
+            let leaf = serde_json::to_vec(&event).map_err(|_| Failure::bug("an event could not be written"))?;
+            if leaf.len() > limits::LEAF_BYTES_MAX {
+                return Err(Failure::input(format!("the event {} is larger than 65,535 bytes", event.kind))
+                    .hint("fewer buckets, allowances or columns make it smaller; nothing was committed"));
+            }
+            Ok(leaf)
+        })
+        .collect()
+}
+
+/// Events that tell of created keys, few enough in each to fit a leaf.
+pub(crate) fn keys_created(event: &Event, keys: &[&str]) -> Vec<Event> {
+    keys.chunks(256).map(|keys| event.clone().detail(serde_json::json!({"keys": keys}))).collect()
 }
 
 /// Reads a leaf back.

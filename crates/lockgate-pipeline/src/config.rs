@@ -379,6 +379,9 @@ fn validate(file: &PipelineFile) -> Result<()> {
         }
     }
     let sources_and_features = || file.sources.keys().chain(file.features.keys()).map(Name::as_str);
+    if let Some(name) = sources_and_features().find(|name| name.ends_with(".quarantine")) {
+        return Err(Failure::input(format!("{name} is the name of a quarantine; choose another")));
+    }
     for name in file.features.keys() {
         if file.sources.contains_key(name) {
             return Err(Failure::input(format!("{name} is both a source and a feature set")));

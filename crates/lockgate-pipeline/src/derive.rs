@@ -18,7 +18,7 @@ use lockgate_policy::Request;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Pipeline, Progress, Workspace, audit::Event, reindex, release};
+use crate::{Pipeline, Progress, Workspace, audit::{Event, keys_created}, reindex, release};
 
 /// Buckets of a feature set.
 const BUCKETS: u16 = 8;
@@ -105,9 +105,20 @@ pub fn derive(
     progress.stage("derive", name.as_str());
     let resolved = resolve(workspace, engine, &spec.sql, "derive", &pipeline.file.purpose)?;
     let inputs: Vec<SnapshotRef> = resolved.iter().map(|r| r.snapshot.clone()).collect();
-    let fingerprint =
-        Digest::of(format!("{}\n{}\n{inputs:?}\n{}", spec.sql, spec.subject, workspace.policy.digest()).as_bytes())
-            .to_string();
+    // What somebody else was allowed to see is not what this principal may have.
+    let obligations: Vec<_> = resolved
+        .iter()
+        .map(|r| (&r.table.row_filters, &r.table.column_masks, &r.table.hidden_columns))
+        .collect();
+    let text = format!(
+        "{}\n{}\n{inputs:?}\n{}\n{obligations:?}\n{}\n{:?}",
+        spec.sql,
+        spec.subject,
+        workspace.policy.digest(),
+        pipeline.file.purpose,
+        pipeline.file.lawful_basis
+    );
+    let fingerprint = Digest::of(text.as_bytes()).to_string();
     if let Some(head) = workspace.lake.head(name)? {
         let manifest = workspace.lake.manifest(&head)?;
         if manifest.recipe.get("fingerprint").and_then(|f| f.as_str()) == Some(&fingerprint) {
@@ -139,13 +150,13 @@ pub fn derive(
     let snapshot = workspace.lake.stage(&workspace.signer, &manifest)?;
     let event = |kind: &str| Event::new(kind, &workspace.principal.id, &snapshot.to_string(), Clock.now()).run(run);
     let keys: Vec<&str> = manifest.files.iter().map(|f| f.key.as_str()).collect();
-    let events = vec![
+    let mut events = vec![
         event("policy.decided")
             .detail(json!({"action": "derive", "allow": true, "policy": workspace.policy.digest(), "inputs": reasons})),
-        event("key.created").detail(json!({"keys": keys})),
         event("snapshot.committed")
             .detail(json!({"manifest": snapshot.manifest, "rows": manifest.rows, "inputs": inputs})),
     ];
+    events.extend(keys_created(&event("key.created"), &keys));
     let Workspace { journal, lake, .. } = &mut *workspace;
     journal.commit(lake, std::slice::from_ref(&snapshot), events)?;
     reindex::put_snapshot(&workspace.catalog, &snapshot, &manifest)?;

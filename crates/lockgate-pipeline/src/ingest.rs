@@ -28,7 +28,7 @@ use serde_json::json;
 use self::quarantine::Quarantine;
 use crate::{
     Progress, Workspace,
-    audit::Event,
+    audit::{Event, keys_created},
     config::{Ingest, Pipeline},
     reindex,
 };
@@ -514,7 +514,7 @@ impl Run<'_> {
             })
             .collect();
         let keys: Vec<&str> = manifest.files.iter().map(|file| file.key.as_str()).collect();
-        events.push(event("key.created", dataset).detail(json!({"keys": keys})));
+        events.extend(keys_created(&event("key.created", dataset), &keys));
         events.push(event("gate.passed", dataset).detail(json!({
             "gate": "contract", "contract": self.contract.digest, "rowsRead": totals.read,
             "rowsCommitted": totals.committed, "rowsQuarantined": totals.quarantined, "violations": violations(totals),

@@ -182,7 +182,7 @@ impl Workspace {
         self.state().join("tmp")
     }
 
-    /// Replaces the root of the key hierarchy. A new key file takes the place of the old one.
+    /// Replaces the root of the key hierarchy. The secret that seals it stays the same.
     pub fn rotate_root(root: &Path, environment: &Environment) -> Result<u32> {
         let config = read_config(root)?;
         let state = root.join(&config.state);
@@ -296,7 +296,7 @@ fn create_state(root: &Path, config: &WorkspaceFile, environment: &Environment) 
     writeln!(file, "{}", signer.verifying_key())
         .and_then(|()| file.sync_all())
         .map_err(|e| Failure::io("write", &trust, &e))?;
-    let mut journal = Journal::open(fresh.path(), signer)?;
+    let mut journal = Journal::create(fresh.path(), signer)?;
     journal.append(vec![crate::audit::Event::new(
         "workspace.created",
         "lockgate",

@@ -150,17 +150,19 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log in `root`, creating an empty one, and removes what an interrupted append
-    /// left beyond the checkpoint.
-    pub fn open(root: &Path, key: SigningKey) -> Result<Self> {
+    /// Creates an empty log in `root`, which must not hold one.
+    pub fn create(root: &Path, key: SigningKey) -> Result<Self> {
         let place = root.join(CHECKPOINT);
-        if !place.exists() {
-            if root.join("tile").exists() {
-                return Err(Failure::integrity("the audit log has tiles but no checkpoint")
-                    .hint("restore the checkpoint from a copy"));
-            }
-            tiles::write_durably(&place, &key.checkpoint(0, EMPTY_HASH)?)?;
+        if place.exists() || root.join("tile").exists() {
+            return Err(Failure::integrity("there is an audit log already"));
         }
+        tiles::write_durably(&place, &key.checkpoint(0, EMPTY_HASH)?)?;
+        Self::open(root, key)
+    }
+
+    /// Opens the log in `root` and removes what an interrupted append left beyond the checkpoint.
+    /// A log that is gone is not begun anew: its history would vanish without a trace.
+    pub fn open(root: &Path, key: SigningKey) -> Result<Self> {
         let reader = LogReader::open(root, &key.verifying_key())?;
         let log = Self { key, reader };
         log.remove_strays()?;

@@ -62,13 +62,8 @@ impl Engine {
         Ok(SessionContext::new_with_state(state))
     }
 
-    async fn plan(
-        context: &SessionContext,
-        sql: &str,
-        lake: &Lake,
-        tables: Vec<QueryTable>,
-        spool: &std::path::Path,
-    ) -> Result<DataFrame> {
+    /// Registers the only tables that the query will find.
+    fn register(context: &SessionContext, lake: &Lake, tables: Vec<QueryTable>, spool: &std::path::Path) -> Result<()> {
         for table in tables {
             let name = table.name.clone();
             let view = view(context, lake, table, spool)?;
@@ -76,8 +71,7 @@ impl Engine {
                 .register_table(datafusion::common::TableReference::bare(name.clone()), view)
                 .map_err(|_| Failure::bug(format!("table {name} could not be registered")))?;
         }
-        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        context.sql_with_options(sql, read_only).await.map_err(|error| refused(&error))
+        Ok(())
     }
 }
 
@@ -101,8 +95,11 @@ impl QueryEngine for Engine {
 
     fn run(&self, sql: &str, lake: &Lake, tables: Vec<QueryTable>, spool: PathBuf) -> Result<QueryResult> {
         let context = Self::session()?;
+        // Reading a remote lake blocks, which must not happen inside the runtime.
+        Self::register(&context, lake, tables, &spool)?;
+        let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let (frame, stream) = self.runtime.block_on(async {
-            let frame = Self::plan(&context, sql, lake, tables, &spool).await?;
+            let frame = context.sql_with_options(sql, read_only).await.map_err(|error| refused(&error))?;
             let stream = frame.clone().execute_stream().await.map_err(|error| refused(&error))?;
             Ok::<_, Failure>((frame, stream))
         })?;

@@ -154,6 +154,15 @@ fn judge_fairness(
     for attribute in &gates.attributes {
         let values: Vec<String> = text(held, attribute)?.iter().map(|v| v.unwrap_or("(missing)").to_owned()).collect();
         let groups = gates::groups(attribute, &values, probabilities, labels, gates.min_group_rows);
+        if groups.iter().filter(|g| !g.small).count() < 2 {
+            // A gate that could not look at anything has not been passed.
+            let mut verdict = Verdict::at_most(&format!("fairness.{attribute}"), f64::NAN, 0.0);
+            verdict.threshold = format!("judged on two groups of {} rows or more", gates.min_group_rows);
+            verdict.note = "fewer than two groups are large enough".into();
+            report.verdicts.push(verdict);
+            report.groups.extend(groups);
+            continue;
+        }
         let mut difference = |name: &str, max: Option<f64>, rate: fn(&Group) -> f64| {
             if let (Some(max), Some((measured, interval, pair))) = (max, gates::worst_difference(&groups, rate)) {
                 report.verdicts.push(

@@ -12,6 +12,9 @@ fn leaf(i: u64) -> Vec<u8> {
 fn grows_in_batches_of_any_size_and_verifies_after_each() {
     let dir = tempfile::tempdir().unwrap();
     let mut size = 0;
+    assert!(Log::open(dir.path(), key()).is_err());
+    Log::create(dir.path(), key()).unwrap();
+    assert!(Log::create(dir.path(), key()).is_err());
     for batch in [1, 2, 253, 1, 255, 257, 3, 1000] {
         let mut log = Log::open(dir.path(), key()).unwrap();
         let leaves: Vec<_> = (size..size + batch).map(leaf).collect();
@@ -35,7 +38,7 @@ fn grows_in_batches_of_any_size_and_verifies_after_each() {
 #[test]
 fn any_flipped_byte_is_found() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = Log::open(dir.path(), key()).unwrap();
+    let mut log = Log::create(dir.path(), key()).unwrap();
     log.append(&(0..300).map(leaf).collect::<Vec<_>>()).unwrap();
     for file in files_below(dir.path()).unwrap() {
         let original = fs::read(&file).unwrap();
@@ -55,7 +58,7 @@ fn any_flipped_byte_is_found() {
 #[test]
 fn what_lies_beyond_the_checkpoint_does_not_exist() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = Log::open(dir.path(), key()).unwrap();
+    let mut log = Log::create(dir.path(), key()).unwrap();
     log.append(&[leaf(0)]).unwrap();
     let checkpoint = fs::read(dir.path().join(CHECKPOINT)).unwrap();
     log.append(&[leaf(1), leaf(2)]).unwrap();

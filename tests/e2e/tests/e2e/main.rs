@@ -1,5 +1,5 @@
 //! Drives the real program, with real data, and lets outside programs judge what it writes.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod demo;
 mod faults;
