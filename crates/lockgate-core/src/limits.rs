@@ -22,3 +22,5 @@ pub const LEAF_BYTES_MAX: usize = 65_535;
 pub const MODEL_BYTES_MAX: u64 = 512 << 20;
 /// Rows of one batch on its way through the gates.
 pub const BATCH_ROWS: usize = 8_192;
+/// A batch ends early once its records hold this much.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;

@@ -245,10 +245,7 @@ impl KeyStore for LocalStore {
         let place = self.place(id);
         // The tombstone takes the file's name first; then the old blocks are overwritten through
         // the handle. A crash in between leaves the key destroyed, never damaged.
-        let old = fs::OpenOptions::new()
-            .write(true)
-            .open(&place)
-            .map_err(|e| Failure::io("overwrite", &place, &e))?;
+        let old = fs::OpenOptions::new().write(true).open(&place).map_err(|e| Failure::io("overwrite", &place, &e))?;
         let tombstone = KeyFile::Destroyed { id: id.to_string(), at: Clock.now(), reason: reason.to_owned() };
         write_durably(&place, &to_json(&tombstone)?)?;
         overwrite(old, &place)

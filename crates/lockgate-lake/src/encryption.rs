@@ -18,37 +18,63 @@ use parquet::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The identity of a master key: `<key in the store>#<class>`, or `#footer`.
+/// What a master key opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// The footers: schema, sizes and statistics.
+    Footer,
+    /// The commitments to the data subjects.
+    Subject,
+    /// The columns of a class.
+    Class(Classification),
+}
+
+impl Scope {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Footer => "footer",
+            Self::Subject => "subject",
+            Self::Class(class) => class.as_str(),
+        }
+    }
+
+    /// The scope of a column.
+    pub(crate) fn of(column: &str, class: Classification) -> Self {
+        if column == crate::SUBJECT_COLUMN { Self::Subject } else { Self::Class(class) }
+    }
+}
+
+/// The identity of a master key: `<key in the store>#<scope>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MasterKeyId {
     pub key: KeyId,
-    pub class: Option<Classification>,
+    pub scope: Scope,
 }
 
 impl MasterKeyId {
-    /// The master key for columns of `class`; without a class, the one for the footer.
-    pub fn new(key: KeyId, class: Option<Classification>) -> Self {
-        Self { key, class }
+    pub fn new(key: KeyId, scope: Scope) -> Self {
+        Self { key, scope }
     }
 
     /// Reads its `Display` form back.
     pub fn parse(text: &str) -> Option<Self> {
-        let (key, class) = text.rsplit_once('#')?;
-        let class = match class {
-            "footer" => None,
-            word => Some(Classification::parse(word)?),
+        let (key, scope) = text.rsplit_once('#')?;
+        let scope = match scope {
+            "footer" => Scope::Footer,
+            "subject" => Scope::Subject,
+            word => Scope::Class(Classification::parse(word)?),
         };
-        Some(Self::new(KeyId::parse(key), class))
+        Some(Self::new(KeyId::parse(key), scope))
     }
 
     fn label(&self) -> String {
-        format!("lockgate/v1/column/{}", self.class.map_or("footer", Classification::as_str))
+        format!("lockgate/v1/column/{}", self.scope.as_str())
     }
 }
 
 impl std::fmt::Display for MasterKeyId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}#{}", self.key, self.class.map_or("footer", Classification::as_str))
+        write!(f, "{}#{}", self.key, self.scope.as_str())
     }
 }
 
@@ -57,31 +83,35 @@ pub trait Keyring: Send + Sync {
     fn master_key(&self, id: &MasterKeyId) -> Result<Key>;
 }
 
-/// Master keys straight from the key store, up to what was granted.
+/// Master keys straight from the key store, as far as was granted.
 #[derive(Clone, Debug)]
 pub struct StoreKeyring {
     store: Arc<dyn KeyStore>,
-    granted: Vec<Classification>,
+    /// `None` grants everything.
+    granted: Option<Vec<Classification>>,
 }
 
 impl StoreKeyring {
+    /// The footers and the columns of these classes.
     pub fn new(store: Arc<dyn KeyStore>, granted: &[Classification]) -> Self {
-        Self { store, granted: granted.to_vec() }
+        Self { store, granted: Some(granted.to_vec()) }
     }
 
-    /// Every class.
+    /// Everything, the commitments to the data subjects included.
     pub fn all(store: Arc<dyn KeyStore>) -> Self {
-        Self::new(store, &Classification::ALL)
+        Self { store, granted: None }
     }
 }
 
 impl Keyring for StoreKeyring {
     fn master_key(&self, id: &MasterKeyId) -> Result<Key> {
-        if id.class.is_some_and(|class| !self.granted.contains(&class)) {
-            return Err(Failure::denied(format!(
-                "the keys of class {} were not granted",
-                id.class.map_or("footer", Classification::as_str)
-            )));
+        let granted = match (&self.granted, id.scope) {
+            (None, _) | (_, Scope::Footer) => true,
+            (Some(classes), Scope::Class(class)) => classes.contains(&class),
+            (Some(_), Scope::Subject) => false,
+        };
+        if !granted {
+            return Err(Failure::denied(format!("the keys of {} columns were not granted", id.scope.as_str())));
         }
         self.store.derive(&id.key, &id.label())
     }
@@ -121,10 +151,10 @@ pub(crate) fn encrypt(
     key: &KeyId,
     columns: &[(String, Classification)],
 ) -> Result<Arc<FileEncryptionProperties>> {
-    let (footer, material) = data_key(keyring, &MasterKeyId::new(key.clone(), None))?;
+    let (footer, material) = data_key(keyring, &MasterKeyId::new(key.clone(), Scope::Footer))?;
     let mut builder = FileEncryptionProperties::builder(footer).with_footer_key_metadata(material);
     for (name, class) in columns {
-        let (column, material) = data_key(keyring, &MasterKeyId::new(key.clone(), Some(*class)))?;
+        let (column, material) = data_key(keyring, &MasterKeyId::new(key.clone(), Scope::of(name, *class)))?;
         builder = builder.with_column_key_and_metadata(name, column, material);
     }
     builder.build().map_err(|_| Failure::bug("encryption could not be set up"))
@@ -135,7 +165,7 @@ fn data_key(keyring: &dyn Keyring, id: &MasterKeyId) -> Result<(Vec<u8>, Vec<u8>
     fill_random(&mut data_key)?;
     let name = id.to_string();
     let wrapped = seal(&keyring.master_key(id)?, name.as_bytes(), &data_key)?;
-    let is_footer_key = id.class.is_none();
+    let is_footer_key = id.scope == Scope::Footer;
     let material = KeyMaterial {
         key_material_type: "PKMT1".into(),
         internal_storage: true,

@@ -12,7 +12,7 @@ mod read;
 mod storage;
 mod write;
 
-pub use encryption::{Keyring, MapKeyring, MasterKeyId, StoreKeyring};
+pub use encryption::{Keyring, MapKeyring, MasterKeyId, Scope, StoreKeyring};
 pub use manifest::{Column, ContractRecord, FileRecord, Governance, Manifest, Role, SnapshotRef, Subjects};
 pub use query::{QueryColumn, QueryEngine, QueryResult, QueryTable};
 pub use read::{Batches, ReadOptions, open_file};

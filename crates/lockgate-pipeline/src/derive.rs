@@ -14,11 +14,14 @@ use lockgate_lake::{
     Column, Governance, Layout, Manifest, QueryEngine, QueryResult, QueryTable, SnapshotRef, SnapshotWriter,
     StoreKeyring,
 };
-use lockgate_policy::Request;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Pipeline, Progress, Workspace, audit::{Event, keys_created}, reindex, release};
+use crate::{
+    Pipeline, Progress, Workspace,
+    audit::{Event, keys_created},
+    reindex, release,
+};
 
 /// Buckets of a feature set.
 const BUCKETS: u16 = 8;
@@ -41,7 +44,7 @@ pub struct Resolved {
 
 /// Finds the snapshots that a query names and asks policy about each.
 pub fn resolve(
-    workspace: &Workspace,
+    workspace: &mut Workspace,
     engine: &dyn QueryEngine,
     sql: &str,
     action: &str,
@@ -61,9 +64,7 @@ pub fn resolve(
                 .hint("`lockgate datasets` lists what there is")
         })?;
         let manifest = workspace.lake.manifest(&snapshot)?;
-        let request =
-            Request { principal: &workspace.principal, action, resource: release::resource(&manifest), purpose };
-        let decision = workspace.policy.demand(&request)?;
+        let decision = workspace.demand(action, release::resource(&manifest), purpose)?;
         let obligations = decision.obligations;
         // A class whose columns are all hidden gives no key at all.
         let classes: Vec<Classification> = manifest
@@ -106,10 +107,8 @@ pub fn derive(
     let resolved = resolve(workspace, engine, &spec.sql, "derive", &pipeline.file.purpose)?;
     let inputs: Vec<SnapshotRef> = resolved.iter().map(|r| r.snapshot.clone()).collect();
     // What somebody else was allowed to see is not what this principal may have.
-    let obligations: Vec<_> = resolved
-        .iter()
-        .map(|r| (&r.table.row_filters, &r.table.column_masks, &r.table.hidden_columns))
-        .collect();
+    let obligations: Vec<_> =
+        resolved.iter().map(|r| (&r.table.row_filters, &r.table.column_masks, &r.table.hidden_columns)).collect();
     let text = format!(
         "{}\n{}\n{inputs:?}\n{}\n{obligations:?}\n{}\n{:?}",
         spec.sql,

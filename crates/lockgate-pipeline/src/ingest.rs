@@ -18,10 +18,10 @@ use lockgate_keys::{KeyId, Pseudonymizer};
 use lockgate_lake::{
     Column, ContractRecord, Governance, Layout, Manifest, SnapshotRef, SnapshotWriter, Staged, TableWriter,
 };
-use lockgate_policy::{Request, Resource};
+use lockgate_policy::Resource;
 use lockgate_protect::{Allowance, Events, FindingCount, Operator, Protector, Rules};
 use lockgate_quality::{Checked, Checker, Contract, Subject};
-use lockgate_source::{Authenticated, Content, Fetcher, Rows, authenticate};
+use lockgate_source::{Authenticated, Content, Fetcher, Rows, authenticate, describe_uri};
 use serde::Serialize;
 use serde_json::json;
 
@@ -76,7 +76,7 @@ pub fn ingest(
             .hint("the source, the contract's schema and the dataset share one name"));
     }
     demand_permission(workspace, pipeline, &contract)?;
-    progress.stage("authenticate", &spec.source.uri);
+    progress.stage("authenticate", &describe_uri(&spec.source.uri));
     let sources = authenticate_all(workspace, pipeline, spec)?;
     let fingerprint = fingerprint(spec, pipeline, &contract, &sources);
     if let Some(outcome) = unchanged(workspace, name, &fingerprint)? {
@@ -85,21 +85,16 @@ pub fn ingest(
     Run { workspace, pipeline, spec, contract: &contract, run, progress, fingerprint, sources }.execute()
 }
 
-fn demand_permission(workspace: &Workspace, pipeline: &Pipeline, contract: &Contract) -> Result<()> {
-    let request = Request {
-        principal: &workspace.principal,
-        action: "ingest",
-        resource: Resource {
-            kind: "dataset".into(),
-            name: contract.dataset.to_string(),
-            classification: Some(contract.classification()),
-            purpose: Some(contract.purpose.clone()),
-            columns: contract.columns.iter().map(|c| (c.name.clone(), c.classification)).collect(),
-            ..Resource::default()
-        },
-        purpose: &pipeline.file.purpose,
+fn demand_permission(workspace: &mut Workspace, pipeline: &Pipeline, contract: &Contract) -> Result<()> {
+    let resource = Resource {
+        kind: "dataset".into(),
+        name: contract.dataset.to_string(),
+        classification: Some(contract.classification()),
+        purpose: Some(contract.purpose.clone()),
+        columns: contract.columns.iter().map(|c| (c.name.clone(), c.classification)).collect(),
+        ..Resource::default()
     };
-    workspace.policy.demand(&request).map(|_| ())
+    workspace.demand("ingest", resource, &pipeline.file.purpose).map(|_| ())
 }
 
 fn fetcher(workspace: &Workspace, pipeline: &Pipeline) -> Fetcher {
@@ -130,8 +125,9 @@ fn authenticate_all(
                 sources.push((content, record));
             }
             Err(failure) => {
-                let event = Event::new("source.refused", &workspace.principal.id, &spec.source.uri, Clock.now())
-                    .detail(json!({"reason": failure.to_string()}));
+                let event =
+                    Event::new("source.refused", &workspace.principal.id, &describe_uri(&spec.source.uri), Clock.now())
+                        .detail(json!({"reason": failure.to_string()}));
                 workspace.journal.append(vec![event])?;
                 return Err(failure);
             }

@@ -8,7 +8,7 @@ use lockgate_catalog::{Catalog as _, Gate};
 use lockgate_core::{Classification, Clock, Digest, Failure, Name, Result, RunId};
 use lockgate_keys::KeyId;
 use lockgate_lake::{Manifest, Role, SnapshotRef};
-use lockgate_policy::{Request, Resource};
+use lockgate_policy::Resource;
 use lockgate_proof::dsse;
 use lockgate_registry::{ModelKey, Package, gates::Report};
 use lockgate_train::{Job, Layer, Limits, TrainerSpec};
@@ -72,12 +72,12 @@ pub fn train(
         .head(&training.features)?
         .ok_or_else(|| Failure::input(format!("feature set {} was not derived yet", training.features)))?;
     let manifest = workspace.lake.manifest(&features)?;
-    demand(workspace, &manifest, "train", &pipeline.file.purpose)?;
+    let columns = demand(workspace, &manifest, &pipeline.file.purpose)?;
     progress.stage("train", &format!("{model} on {features}, isolated"));
     let spec = trainer(&training.trainer);
     let isolation = &training.isolation;
     let job = JobSpec {
-        columns: manifest.columns.iter().map(|c| c.name.clone()).collect(),
+        columns,
         label: &training.label,
         positive: &training.positive,
         exclude: &training.exclude,
@@ -117,7 +117,7 @@ pub fn train(
         purpose: pipeline.file.purpose.clone(),
     };
     progress.stage("judge", &format!("{model} on held-out rows"));
-    let report = judge::judge(workspace, &manifest, training, &pipeline.file.gates, &trained.bytes)?;
+    let report = judge::judge(workspace, &manifest, &job.columns, training, &pipeline.file.gates, &trained.bytes)?;
     record(workspace, &model, &report, run, &trained.digest)?;
     if !report.passed() {
         let failed: Vec<String> = report
@@ -146,7 +146,10 @@ pub fn re_execute(workspace: &mut Workspace, package: &Package) -> Result<(Diges
     let recorded: TrainingManifest = serde_json::from_slice(&package.read("training.json")?)
         .map_err(|_| Failure::integrity("the package's training.json is malformed"))?;
     let manifest = workspace.lake.manifest(&recorded.features)?;
-    demand(workspace, &manifest, "train", &recorded.purpose)?;
+    let visible = demand(workspace, &manifest, &recorded.purpose)?;
+    if let Some(hidden) = recorded.columns.iter().find(|column| !visible.contains(column)) {
+        return Err(Failure::denied(format!("policy hides column {hidden:?}, which the model was trained on")));
+    }
     let job = JobSpec {
         columns: recorded.columns.clone(),
         label: &recorded.label,
@@ -235,28 +238,34 @@ fn isolated(
         output: output.clone(),
         scratch,
     };
-    let classes: BTreeSet<Classification> =
-        manifest.columns.iter().map(|c| c.classification).chain([Classification::Restricted]).collect();
-    let keys = release::master_keys(workspace, manifest, &classes)?;
+    let columns = spec.columns.iter().filter_map(|name| manifest.column(name));
+    let classes: BTreeSet<Classification> = columns.map(|column| column.classification).collect();
+    let keys = release::master_keys(workspace, manifest, &classes, release::Subject::Released)?;
     let event = Event::new("key.released", &workspace.principal.id, &features.to_string(), Clock.now())
         .run(run)
         .detail(json!({"to": "training run", "keys": keys.len()}));
     workspace.journal.append(vec![event])?;
-    let outcome = lockgate_train::run(&job, &keys).inspect_err(|_| {
-        // What a user's trainer printed would go with the folder.
-        let _ = fs::copy(output.join("stderr.log"), workspace.state().join("trainer.log"));
-    })?;
-    let path = output.join("model.onnx");
-    let bytes = fs::read(&path).map_err(|e| Failure::io("read", &path, &e))?;
+    let outcome = lockgate_train::run(&job, &keys)?;
+    let bytes = lockgate_train::read_model(&output)?;
     if Digest::of(&bytes) != outcome.model {
         return Err(Failure::integrity("the model changed after it was trained"));
     }
     Ok(Trained { bytes, digest: outcome.model, rows: outcome.rows, layers: outcome.layers })
 }
 
-fn demand(workspace: &Workspace, manifest: &Manifest, action: &str, purpose: &str) -> Result<()> {
-    let request = Request { principal: &workspace.principal, action, resource: release::resource(manifest), purpose };
-    workspace.policy.demand(&request).map(|_| ())
+/// Asks whether whom acts may train on the snapshot, and with which columns. Filters and masks
+/// cannot be kept by a trainer that reads the files, so they mean no.
+fn demand(workspace: &mut Workspace, manifest: &Manifest, purpose: &str) -> Result<Vec<String>> {
+    let obligations = workspace.demand("train", release::resource(manifest), purpose)?.obligations;
+    if !obligations.row_filters.is_empty() || !obligations.column_masks.is_empty() {
+        return Err(Failure::denied(format!(
+            "policy attaches row filters or masks to training on {}",
+            manifest.dataset
+        ))
+        .hint("derive a feature set under those obligations and train on that"));
+    }
+    let visible = |name: &&str| !obligations.hidden_columns.iter().any(|hidden| hidden == name);
+    Ok(manifest.columns.iter().map(|c| c.name.as_str()).filter(visible).map(str::to_owned).collect())
 }
 
 fn record(workspace: &mut Workspace, model: &Name, report: &Report, run: &RunId, artifact: &Digest) -> Result<()> {
@@ -285,9 +294,7 @@ fn publish(
     credentials: Option<(String, String)>,
 ) -> Result<Published> {
     let resource = Resource { kind: "model".into(), name: training.model.to_string(), ..Resource::default() };
-    let request =
-        Request { principal: &workspace.principal, action: "publish", resource, purpose: &pipeline.file.purpose };
-    workspace.policy.demand(&request)?;
+    workspace.demand("publish", resource, &pipeline.file.purpose)?;
     let home = workspace.state().join("models").join(training.model.as_str());
     let parsed = lockgate_infer::Model::load(model)?;
     let signature = json!({

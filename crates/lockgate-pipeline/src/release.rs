@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_core::{Classification, Clock, Result};
+use lockgate_core::{Classification, Clock, Failure, Result};
 use lockgate_keys::{Key, KeyId};
-use lockgate_lake::{Keyring as _, Manifest, MasterKeyId, Role, SnapshotRef, StoreKeyring};
-use lockgate_policy::{Decision, Request, Resource};
+use lockgate_lake::{Keyring as _, Manifest, MasterKeyId, Role, Scope, SnapshotRef, StoreKeyring};
+use lockgate_policy::{Decision, Resource};
 use serde_json::json;
 
 use crate::{Workspace, audit::Event};
@@ -14,11 +14,16 @@ use crate::{Workspace, audit::Event};
 /// The master keys of one snapshot that policy grants to whom acts, by their id. Recorded.
 pub fn release(workspace: &mut Workspace, snapshot: &SnapshotRef, purpose: &str) -> Result<BTreeMap<String, Key>> {
     let manifest = workspace.lake.manifest(snapshot)?;
-    let resource = resource(&manifest);
-    let request = Request { principal: &workspace.principal, action: "release-keys", resource, purpose };
-    let decision = workspace.policy.demand(&request)?;
+    let decision = workspace.demand("release-keys", resource(&manifest), purpose)?;
+    if !decision.obligations.row_filters.is_empty() {
+        return Err(Failure::denied(format!("policy shows only some rows of {snapshot}, and a key opens all"))
+            .hint("use `lockgate query`"));
+    }
     let classes = granted(&manifest, &decision);
-    let keys = master_keys(workspace, &manifest, &classes)?;
+    // The commitments say which rows are about the same person: as sensitive as anything here.
+    let restricted = classes.contains(&Classification::Restricted);
+    let subject = if restricted { Subject::Released } else { Subject::Withheld };
+    let keys = master_keys(workspace, &manifest, &classes, subject)?;
     let event = Event::new("key.released", &workspace.principal.id, &snapshot.to_string(), Clock.now())
         .detail(json!({"classes": classes, "purpose": purpose, "reasons": decision.reasons, "keys": keys.len()}));
     workspace.journal.append(vec![event])?;
@@ -30,18 +35,28 @@ pub(crate) fn master_keys(
     workspace: &Workspace,
     manifest: &Manifest,
     classes: &BTreeSet<Classification>,
+    subject: Subject,
 ) -> Result<BTreeMap<String, Key>> {
-    let granted: Vec<_> = classes.iter().copied().collect();
-    let keyring = StoreKeyring::new(workspace.keys.clone(), &granted);
+    let keyring = StoreKeyring::all(workspace.keys.clone());
+    let scopes = std::iter::once(Scope::Footer)
+        .chain((subject == Subject::Released).then_some(Scope::Subject))
+        .chain(classes.iter().copied().map(Scope::Class));
     let mut keys = BTreeMap::new();
-    for file in manifest.files_with(Role::Data) {
-        for class in std::iter::once(None).chain(granted.iter().copied().map(Some)) {
-            let id = MasterKeyId::new(KeyId::parse(&file.key), class);
+    for scope in scopes {
+        for file in manifest.files_with(Role::Data) {
+            let id = MasterKeyId::new(KeyId::parse(&file.key), scope);
             let key = keyring.master_key(&id)?;
             keys.insert(id.to_string(), key);
         }
     }
     Ok(keys)
+}
+
+/// Whether the commitments to the data subjects are released, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Released,
+    Withheld,
 }
 
 /// What policy is asked about a snapshot.
@@ -65,9 +80,6 @@ fn granted(manifest: &Manifest, decision: &Decision) -> BTreeSet<Classification>
         .filter(|c| obligations.hidden_columns.contains(&c.name) || obligations.column_masks.contains_key(&c.name))
         .map(|c| c.classification)
         .collect();
-    // A row filter cannot be kept by a key, so nothing is released under one.
-    if !obligations.row_filters.is_empty() {
-        return BTreeSet::new();
-    }
-    Classification::ALL.into_iter().filter(|class| !withheld.contains(class)).collect()
+    let present: BTreeSet<Classification> = manifest.columns.iter().map(|c| c.classification).collect();
+    present.difference(&withheld).copied().collect()
 }

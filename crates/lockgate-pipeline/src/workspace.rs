@@ -13,14 +13,14 @@ use lockgate_catalog::{Catalog as _, SqliteCatalog};
 use lockgate_core::{Clock, Failure, Name, Principal, Result, nearest, yaml};
 use lockgate_keys::{KeyId, KeyStore, LocalStore, Unlock};
 use lockgate_lake::{Lake, Storage};
-use lockgate_policy::Policy;
+use lockgate_policy::{Decision, Policy, Request, Resource};
 use lockgate_proof::{LogReader, SigningKey, VerifyingKey};
 use lockgate_source::S3Options;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 
-use crate::audit::Journal;
+use crate::audit::{Event, Journal};
 
 /// The name of the file that marks a workspace.
 pub const WORKSPACE_FILE: &str = "lockgate.yaml";
@@ -173,6 +173,19 @@ impl Workspace {
         })
     }
 
+    /// Asks policy whether whom acts may do this; a no is a failure and an audit event.
+    pub fn demand(&mut self, action: &str, resource: Resource, purpose: &str) -> Result<Decision> {
+        let about = format!("{} {}", resource.kind, resource.name);
+        let request = Request { principal: &self.principal, action, resource, purpose };
+        let decision = self.policy.demand(&request);
+        if decision.is_err() {
+            let event = Event::new("policy.denied", &self.principal.id, &about, Clock.now())
+                .detail(serde_json::json!({"action": action, "purpose": purpose, "policy": self.policy.digest()}));
+            self.journal.append(vec![event])?;
+        }
+        decision
+    }
+
     pub fn state(&self) -> PathBuf {
         self.root.join(&self.config.state)
     }
@@ -297,12 +310,7 @@ fn create_state(root: &Path, config: &WorkspaceFile, environment: &Environment) 
         .and_then(|()| file.sync_all())
         .map_err(|e| Failure::io("write", &trust, &e))?;
     let mut journal = Journal::create(fresh.path(), signer)?;
-    journal.append(vec![crate::audit::Event::new(
-        "workspace.created",
-        "lockgate",
-        config.name.as_str(),
-        Clock.now(),
-    )])?;
+    journal.append(vec![Event::new("workspace.created", "lockgate", config.name.as_str(), Clock.now())])?;
     drop(journal);
     let fresh = fresh.keep();
     fs::rename(&fresh, &state).map_err(|e| Failure::io("create", &state, &e))

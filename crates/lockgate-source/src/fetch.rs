@@ -203,9 +203,40 @@ fn is_signature(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "minisig")
 }
 
-fn host(uri: &str) -> &str {
-    let end = uri.match_indices('/').nth(2).map_or(uri.len(), |(at, _)| at);
-    uri.get(..end).unwrap_or(uri)
+fn host(uri: &str) -> String {
+    let public = public_uri(uri);
+    let end = public.match_indices('/').nth(2).map_or(public.len(), |(at, _)| at);
+    public.get(..end).unwrap_or(&public).to_owned()
+}
+
+/// How a source is named on record.
+pub fn describe_uri(uri: &str) -> String {
+    public_uri(uri)
+}
+
+/// A URI without what may be a secret: user, query and fragment.
+pub(crate) fn public_uri(uri: &str) -> String {
+    let bare = uri.split(['?', '#']).next().unwrap_or(uri);
+    match bare.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or(authority);
+            format!("{scheme}://{host}{path}")
+        }
+        // A local path may hold any of these characters.
+        None => uri.to_owned(),
+    }
+}
+
+/// Where the signature of a source lies: beside it, with the same query.
+pub(crate) fn signature_uri(uri: &str) -> String {
+    match uri.find(['?', '#']).filter(|_| uri.contains("://")) {
+        Some(at) => {
+            let (path, rest) = uri.split_at(at);
+            format!("{path}.minisig{rest}")
+        }
+        None => format!("{uri}.minisig"),
+    }
 }
 
 fn root_cause(error: &reqwest::Error) -> String {

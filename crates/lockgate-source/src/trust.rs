@@ -6,7 +6,10 @@ use lockgate_core::{Digest, Failure, Name, Result, nearest};
 use minisign::{PublicKey, SignatureBox};
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, Fetcher, SourceSpec, Trust};
+use crate::{
+    Content, Fetcher, SourceSpec, Trust,
+    fetch::{public_uri, signature_uri},
+};
 
 /// The publishers that the workspace lists: their minisign public keys.
 pub type Publishers = BTreeMap<Name, String>;
@@ -47,7 +50,7 @@ pub fn authenticate(
     fetcher: &Fetcher,
 ) -> Result<Authenticated> {
     let mut record = Authenticated {
-        uri: uri.to_owned(),
+        uri: public_uri(uri),
         digest: content.digest()?,
         size_bytes: content.size_bytes(),
         trust: "unauthenticated".into(),
@@ -59,8 +62,8 @@ pub fn authenticate(
         Trust::Sha256(expected) => {
             if record.digest != *expected {
                 return Err(Failure::integrity(format!(
-                    "source {uri} is not the expected one: its digest is {}, the pipeline expects {expected}",
-                    record.digest
+                    "source {} is not the expected one: its digest is {}, the pipeline expects {expected}",
+                    record.uri, record.digest
                 ))
                 .hint(
                     "if the new content is right, put its digest under trust.sha256; otherwise find out who changed it",
@@ -77,9 +80,9 @@ pub fn authenticate(
                     None => failure.hint("list it with its minisign public key under publishers in lockgate.yaml"),
                 }
             })?;
-            let place = format!("{uri}.minisig");
+            let place = signature_uri(uri);
             let signature = read_signature(fetcher, &place, spec)?;
-            verify_signature(content, key, &signature, uri)?;
+            verify_signature(content, key, &signature, &record.uri)?;
             record.trust = format!("publisher:{name}");
             record.publisher_key = Some(key.clone());
             record.signature = Some(signature);
@@ -93,7 +96,7 @@ const SIGNATURE_BYTES_MAX: u64 = 64 << 10;
 fn read_signature(fetcher: &Fetcher, place: &str, spec: &SourceSpec) -> Result<String> {
     use std::io::Read as _;
     let missing = |why: String| {
-        Failure::integrity(format!("the signature {place} cannot be read: {why}"))
+        Failure::integrity(format!("the signature {} cannot be read: {why}", public_uri(place)))
             .hint("sign the file with `minisign -Sm FILE`, or write `trust: unauthenticated` if nobody vouches for it")
     };
     let content = fetcher.open(place, spec.tls.as_ref()).map_err(|failure| missing(failure.to_string()))?;

@@ -15,4 +15,4 @@ mod worker;
 
 pub use features::{Encoding, Matrix, Part, part_of};
 pub use isolate::{Layer, Limits};
-pub use worker::{Job, Outcome, TrainerSpec, WORKER_FLAG, run, worker};
+pub use worker::{Job, Outcome, TrainerSpec, WORKER_FLAG, read_model, run, worker};

@@ -102,16 +102,8 @@ pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Outcome> {
     let last = output.stdout.split(|b| *b == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
     match serde_json::from_slice::<Answer>(last) {
         Ok(Answer::Done { rows, layers }) => {
-            let model = job.output.join("model.onnx");
-            let file = fs::File::open(&model).map_err(|_| {
-                Failure::findings("the trainer left no model.onnx")
-                    .hint("it must write model.onnx to the folder in LOCKGATE_OUTPUT")
-            })?;
-            if file.metadata().is_ok_and(|m| m.len() > limits::MODEL_BYTES_MAX) {
-                return Err(Failure::findings("the model is larger than 512 MiB"));
-            }
-            let (digest, _) = Digest::of_reader(file).map_err(|e| Failure::io("read", &model, &e))?;
-            Ok(Outcome { model: digest, rows, layers })
+            let model = Digest::of(&read_model(&job.output)?);
+            Ok(Outcome { model, rows, layers })
         }
         Ok(Answer::Failed { exit_code, what, hint }) => {
             let fault =
@@ -128,6 +120,31 @@ pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Outcome> {
         Err(_) => Err(Failure::findings(format!("the trainer ended without an answer ({})", output.status))
             .hint("it may have met a limit: see training.isolation.memoryMib and cpuSecs")),
     }
+}
+
+/// Reads the model that a trainer left. The trainer may have left anything under that name, so a
+/// link, a pipe and a file that is too large are refused before they are followed or waited for.
+pub fn read_model(output: &Path) -> Result<Vec<u8>> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let missing = || {
+        Failure::findings("the trainer left no model.onnx")
+            .hint("it must write a plain file model.onnx to the folder in LOCKGATE_OUTPUT")
+    };
+    let mut file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(output.join("model.onnx"))
+        .map_err(|_| missing())?;
+    let metadata = file.metadata().map_err(|_| missing())?;
+    if !metadata.is_file() {
+        return Err(missing());
+    }
+    if metadata.len() > limits::MODEL_BYTES_MAX {
+        return Err(Failure::findings("the model is larger than 512 MiB"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|_| missing())?;
+    Ok(bytes)
 }
 
 /// The worker's side. Must be called before the process starts a thread.
@@ -194,6 +211,12 @@ fn isolate(job: &Job) -> Result<Vec<Layer>> {
         layers.push(Layer::Namespaces);
     }
     let is_command = matches!(job.trainer, TrainerSpec::Command(_));
+    if is_command && !layers.contains(&Layer::Namespaces) {
+        return Err(Failure::unreachable(
+            "a command cannot train without namespaces: its input would lie on disk in the clear",
+        )
+        .hint("use a built-in trainer on this machine"));
+    }
     let mut readable = job.files.clone();
     if is_command {
         let system = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/dev/urandom"];
@@ -275,7 +298,7 @@ fn run_command(job: &Job, command: &[String], batches: &[RecordBatch]) -> Result
         .current_dir(&job.scratch)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log_file(&job.output)?)
+        .stderr(Stdio::null())
         .status()
         .map_err(|e| {
             Failure::findings(format!("the trainer {program:?} cannot be started: {e}"))
@@ -285,12 +308,7 @@ fn run_command(job: &Job, command: &[String], batches: &[RecordBatch]) -> Result
         return Ok(());
     }
     Err(Failure::findings(format!("the trainer ended with {status}"))
-        .hint(format!("what it printed is in {}", job.output.join("stderr.log").display())))
-}
-
-fn log_file(output: &Path) -> Result<fs::File> {
-    let path = output.join("stderr.log");
-    fs::File::create(&path).map_err(|e| Failure::io("create", &path, &e))
+        .hint("what it prints is not kept, since it may hold values; run it by hand on data of your own"))
 }
 
 fn write_parquet(path: &Path, batches: &[RecordBatch]) -> Result<()> {

@@ -22,6 +22,7 @@ use crate::{
 pub(crate) fn judge(
     workspace: &Workspace,
     manifest: &Manifest,
+    columns: &[String],
     training: &Training,
     gates: &Gates,
     bytes: &[u8],
@@ -29,7 +30,7 @@ pub(crate) fn judge(
     let (artifact, model) = gates::artifact(bytes, gates.artifact.max_size_mib);
     let mut report = Report { verdicts: vec![artifact], ..Report::default() };
     let Ok(model) = model else { return Ok(report) };
-    let held = held_rows(workspace, manifest, training)?;
+    let held = held_rows(workspace, manifest, columns, training)?;
     let labels: Vec<bool> =
         text(&held, &training.label)?.iter().map(|value| value == Some(training.positive.as_str())).collect();
     if labels.len() < 2 || labels.iter().all(|l| *l) || !labels.iter().any(|l| *l) {
@@ -60,8 +61,13 @@ pub(crate) fn judge(
 }
 
 /// The rows that training did not see, split as the trainer split them.
-fn held_rows(workspace: &Workspace, manifest: &Manifest, training: &Training) -> Result<RecordBatch> {
-    let mut columns: Vec<String> = manifest.columns.iter().map(|c| c.name.clone()).collect();
+fn held_rows(
+    workspace: &Workspace,
+    manifest: &Manifest,
+    columns: &[String],
+    training: &Training,
+) -> Result<RecordBatch> {
+    let mut columns = columns.to_vec();
     columns.push(SUBJECT_COLUMN.to_owned());
     let options = ReadOptions {
         keyring: Arc::new(StoreKeyring::all(Arc::clone(&workspace.keys))),

@@ -74,10 +74,12 @@ impl Reader {
         let mut builders: Vec<StringBuilder> = self.header.iter().map(|_| StringBuilder::new()).collect();
         let mut rows = Vec::with_capacity(limits::BATCH_ROWS);
         let mut malformed = Vec::new();
-        while rows.len() + malformed.len() < limits::BATCH_ROWS {
+        let mut bytes = 0;
+        while rows.len() + malformed.len() < limits::BATCH_ROWS && bytes < limits::BATCH_BYTES_MAX {
             let Some(record) = self.read_record()? else {
                 break;
             };
+            bytes += record.size;
             let row = self.row;
             self.row += 1;
             let text = std::str::from_utf8(self.record.get(..record.size).unwrap_or_default());

@@ -44,7 +44,12 @@ impl Reader {
         let mut builders: Vec<StringBuilder> = self.header.iter().map(|_| StringBuilder::new()).collect();
         let mut rows = Vec::new();
         let mut malformed = Vec::new();
-        while rows.len() + malformed.len() < limits::BATCH_ROWS && self.read_line()? {
+        let mut bytes = 0;
+        while rows.len() + malformed.len() < limits::BATCH_ROWS
+            && bytes < limits::BATCH_BYTES_MAX
+            && self.read_line()?
+        {
+            bytes += self.line.len();
             let row = self.row;
             self.row += 1;
             let Ok(mut object) = serde_json::from_slice::<BTreeMap<String, Value>>(&self.line) else {

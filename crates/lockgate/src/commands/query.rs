@@ -14,7 +14,7 @@ use crate::{
 pub fn query(global: &Global, args: &QueryArgs) -> Result<()> {
     let (setup, mut workspace) = super::open(global, None)?;
     let engine = lockgate_query::Engine::new(setup.runtime.handle().clone());
-    let resolved = derive::resolve(&workspace, &engine, &args.sql, "read", &args.purpose)?;
+    let resolved = derive::resolve(&mut workspace, &engine, &args.sql, "read", &args.purpose)?;
     let inputs: Vec<String> = resolved.iter().map(|r| r.snapshot.to_string()).collect();
     let event = Event::new("policy.decided", &workspace.principal.id, &inputs.join(" "), Clock.now())
         .detail(json!({"action": "read", "allow": true, "purpose": args.purpose, "policy": workspace.policy.digest()}));

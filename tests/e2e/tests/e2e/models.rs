@@ -222,8 +222,7 @@ import shutil; shutil.copy(sys.argv[2], os.environ['LOCKGATE_OUTPUT'] + '/model.
     );
     world.edit("model.yaml", "trainer: {logisticRegression: {}}", &trainer);
     let done = world.lockgate(&["run", "model.yaml"]);
-    let log = fs::read_to_string(state.join("trainer.log")).unwrap_or_default();
-    assert_eq!(done.code, 0, "{} {log}", done.err);
+    assert_eq!(done.code, 0, "{}", done.err);
     assert!(!Path::new("/tmp/lockgate-escaped").exists());
     world.lockgate(&["verify"]).ok();
 }
@@ -261,8 +260,7 @@ open(os.environ['LOCKGATE_OUTPUT'] + '/model.onnx', 'wb').write(onx.SerializeToS
     world.edit("model.yaml", ", trainer.py]}", &format!(", '{}']}}", path.display()));
     world.edit("model.yaml", "minRocAuc: 0.85", "minRocAuc: 0.6");
     let done = world.lockgate(&["run", "model.yaml"]);
-    let log = fs::read_to_string(world.path(".lockgate/trainer.log")).unwrap_or_default();
-    assert_eq!(done.code, 0, "{} {log}", done.err);
+    assert_eq!(done.code, 0, "{}", done.err);
 }
 
 #[test]
