@@ -6,4 +6,5 @@ mod faults;
 mod ingest;
 mod judges;
 mod models;
+mod s3;
 mod world;
