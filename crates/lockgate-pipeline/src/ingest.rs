@@ -119,7 +119,9 @@ fn authenticate_all(
         match authenticate(&content, &uri, &spec.source, &workspace.config.publishers, &fetcher) {
             Ok(mut record) => {
                 // Absolute paths would tie the record to this machine.
-                if let Ok(relative) = std::path::Path::new(&uri).strip_prefix(&pipeline.base) {
+                if !uri.contains("://")
+                    && let Ok(relative) = std::path::Path::new(&uri).strip_prefix(&pipeline.base)
+                {
                     record.uri = relative.to_string_lossy().into_owned();
                 }
                 sources.push((content, record));

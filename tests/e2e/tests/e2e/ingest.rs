@@ -134,3 +134,45 @@ fn roles_decide_who_may_ingest_and_for_what() {
     world.edit("pipeline.yaml", "purpose: demonstration", "purpose: marketing");
     world.lockgate(&["run", "pipeline.yaml"]).fails(4, "marketing");
 }
+
+#[test]
+fn three_thousand_reviews_without_the_addresses_in_their_text() {
+    let data = data("reviews", "reviews/reviews.csv");
+    let world = World::example("reviews");
+    let source = format!("reviews={}", data.path.display());
+    let done = world
+        .lockgate(&[
+            "run",
+            "pipeline.yaml",
+            "--source",
+            &source,
+            "--trust",
+            "reviews=unauthenticated",
+            "--format",
+            "json",
+        ])
+        .ok()
+        .json();
+    let outcome = &done["ingested"][0];
+    assert_eq!(outcome["rows_read"], outcome["rows_committed"]);
+    world.lockgate(&["verify"]).ok();
+    let texts = world
+        .lockgate(&[
+            "--as",
+            "pipeline",
+            "query",
+            "SELECT text FROM reviews",
+            "--purpose",
+            "sentiment",
+            "--limit",
+            "5000",
+            "--format",
+            "json",
+        ])
+        .ok()
+        .json();
+    let texts: Vec<&str> = texts.as_array().unwrap().iter().filter_map(|row| row["text"].as_str()).collect();
+    assert!(texts.len() >= 3_000 && texts.iter().filter(|t| t.contains("<EMAIL_ADDRESS>")).count() > 100);
+    // The planted addresses all stand at these hosts.
+    assert!(!texts.iter().any(|t| t.contains("@example.")), "an address is left in a text");
+}

@@ -3,6 +3,7 @@
 
 mod demo;
 mod faults;
+mod https;
 mod ingest;
 mod judges;
 mod models;
