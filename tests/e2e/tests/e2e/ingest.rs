@@ -130,6 +130,8 @@ fn a_signature_decides_before_one_row_is_read() {
 fn roles_decide_who_may_ingest_and_for_what() {
     let world = World::people("id,email,city\nP1,ana@example.com,Oslo\n");
     world.lockgate(&["run", "pipeline.yaml", "--as", "analyst"]).fails(4, "policy denies analyst to ingest");
+    let tail = world.lockgate(&["audit", "tail", "-n", "1", "--format", "jsonl"]).ok().json();
+    assert_eq!((&tail["kind"], &tail["actor"]), (&"policy.denied".into(), &"analyst".into()));
     world.lockgate(&["run", "pipeline.yaml", "--as", "analist"]).fails(2, "did you mean \"analyst\"?");
     world.edit("pipeline.yaml", "purpose: demonstration", "purpose: marketing");
     world.lockgate(&["run", "pipeline.yaml"]).fails(4, "marketing");
