@@ -18,5 +18,5 @@ pub use digest::{Digest, Hasher};
 pub use failure::{Failure, Fault, Result};
 pub use id::{Name, Principal, RunId};
 pub use sensitive::{Sensitive, same_secret};
-pub use suggest::nearest;
+pub use suggest::{nearest, printable_name};
 pub use time::{Clock, Timestamp};

@@ -4,7 +4,7 @@ use std::{fs, io::Read as _, path::Path};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Failure, Result, limits, nearest};
+use crate::{Failure, Result, limits, nearest, printable_name};
 
 /// Reads and parses the YAML file at `path`.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
@@ -51,7 +51,10 @@ fn unknown(word: &str, expected: &[&'static str], kind: &str) -> Failure {
         Some(near) => format!("did you mean {near:?}?"),
         None => format!("known here: {}", expected.join(", ")),
     };
-    Failure::input(format!("unknown {kind} {word:?}")).hint(hint)
+    match printable_name(word) {
+        Some(word) => Failure::input(format!("unknown {kind} {word:?}")).hint(hint),
+        None => Failure::input(format!("unknown {kind}")).hint(hint),
+    }
 }
 
 #[cfg(test)]

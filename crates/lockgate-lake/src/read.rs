@@ -105,8 +105,12 @@ pub fn open_file(
         .with_file_decryption_properties(encryption::decrypt(keyring)?)
         .with_skip_arrow_metadata(false);
     let failed = |error: parquet::errors::ParquetError| {
-        Failure::denied(format!("a snapshot file cannot be decrypted: {error}"))
-            .hint("the key of one of its columns was not granted, or it was destroyed")
+        let text = format!("a snapshot file cannot be decrypted: {error}");
+        if ["not granted", "not released", "was destroyed"].iter().any(|why| text.contains(why)) {
+            Failure::denied(text).hint("the key of one of its columns was withheld, or it was destroyed")
+        } else {
+            Failure::integrity(text).hint("restore the keys folder and the lake from the same backup")
+        }
     };
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(failed)?;
     let schema: SchemaRef = builder.schema().clone();

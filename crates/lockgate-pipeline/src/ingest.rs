@@ -368,7 +368,10 @@ impl Run<'_> {
                     .detail(json!({"gate": gate, "detail": detail, "violations": violations(totals)}));
             self.workspace.journal.append(vec![event])?;
         }
-        if totals.committed == 0 && totals.read > 0 {
+        if totals.read == 0 {
+            return Err(Failure::input("the source has no row; nothing was committed"));
+        }
+        if totals.committed == 0 {
             return Err(Failure::findings(format!("no row satisfies the contract: {}", worst(totals))));
         }
         if share > allowed {

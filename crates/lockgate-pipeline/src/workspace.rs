@@ -105,6 +105,19 @@ pub struct Workspace {
     _lock: File,
 }
 
+/// What to do about a workspace that has no state: keys, log and lake are made by a run only, so
+/// that state that was lost is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    Create,
+    Refuse,
+}
+
+fn no_state(root: &Path) -> Failure {
+    Failure::input(format!("the workspace in {} has no state yet", root.display()))
+        .hint("run a pipeline first: lockgate run PIPELINE")
+}
+
 /// The folder of the nearest `lockgate.yaml`, from `start` upward.
 pub fn find(start: &Path) -> Option<PathBuf> {
     let start = start.canonicalize().ok()?;
@@ -129,10 +142,13 @@ pub fn read_config(root: &Path) -> Result<WorkspaceFile> {
 impl Workspace {
     /// Opens the workspace in `root` as the principal `acting`, the first one when `None`. State
     /// that is absent as a whole is created; what an interrupted run left is put right.
-    pub fn open(root: &Path, acting: Option<&str>, environment: Environment) -> Result<Self> {
+    pub fn open(root: &Path, acting: Option<&str>, environment: Environment, absent: Absent) -> Result<Self> {
         let config = read_config(root)?;
         let principal = principal(&config, acting)?;
         let state = root.join(&config.state);
+        if !state.exists() && absent == Absent::Refuse {
+            return Err(no_state(root));
+        }
         if !state.exists() {
             create_state(root, &config, &environment)?;
         }
@@ -211,8 +227,7 @@ pub fn open_public(root: &Path, environment: &Environment) -> Result<(WorkspaceF
     let config = read_config(root)?;
     let state = root.join(&config.state);
     if !state.exists() {
-        return Err(Failure::input(format!("the workspace in {} has no state yet", root.display()))
-            .hint("run a pipeline first: lockgate run PIPELINE"));
+        return Err(no_state(root));
     }
     let key = read_trust(&state)?;
     let lake = open_lake(&state, &config, environment, key.clone())?;

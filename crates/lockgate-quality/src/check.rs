@@ -8,7 +8,7 @@ use arrow::{
     datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit},
     util::display::FormatOptions,
 };
-use lockgate_core::{Failure, Result, nearest};
+use lockgate_core::{Failure, Result, nearest, printable_name};
 
 use crate::{
     contract::{Column, Contract, LogicalType},
@@ -51,15 +51,18 @@ impl<'c> Checker<'c> {
     /// `header` are the source's column names. A source column that the contract does not know is
     /// refused: what nobody classified must not flow.
     pub fn new(contract: &'c Contract, header: &[String], spill_folder: PathBuf) -> Result<Self> {
-        for name in header {
+        for (index, name) in header.iter().enumerate() {
             if contract.column(name).is_none() {
-                let failure = Failure::input(format!("source column {name:?} is not in the contract"));
+                let failure = Failure::input(match printable_name(name) {
+                    Some(name) => format!("source column {name:?} is not in the contract"),
+                    None => format!("source column {} is not in the contract", index + 1),
+                });
                 let known = contract.columns.iter().map(|c| c.name.as_str());
                 return Err(match nearest(name, known) {
                     Some(near) => {
                         failure.hint(format!("did you mean {near:?}? Otherwise add it with a classification"))
                     }
-                    None => failure.hint("add it to the contract with a classification, or remove it from the source"),
+                    None => failure.hint("add it to the contract with a classification, or remove it from the source; is the first row a header?"),
                 });
             }
         }

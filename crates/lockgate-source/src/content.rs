@@ -30,6 +30,11 @@ enum Kind {
 impl Content {
     /// A local file.
     pub fn file(path: &Path) -> Result<Self> {
+        // Before it is opened: opening a pipe would wait for its other end.
+        let kind = std::fs::metadata(path).map_err(|e| Failure::io("open", path, &e))?;
+        if !kind.is_file() {
+            return Err(Failure::input(format!("{} is not a regular file", path.display())));
+        }
         let file = File::open(path).map_err(|e| Failure::io("open", path, &e))?;
         let metadata = file.metadata().map_err(|e| Failure::io("read", path, &e))?;
         if !metadata.is_file() {

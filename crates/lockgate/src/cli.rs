@@ -16,7 +16,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 findings, violations or a failed gate; 2 usage; 3 the input is invalid \
-or unreadable; 4 denied by policy; 5 integrity broken; 6 a needed service is unreachable; 70 a bug.";
+or unreadable; 4 denied by policy; 5 integrity broken; 6 a needed service, disk or device cannot be used; 70 a bug.";
 
 /// Options of every command.
 #[derive(Args, Debug)]

@@ -15,7 +15,10 @@ use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 use lockgate_core::{Failure, Result};
-use lockgate_pipeline::{Workspace, config, workspace};
+use lockgate_pipeline::{
+    Workspace, config,
+    workspace::{self, Absent},
+};
 
 use crate::{
     cli::{CatalogCommand, Cli, Command, Global, SchemaKind},
@@ -78,9 +81,18 @@ fn find_root(global: &Global, near: Option<&std::path::Path>) -> Result<PathBuf>
 }
 
 fn open(global: &Global, near: Option<&std::path::Path>) -> Result<(Setup, Workspace)> {
+    open_with(global, near, Absent::Refuse)
+}
+
+/// Like [`open`], but a workspace that was never used gets its keys, log and lake.
+fn open_or_create(global: &Global, near: &std::path::Path) -> Result<(Setup, Workspace)> {
+    open_with(global, Some(near), Absent::Create)
+}
+
+fn open_with(global: &Global, near: Option<&std::path::Path>, absent: Absent) -> Result<(Setup, Workspace)> {
     let root = find_root(global, near)?;
     let setup = environment::setup()?;
-    let workspace = Workspace::open(&root, global.acting.as_deref(), setup.environment.clone())?;
+    let workspace = Workspace::open(&root, global.acting.as_deref(), setup.environment.clone(), absent)?;
     Ok((setup, workspace))
 }
 

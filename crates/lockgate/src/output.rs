@@ -1,5 +1,4 @@
 //! Everything that is printed. The only place that prints.
-#![expect(clippy::print_stderr, reason = "this is where the program prints")]
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr, stdout},
@@ -9,7 +8,7 @@ use std::{
 
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
-use lockgate_core::{Failure, Result};
+use lockgate_core::{Failure, Fault, Result};
 use lockgate_pipeline::Progress;
 use serde::Serialize;
 
@@ -17,6 +16,13 @@ use crate::{
     cli::{Format, Global},
     environment,
 };
+
+/// Writes a line to stderr; one that nobody can read any more is not an error.
+macro_rules! complain {
+    ($($argument:tt)*) => {{
+        let _ = writeln!(stderr(), $($argument)*);
+    }};
+}
 
 pub fn init(global: &Global) {
     let level = if global.quiet { "error" } else { "warn" };
@@ -51,9 +57,9 @@ pub fn strong(text: &str) -> String {
 /// Prints a failure with its hint to stderr; as JSON when a program listens.
 pub fn failure(global: &Global, failure: &Failure) {
     if global.format == Format::Table {
-        eprintln!("{} {failure}", paint("1;31", "error:", stderr().is_terminal()));
+        complain!("{} {failure}", paint("1;31", "error:", stderr().is_terminal()));
         if let Some(hint) = failure.hint_text() {
-            eprintln!("{}  {hint}", paint("1;36", "hint:", stderr().is_terminal()));
+            complain!("{}  {hint}", paint("1;36", "hint:", stderr().is_terminal()));
         }
     } else {
         let object = serde_json::json!({
@@ -61,20 +67,26 @@ pub fn failure(global: &Global, failure: &Failure) {
             "hint": failure.hint_text(),
             "exitCode": failure.fault().exit_code(),
         });
-        eprintln!("{object}");
+        complain!("{object}");
     }
 }
 
 /// Prints one line of data.
 pub fn line(text: &str) {
-    // A closed pipe is not an error: the reader has seen enough.
-    let _ = writeln!(stdout(), "{text}");
+    match writeln!(stdout(), "{text}") {
+        // A closed pipe is not an error: the reader has seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain!("error: the output cannot be written: {error}");
+            std::process::exit(i32::from(Fault::Unreachable.exit_code()));
+        }
+        _ => {}
+    }
 }
 
 /// Prints a line for people to stderr.
 pub fn say(global: &Global, text: &str) {
     if !global.quiet {
-        eprintln!("{text}");
+        complain!("{text}");
     }
 }
 
@@ -146,8 +158,8 @@ impl Terminal {
 
     fn print(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None if !self.quiet => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| complain!("{text}")),
+            None if !self.quiet => complain!("{text}"),
             None => {}
         }
     }

@@ -1,7 +1,8 @@
 # Who may do what in this workspace. Everything that no rule allows is denied.
 #
 # input.principal  {id, roles}
-# input.action     read, derive, train, publish, deploy, infer, metadata, release-keys, detokenize
+# input.action     read, derive, train, publish, deploy, infer, metadata, release-keys, detokenize,
+#                  administer
 # input.resource   {kind, name, classification, purpose, columns: {name: classification},
 #                   protection: {name: operator}}
 # input.purpose    what the principal wants it for
@@ -57,6 +58,12 @@ allowed contains "keys go to data engineers for the columns they may see" if {
 	has_role("data-engineer")
 	input.action == "release-keys"
 	purpose_fits
+}
+
+allowed contains "data engineers look after the workspace" if {
+	has_role("data-engineer")
+	input.action == "administer"
+	input.resource.kind == "workspace"
 }
 
 allowed contains "the data protection officer sees everything" if {

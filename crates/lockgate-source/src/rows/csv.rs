@@ -21,6 +21,7 @@ pub(crate) struct Reader {
     header: Vec<String>,
     schema: SchemaRef,
     row: u64,
+    end: bool,
 }
 
 /// The fields of the record that was read last.
@@ -46,6 +47,7 @@ impl Reader {
             header: Vec::new(),
             schema: Arc::new(Schema::empty()),
             row: 0,
+            end: false,
         };
         let record = reader
             .read_record()?
@@ -133,7 +135,7 @@ impl Reader {
     }
 
     fn read_record(&mut self) -> Result<Option<Record>> {
-        let (mut size, mut fields) = (0, 0);
+        let (mut size, mut fields, mut quotes) = (0, 0, 0);
         loop {
             if self.at == self.input.len() {
                 self.input.resize(1 << 16, 0);
@@ -143,12 +145,15 @@ impl Reader {
                     .map_err(|e| Failure::input(format!("line {}: {e}", self.parser.line())))?;
                 self.input.truncate(read);
                 self.at = 0;
+                self.end = read == 0;
             }
             let (result, used, written, ended) = self.parser.read_record(
                 self.input.get(self.at..).unwrap_or_default(),
                 self.record.get_mut(size..).unwrap_or_default(),
                 self.ends.get_mut(fields..).unwrap_or_default(),
             );
+            let taken = self.input.get(self.at..self.at + used).unwrap_or_default();
+            quotes += taken.iter().filter(|b| **b == b'"').count();
             self.at += used;
             size += written;
             fields += ended;
@@ -169,6 +174,12 @@ impl Reader {
                         return Err(Failure::input(format!("line {}: more than 2,000 fields", self.parser.line())));
                     }
                     self.ends.resize(self.ends.len() * 2, 0);
+                }
+                // A quote that nothing closes takes all that follows into one field, where values of
+                // other columns would be read as this one's.
+                ReadRecordResult::Record if self.end && quotes % 2 == 1 => {
+                    return Err(Failure::input("the file ends inside a quoted field")
+                        .hint("look for a quotation mark without its end; nothing was committed"));
                 }
                 ReadRecordResult::Record => return Ok(Some(Record { fields, size })),
                 ReadRecordResult::End => return Ok(None),

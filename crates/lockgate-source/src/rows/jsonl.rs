@@ -11,7 +11,7 @@ use arrow::{
     array::{ArrayRef, RecordBatch, StringBuilder},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
-use lockgate_core::{Digest, Failure, Result, limits};
+use lockgate_core::{Digest, Failure, Result, limits, printable_name};
 use serde_json::Value;
 
 use super::{Malformed, RowBatch, inflate::Text};
@@ -64,8 +64,11 @@ impl Reader {
                 }
             }
             if let Some((key, _)) = object.pop_first() {
-                return Err(Failure::input(format!("line {}: key {key:?} is not in the contract", row + 1))
-                    .hint("add it to the contract with a classification, or remove it from the source"));
+                return Err(Failure::input(match printable_name(&key) {
+                    Some(key) => format!("line {}: key {key:?} is not in the contract", row + 1),
+                    None => format!("line {}: a key is not in the contract", row + 1),
+                })
+                .hint("add it to the contract with a classification, or remove it from the source"));
             }
             rows.push(row);
         }

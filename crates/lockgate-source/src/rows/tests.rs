@@ -69,6 +69,13 @@ fn csv_as_rfc_4180_has_it() {
 }
 
 #[test]
+fn a_quote_without_its_end_is_refused() {
+    let failure = read("x.csv", b"a,b\n1,\"two\n3,four\n5,six\n", |_| {}).unwrap_err();
+    assert!(failure.to_string().contains("inside a quoted field"), "{failure}");
+    read("x.csv", b"a,b\n1,\"two\"", |_| {}).unwrap();
+}
+
+#[test]
 fn encodings_are_declared_not_guessed() {
     let latin = b"a;b\n\xe9;2\n";
     let failure = read("x.csv", latin, |s| s.delimiter = Some(';')).unwrap_err();

@@ -9,10 +9,11 @@ use crate::{
     output,
 };
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("lockgate.yaml", include_str!("../../templates/lockgate.yaml")),
     ("pipeline.yaml", include_str!("../../templates/pipeline.yaml")),
     ("contracts/people.yaml", include_str!("../../templates/people.yaml")),
+    ("data/people.csv", "id,email,city\nP1,ana@example.com,Oslo\nP2,bo@example.com,Rome\nP3,carla@example.com,Oslo\n"),
     (".gitignore", "/.lockgate/\n/lockgate.key\n"),
 ];
 
@@ -26,7 +27,7 @@ pub fn init(global: &Global, args: &InitArgs) -> Result<()> {
     }
     write(&args.dir.join("policies/default.rego"), lockgate_policy::DEFAULT_POLICY)?;
     output::say(global, &format!("wrote a workspace to {}", args.dir.display()));
-    output::say(global, "next: edit pipeline.yaml and contracts/people.yaml, then `lockgate run pipeline.yaml`");
+    output::say(global, "next: `lockgate run pipeline.yaml`; then bring your own data, contract and pipeline");
     Ok(())
 }
 

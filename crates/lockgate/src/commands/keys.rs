@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, fs, io::Write as _, os::unix::fs::OpenOptionsEx
 use lockgate_core::{Clock, Failure, Result, Sensitive};
 use lockgate_keys::KeyState;
 use lockgate_pipeline::{Workspace, audit::Event, release};
+use lockgate_policy::Resource;
 use serde_json::json;
 
 use crate::{
     cli::{Global, KeysCommand},
-    environment, output,
+    output,
 };
 
 pub fn keys(global: &Global, command: &KeysCommand) -> Result<()> {
@@ -37,9 +38,13 @@ pub fn keys(global: &Global, command: &KeysCommand) -> Result<()> {
         KeysCommand::Release { snapshot, purpose, out } => release(global, snapshot, purpose, out),
         KeysCommand::Rotate => {
             let root = super::find_root(global, None)?;
-            let setup = environment::setup()?;
+            let (setup, mut workspace) = super::open(global, None)?;
+            let resource =
+                Resource { kind: "workspace".into(), name: workspace.config.name.to_string(), ..Resource::default() };
+            workspace.demand("administer", resource, "administration")?;
+            drop(workspace);
             let number = Workspace::rotate_root(&root, &setup.environment)?;
-            let mut workspace = Workspace::open(&root, global.acting.as_deref(), setup.environment.clone())?;
+            let (_setup, mut workspace) = super::open(global, None)?;
             let event = Event::new("root.rotated", &workspace.principal.id, "keys", Clock.now())
                 .detail(json!({"root": number}));
             workspace.journal.append(vec![event])?;

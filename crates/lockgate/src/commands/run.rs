@@ -49,7 +49,7 @@ fn source<'p>(pipeline: &'p mut Pipeline, name: &str) -> Result<&'p mut lockgate
 
 pub fn ingest(global: &Global, args: &IngestArgs) -> Result<()> {
     let pipeline = read_pipeline(&args.run)?;
-    let (_setup, mut workspace) = super::open(global, Some(&args.run.pipeline))?;
+    let (_setup, mut workspace) = super::open_or_create(global, &args.run.pipeline)?;
     let only = args.only.as_deref().map(str::parse::<Name>).transpose()?;
     let progress = Terminal::new(global);
     let outcomes = ingest_sources(&mut workspace, &pipeline, only.as_ref(), &RunId::generate(), &progress)?;
@@ -82,7 +82,7 @@ struct Report {
 
 pub fn run(global: &Global, args: &RunArgs) -> Result<()> {
     let pipeline = read_pipeline(args)?;
-    let (setup, mut workspace) = super::open(global, Some(&args.pipeline))?;
+    let (setup, mut workspace) = super::open_or_create(global, &args.pipeline)?;
     let progress = Terminal::new(global);
     let run = RunId::generate();
     let mut entry = Run {
