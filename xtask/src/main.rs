@@ -61,8 +61,8 @@ fn test(root: &Path) -> Result<()> {
     })?;
     step("build", || run(root, "cargo", &["build", "--workspace", "--quiet"]))?;
     step("generated files", || generate::check(root))?;
-    step("tests", || run(root, &nextest, &["nextest", "run", "--workspace"]))?;
     step("examples in the documentation", || run(root, "cargo", &["test", "--workspace", "--doc", "--quiet"]))?;
+    step("tests", || run(root, &nextest, &["nextest", "run", "--workspace"]))?;
     println!("all passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
