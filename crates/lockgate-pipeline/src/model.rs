@@ -135,7 +135,7 @@ pub fn train(
             })
             .collect();
         return Err(Failure::findings(format!("model {model} is not published: {}", failed.join("; ")))
-            .hint("the whole report is in the audit log and in `lockgate runs`; change the features, the trainer or, with a reason, the gate"));
+            .hint("the whole report is in the audit log (`lockgate audit tail --format json`); change the features, the trainer or, with a reason, the gate"));
     }
     progress.stage("sign and publish", model.as_str());
     publish(workspace, pipeline, &manifest, training_manifest, &trained.bytes, report, credentials).map(Some)
