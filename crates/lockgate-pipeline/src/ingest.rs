@@ -21,7 +21,7 @@ use lockgate_lake::{
 use lockgate_policy::Resource;
 use lockgate_protect::{Allowance, Events, FindingCount, Operator, Protector, Rules};
 use lockgate_quality::{Checked, Checker, Contract, Subject};
-use lockgate_source::{Authenticated, Content, Fetcher, Rows, authenticate, describe_uri};
+use lockgate_source::{Authenticated, Content, Fetcher, Rows, authenticate, public_uri};
 use serde::Serialize;
 use serde_json::json;
 
@@ -76,7 +76,7 @@ pub fn ingest(
             .hint("the source, the contract's schema and the dataset share one name"));
     }
     demand_permission(workspace, pipeline, &contract)?;
-    progress.stage("authenticate", &describe_uri(&spec.source.uri));
+    progress.stage("authenticate", &public_uri(&spec.source.uri));
     let sources = authenticate_all(workspace, pipeline, spec)?;
     let fingerprint = fingerprint(spec, pipeline, &contract, &sources);
     if let Some(outcome) = unchanged(workspace, name, &fingerprint)? {
@@ -128,7 +128,7 @@ fn authenticate_all(
             }
             Err(failure) => {
                 let event =
-                    Event::new("source.refused", &workspace.principal.id, &describe_uri(&spec.source.uri), Clock.now())
+                    Event::new("source.refused", &workspace.principal.id, &public_uri(&spec.source.uri), Clock.now())
                         .detail(json!({"reason": failure.to_string()}));
                 workspace.journal.append(vec![event])?;
                 return Err(failure);

@@ -209,13 +209,9 @@ fn host(uri: &str) -> String {
     public.get(..end).unwrap_or(&public).to_owned()
 }
 
-/// How a source is named on record.
-pub fn describe_uri(uri: &str) -> String {
-    public_uri(uri)
-}
-
-/// A URI without what may be a secret: user, query and fragment.
-pub(crate) fn public_uri(uri: &str) -> String {
+/// How a source is named on record: its URI without what may be a secret, which is user, query
+/// and fragment.
+pub fn public_uri(uri: &str) -> String {
     let bare = uri.split(['?', '#']).next().unwrap_or(uri);
     match bare.split_once("://") {
         Some((scheme, rest)) => {

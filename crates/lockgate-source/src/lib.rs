@@ -12,7 +12,7 @@ mod spec;
 mod trust;
 
 pub use content::Content;
-pub use fetch::{Fetcher, S3Options, describe_uri};
+pub use fetch::{Fetcher, S3Options, public_uri};
 pub use rows::{Malformed, RowBatch, Rows};
 pub use spec::{Format, SourceSpec, Tls, Trust};
 pub use trust::{Authenticated, Publishers, authenticate};
