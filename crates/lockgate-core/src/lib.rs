@@ -1,10 +1,11 @@
 //! The vocabulary every Lockgate crate shares: classifications, identifiers, digests,
 //! sensitive values, limits, time and failures.
 //!
-//! Invariants: nothing here does I/O; a [`Sensitive`] value never prints itself.
+//! Invariants: nothing here does I/O but `yaml`, which reads files, and `durable`, which writes them; a [`Sensitive`] value never prints itself.
 
 mod classification;
 mod digest;
+pub mod durable;
 mod failure;
 mod id;
 pub mod limits;

@@ -38,6 +38,7 @@ pub struct Model {
     constants: Vec<(usize, Tensor)>,
     slots: usize,
     outputs: Vec<(String, usize)>,
+    output_features: Vec<Feature>,
 }
 
 #[derive(Clone, Debug)]
@@ -135,7 +136,8 @@ impl Model {
         if outputs.is_empty() || features.is_empty() {
             return Err(refused("it has no input or no output"));
         }
-        Ok(Self { features, steps, constants, slots: slots.len(), outputs })
+        let output_features = graph.output.iter().map(output).collect();
+        Ok(Self { features, steps, constants, slots: slots.len(), outputs, output_features })
     }
 
     pub fn features(&self) -> &[Feature] {
@@ -144,6 +146,11 @@ impl Model {
 
     pub fn outputs(&self) -> impl Iterator<Item = &str> {
         self.outputs.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// What the model answers with, as it declares it; a width of 0 is not declared.
+    pub fn output_features(&self) -> &[Feature] {
+        &self.output_features
     }
 
     /// Answers for rows; one tensor for each feature, in their order, all with as many rows.
@@ -201,6 +208,22 @@ impl Model {
             .collect::<Result<_>>()?;
         Ok(Prediction { outputs })
     }
+}
+
+fn output(info: &onnx::ValueInfo) -> Feature {
+    let tensor = info.kind.as_ref().and_then(|kind| kind.tensor_type.as_ref());
+    let kind = match tensor.map(|tensor| tensor.elem_type) {
+        Some(onnx::INT64) => FeatureKind::Int,
+        Some(onnx::STRING) => FeatureKind::Text,
+        _ => FeatureKind::Float,
+    };
+    let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| shape.dim.as_slice()).unwrap_or_default();
+    let width = match dims {
+        [_] => 1,
+        [_, second] => second.dim_value.and_then(|d| usize::try_from(d).ok()).unwrap_or(0),
+        _ => 0,
+    };
+    Feature { name: info.name.clone(), kind, width }
 }
 
 fn feature(info: &onnx::ValueInfo) -> Result<Feature> {

@@ -13,7 +13,10 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use lockgate_core::{Clock, Failure, Result, Sensitive, Timestamp};
+use lockgate_core::{
+    Clock, Failure, Result, Sensitive, Timestamp,
+    durable::{self, Readers},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -125,7 +128,7 @@ impl LocalStore {
         let key = file.method.key(unlock)?;
         let sealed = cipher::seal(&key, &file.context(), roots.encode().expose())?;
         file.sealed = STANDARD.encode(sealed);
-        write_durably(&self.root.join("root.json"), &to_json(&file)?)
+        durable::write(&self.root.join("root.json"), &to_json(&file)?, Readers::Owner)
     }
 
     /// The key itself; its parent is unwrapped on the way.
@@ -179,7 +182,7 @@ impl LocalStore {
         let parent = self.parent(id, root)?;
         let wrapped = cipher::seal(&parent, &context(id, created, root), key.expose())?;
         let file = KeyFile::Active { id: id.to_string(), created, root, wrapped: STANDARD.encode(wrapped) };
-        write_durably(&self.place(id), &to_json(&file)?)
+        durable::write(&self.place(id), &to_json(&file)?, Readers::Owner)
     }
 
     fn read_file(&self, id: &KeyId) -> Result<Option<KeyFile>> {
@@ -247,7 +250,7 @@ impl KeyStore for LocalStore {
         // the handle. A crash in between leaves the key destroyed, never damaged.
         let old = fs::OpenOptions::new().write(true).open(&place).map_err(|e| Failure::io("overwrite", &place, &e))?;
         let tombstone = KeyFile::Destroyed { id: id.to_string(), at: Clock.now(), reason: reason.to_owned() };
-        write_durably(&place, &to_json(&tombstone)?)?;
+        durable::write(&place, &to_json(&tombstone)?, Readers::Owner)?;
         overwrite(old, &place)
     }
 
@@ -344,25 +347,6 @@ fn overwrite(mut file: fs::File, place: &Path) -> Result<()> {
     file.rewind().map_err(|e| fail(&e))?;
     file.write_all(&noise).map_err(|e| fail(&e))?;
     file.sync_all().map_err(|e| fail(&e))
-}
-
-fn write_durably(place: &Path, bytes: &[u8]) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let fail = |e: &std::io::Error| Failure::io("write", place, e);
-    let folder = place.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|e| fail(&e))?;
-    let temporary = place.with_extension("new");
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(|e| fail(&e))?;
-    file.write_all(bytes).map_err(|e| fail(&e))?;
-    file.sync_all().map_err(|e| fail(&e))?;
-    fs::rename(&temporary, place).map_err(|e| fail(&e))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| fail(&e))
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
-use lockgate_core::{Failure, Result, Timestamp, limits};
+use lockgate_core::{
+    Failure, Result, Timestamp,
+    durable::{self, Readers},
+    limits,
+};
 use lockgate_lake::{Lake, SnapshotRef};
 use lockgate_proof::{Log, SigningKey};
 use serde::{Deserialize, Serialize};
@@ -177,15 +180,9 @@ impl Journal {
     }
 
     fn write(&self, pending: &Pending) -> Result<PathBuf> {
-        let fail = |e: &std::io::Error| Failure::io("write in", &self.pending, e);
-        fs::create_dir_all(&self.pending).map_err(|e| fail(&e))?;
         let bytes = serde_json::to_vec(pending).map_err(|_| Failure::bug("a batch could not be written"))?;
         let place = self.pending.join(format!("{}.json", pending.batch));
-        let temporary = place.with_extension("new");
-        let mut file = fs::File::create(&temporary).map_err(|e| fail(&e))?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|e| fail(&e))?;
-        fs::rename(&temporary, &place).map_err(|e| fail(&e))?;
-        fs::File::open(&self.pending).and_then(|f| f.sync_all()).map_err(|e| fail(&e))?;
+        durable::write(&place, &bytes, Readers::Anyone)?;
         Ok(place)
     }
 }

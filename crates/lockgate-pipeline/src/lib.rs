@@ -6,12 +6,14 @@
 
 pub mod audit;
 pub mod config;
+pub mod deploy;
 pub mod derive;
 pub mod ingest;
 pub mod model;
 mod progress;
 pub mod reindex;
 pub mod release;
+pub mod serve;
 pub mod verify;
 pub mod workspace;
 

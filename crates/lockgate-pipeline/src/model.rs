@@ -9,7 +9,7 @@ use lockgate_core::{Classification, Clock, Digest, Failure, Name, Result, RunId}
 use lockgate_keys::KeyId;
 use lockgate_lake::{Manifest, Role, SnapshotRef};
 use lockgate_policy::Resource;
-use lockgate_proof::dsse;
+use lockgate_proof::{VerifyingKey, dsse};
 use lockgate_registry::{ModelKey, Package, gates::Report};
 use lockgate_train::{Job, Layer, Limits, TrainerSpec};
 use serde::{Deserialize, Serialize};
@@ -371,6 +371,17 @@ fn provenance(workspace: &Workspace, pipeline: &Pipeline, training: &TrainingMan
             },
         },
     })
+}
+
+/// Demands that the package's provenance is signed by `key` and is about `artifact`.
+pub(crate) fn check_provenance(package: &Package, artifact: Digest, key: &VerifyingKey) -> Result<()> {
+    let envelope = package.read("provenance.dsse.json")?;
+    let statement: serde_json::Value = dsse::open(key, PROVENANCE, &envelope, "the provenance")?;
+    let subject = statement.pointer("/subject/0/digest/sha256").and_then(|v| v.as_str());
+    if subject == Some(&artifact.hex()) {
+        return Ok(());
+    }
+    Err(Failure::integrity("the provenance is about another model"))
 }
 
 fn trainer(trainer: &Trainer) -> TrainerSpec {

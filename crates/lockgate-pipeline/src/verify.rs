@@ -1,15 +1,18 @@
 //! Verify: walks the whole chain without any key and demands that every byte is the one that was
 //! signed for.
 
-use std::path::{Path, PathBuf};
+mod endpoints;
+mod models;
+
+use std::path::Path;
 
 use lockgate_core::{Digest, Failure, Result};
 use lockgate_lake::{Lake, Manifest, SnapshotRef};
-use lockgate_proof::{LogReader, VerifyingKey, dsse};
+use lockgate_proof::LogReader;
 use lockgate_source::{Authenticated, Content};
 use serde::Serialize;
 
-use crate::{Environment, audit, model::TrainingManifest, workspace};
+use crate::{Environment, audit, workspace};
 
 /// One artifact of the chain and what hangs below it.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +55,7 @@ pub fn verify(root: &Path, environment: &Environment) -> Result<Node> {
     let (config, key, lake, log) = workspace::open_public(root, environment)?;
     let mut tree = Node::new(format!("workspace {}", config.name), key.to_string());
     let mut events = Vec::new();
-    tree.children.push(verify_log(&log, &mut events));
+    tree.children.push(verify_log("audit log", &log, &mut events));
     match lake.datasets() {
         Err(failure) => tree.children.push(Node::check("lake", Err(failure))),
         Ok(datasets) => {
@@ -73,16 +76,16 @@ pub fn verify(root: &Path, environment: &Environment) -> Result<Node> {
             }
         }
     }
-    for (model, package) in packages(&root.join(&config.state).join("models")) {
-        tree.children.push(verify_package(&model, &package, &lake, &key, &events));
-    }
-    tree.children.push(Node::check("every model on record", models_on_record(root, &config.state, &events)));
+    let state = root.join(&config.state);
+    tree.children.extend(models::verify(&state, &lake, &key, &events));
+    tree.children.extend(endpoints::verify(&state, &key, &events));
+    tree.children.extend(endpoints::verify_record(&state, &log, &events));
     tree.children.push(Node::check("lake holds nothing else", strays(&lake)));
     tree.children.push(Node::check("every commit on record", commits_on_record(&lake, &events)));
     Ok(tree)
 }
 
-fn verify_log(log: &LogReader, events: &mut Vec<audit::Event>) -> Node {
+fn verify_log(name: &str, log: &LogReader, events: &mut Vec<audit::Event>) -> Node {
     let outcome = log.verify().and_then(|()| {
         for leaf in log.leaves(0) {
             events.push(audit::parse(&leaf?.1)?);
@@ -94,7 +97,7 @@ fn verify_log(log: &LogReader, events: &mut Vec<audit::Event>) -> Node {
         }
         Ok(format!("{} events, root {}", log.size(), log.root_hash()))
     });
-    Node::check("audit log", outcome)
+    Node::check(name, outcome)
 }
 
 fn verify_snapshot(
@@ -187,90 +190,6 @@ fn contract(manifest: &Manifest) -> Result<String> {
         }
         Some(_) => Err(Failure::integrity("the contract's text is not the one of its digest")),
     }
-}
-
-/// The folders of all packages, by model.
-fn packages(home: &Path) -> Vec<(String, PathBuf)> {
-    let folders = |path: &Path| -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path()).collect();
-        paths.sort();
-        paths
-    };
-    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    folders(home)
-        .iter()
-        .flat_map(|model| folders(model).into_iter().map(|package| (name(model), package)).collect::<Vec<_>>())
-        // A package that was never finished counts for nothing; the next one takes its place.
-        .filter(|(_, package)| name(package) != ".new")
-        .collect()
-}
-
-/// The package's signature, what it says about its making, and its place on the audit log.
-fn verify_package(model: &str, root: &Path, lake: &Lake, key: &VerifyingKey, events: &[audit::Event]) -> Node {
-    let text = |event: &audit::Event, name: &str| event.detail.get(name).and_then(|v| v.as_str()).map(str::to_owned);
-    let digest = format!("sha256:{}", root.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
-    let name = format!("model {model} {}", digest.get(..19).unwrap_or(&digest));
-    let published = events
-        .iter()
-        .find(|e| e.kind == "model.published" && e.about == model && text(e, "package").as_deref() == Some(&digest));
-    let Some(event) = published else {
-        return Node::check(name, Err(Failure::integrity("the audit log does not tell of it")));
-    };
-    let package = match lockgate_registry::verify(root, &text(event, "publicKey").unwrap_or_default()) {
-        Ok(package) => package,
-        Err(failure) => return Node::check(name, Err(failure)),
-    };
-    let mut node = Node::new(name, "signature, every file and audit event");
-    let training = package.read("training.json").and_then(|bytes| {
-        serde_json::from_slice::<TrainingManifest>(&bytes).map_err(|_| Failure::integrity("training.json is malformed"))
-    });
-    let training = match training {
-        Ok(training) => training,
-        Err(failure) => {
-            node.children.push(Node::check("training", Err(failure)));
-            return node;
-        }
-    };
-    let trained = lake.is_published(&training.features).and_then(|published| {
-        let model = Digest::of(&package.read("model.onnx")?);
-        if !published {
-            return Err(Failure::integrity(format!("its feature set {} is not in the lake", training.features)));
-        }
-        if model != training.artifact || text(event, "artifact") != Some(model.to_string()) {
-            return Err(Failure::integrity("model.onnx is not the artifact that was trained"));
-        }
-        Ok(format!("on {}, {} rows, artifact {}", training.features, training.rows, model.short()))
-    });
-    node.children.push(Node::check("training", trained));
-    let provenance = package.read("provenance.dsse.json").and_then(|envelope| {
-        let statement: serde_json::Value =
-            dsse::open(key, "application/vnd.in-toto+json", &envelope, "the provenance")?;
-        let subject = statement.pointer("/subject/0/digest/sha256").and_then(|v| v.as_str());
-        (subject == Some(&training.artifact.hex()))
-            .then(|| "SLSA v1, signed".to_owned())
-            .ok_or_else(|| Failure::integrity("the provenance is about another model"))
-    });
-    node.children.push(Node::check("provenance", provenance));
-    let layout = lockgate_registry::verify_layout(&package, &root.join("oci")).and_then(|digest| {
-        let recorded = text(event, "oci") == Some(digest.to_string());
-        recorded.then(|| digest.to_string()).ok_or_else(|| Failure::integrity("the audit log has another digest"))
-    });
-    node.children.push(Node::check("OCI layout", layout));
-    node
-}
-
-fn models_on_record(root: &Path, state: &Path, events: &[audit::Event]) -> Result<String> {
-    let mut models = 0;
-    for event in events.iter().filter(|event| event.kind == "model.published") {
-        let digest = event.detail.get("package").and_then(|v| v.as_str()).unwrap_or_default();
-        let place = root.join(state).join("models").join(&event.about).join(digest.trim_start_matches("sha256:"));
-        if !place.is_dir() {
-            return Err(Failure::integrity(format!("the audit log tells of package {digest}, which is not there")));
-        }
-        models += 1;
-    }
-    Ok(format!("{models} publications"))
 }
 
 fn on_record(snapshot: &SnapshotRef, events: &[audit::Event]) -> Result<String> {

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::Write as _,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -49,8 +50,12 @@ pub struct WorkspaceFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub publishers: BTreeMap<Name, String>,
-    /// Who acts here; the first one acts when nobody is named.
+    /// Who acts here; the first one acts when nobody is named. A client of the gateway is known by
+    /// the path of its SPIFFE id, or by the whole id when it comes from another trust domain.
     pub principals: Vec<PrincipalConfig>,
+    /// How `lockgate serve` listens.
+    #[serde(default)]
+    pub gateway: GatewayConfig,
 }
 
 fn default_state() -> PathBuf {
@@ -70,6 +75,90 @@ pub enum KeysConfig {
     KeyFile(PathBuf),
     /// The environment variable that holds the passphrase.
     PassphraseEnv(String),
+}
+
+/// The gateway: mutual TLS, limits, and tokens as an option.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// Address and port for clients.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// Address and port for Prometheus and probes, in plain HTTP; none when absent.
+    #[schemars(with = "Option<String>")]
+    pub metrics: Option<SocketAddr>,
+    /// Host names and addresses in the server's certificate.
+    pub names: Vec<String>,
+    pub rate_limit: RateLimit,
+    /// The largest body of a request.
+    pub max_body_bytes: usize,
+    /// The most rows of one inference.
+    pub max_rows: usize,
+    pub max_connections: usize,
+    /// How long a request may take.
+    pub request_timeout_secs: u64,
+    /// Certificates from your own authority; the workspace's local one when absent.
+    pub tls: Option<TlsFiles>,
+    /// Tokens that every request must carry, on top of its client certificate.
+    pub jwt: Option<JwtConfig>,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8443)),
+            metrics: None,
+            names: vec!["localhost".into(), "127.0.0.1".into()],
+            rate_limit: RateLimit::default(),
+            max_body_bytes: 1 << 20,
+            max_rows: 4_096,
+            max_connections: 1_024,
+            request_timeout_secs: 30,
+            tls: None,
+            jwt: None,
+        }
+    }
+}
+
+/// Requests of one principal.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RateLimit {
+    pub requests_per_second: u32,
+    /// How many may come at once.
+    pub burst: u32,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { requests_per_second: 100, burst: 200 }
+    }
+}
+
+/// PEM files, relative to the workspace.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The server's certificate and those between it and the authority.
+    pub certificate: PathBuf,
+    /// The server's private key; only its owner may read it.
+    pub key: PathBuf,
+    /// The authority that names clients.
+    pub client_authority: PathBuf,
+}
+
+/// JSON Web Tokens signed with RS256, ES256 or EdDSA.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JwtConfig {
+    /// The issuer's public keys (JWKS), relative to the workspace.
+    pub jwks: PathBuf,
+    /// The `iss` that a token must have.
+    pub issuer: String,
+    /// The `aud` that a token must have.
+    pub audience: String,
+    /// The claim that lists roles; the workspace's principals give them when absent.
+    pub roles_claim: Option<String>,
 }
 
 /// A person or service and its roles.
@@ -192,7 +281,7 @@ impl Workspace {
     /// Asks policy whether whom acts may do this; a no is a failure and an audit event.
     pub fn demand(&mut self, action: &str, resource: Resource, purpose: &str) -> Result<Decision> {
         let about = format!("{} {}", resource.kind, resource.name);
-        let request = Request { principal: &self.principal, action, resource, purpose };
+        let request = Request { principal: &self.principal, action, resource, purpose, client: None };
         let decision = self.policy.demand(&request);
         if decision.is_err() {
             let event = Event::new("policy.denied", &self.principal.id, &about, Clock.now())

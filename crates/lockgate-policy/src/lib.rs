@@ -26,10 +26,13 @@ const POLICY_FILES_MAX: usize = 256;
 #[derive(Clone, Debug, Serialize)]
 pub struct Request<'a> {
     pub principal: &'a Principal,
-    /// `read`, `derive`, `train`, `publish`, `deploy`, `infer`, `metadata`, `release-keys`, `detokenize`...
+    /// `read`, `derive`, `train`, `publish`, `deploy`, `serve`, `infer`, `metadata`, `release-keys`, `detokenize`...
     pub action: &'a str,
     pub resource: Resource,
     pub purpose: &'a str,
+    /// The workload that the request came through, where it is not the principal itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<&'a str>,
 }
 
 /// What it is asked of.

@@ -22,6 +22,7 @@ fn request<'a>(principal: &'a Principal, action: &'a str, purpose: &'a str) -> R
             protection: [("ssn".to_owned(), "hash".to_owned())].into(),
         },
         purpose,
+        client: None,
     }
 }
 

@@ -8,7 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lockgate_core::{Failure, Result, limits};
+use lockgate_core::{
+    Failure, Result,
+    durable::{self, Readers},
+    limits,
+};
 use tlog_tiles::{
     tile::{Tile, TileHashReader},
     tlog::{
@@ -156,7 +160,7 @@ impl Log {
         if place.exists() || root.join("tile").exists() {
             return Err(Failure::integrity("there is an audit log already"));
         }
-        tiles::write_durably(&place, &key.checkpoint(0, EMPTY_HASH)?)?;
+        durable::write(&place, &key.checkpoint(0, EMPTY_HASH)?, Readers::Anyone)?;
         Self::open(root, key)
     }
 
@@ -193,12 +197,12 @@ impl Log {
         let hash = tree_hash(size, &memory).map_err(damaged)?;
         for tile in Tile::new_tiles(HEIGHT, old, size) {
             let bytes = tile.read_data(&memory).map_err(damaged)?;
-            tiles::write_durably(&self.reader.root.join(tiles::path(&tile)), &bytes)?;
+            durable::write(&self.reader.root.join(tiles::path(&tile)), &bytes, Readers::Anyone)?;
             if tile.level() == 0 {
                 self.write_entries(&disk, &tile, leaves)?;
             }
         }
-        tiles::write_durably(&self.reader.root.join(CHECKPOINT), &self.key.checkpoint(size, hash)?)?;
+        durable::write(&self.reader.root.join(CHECKPOINT), &self.key.checkpoint(size, hash)?, Readers::Anyone)?;
         self.remove_partials(old, size);
         self.reader.size = size;
         self.reader.hash = hash;
@@ -218,7 +222,7 @@ impl Log {
         let count = tile.width() as usize - bundle.len();
         bundle.extend(leaves.iter().skip(first).take(count).cloned());
         let place = self.reader.root.join(tiles::path(&tiles::entries(tile)));
-        tiles::write_durably(&place, &tiles::pack(&bundle))
+        durable::write(&place, &tiles::pack(&bundle), Readers::Anyone)
     }
 
     /// Removes the partial tiles that the new checkpoint no longer needs. Failing to do so is

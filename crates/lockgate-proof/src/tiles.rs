@@ -6,7 +6,6 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -42,19 +41,6 @@ pub(crate) fn all(size: u64) -> Vec<Tile> {
     let leaves: Vec<Tile> = tiles.iter().filter(|t| t.level() == 0).map(entries).collect();
     tiles.extend(leaves);
     tiles
-}
-
-/// Writes `bytes` so that a reader sees the old file or the new one, and waits for the disk.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let fail = |error: &std::io::Error| Failure::io("write", path, error);
-    fs::create_dir_all(folder).map_err(|e| fail(&e))?;
-    let temporary = path.with_extension("new");
-    let mut file = fs::File::create(&temporary).map_err(|e| fail(&e))?;
-    file.write_all(bytes).map_err(|e| fail(&e))?;
-    file.sync_all().map_err(|e| fail(&e))?;
-    fs::rename(&temporary, path).map_err(|e| fail(&e))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| fail(&e))
 }
 
 /// Reads tiles from a folder. The reader above it authenticates them.

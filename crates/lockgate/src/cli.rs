@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -60,6 +60,10 @@ pub enum Command {
     /// Look at model packages.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Put a signed package behind an endpoint; an older package rolls back.
+    Deploy(DeployArgs),
+    /// Answer behind the gateway: mutual TLS, policy, limits, and a record of every answer.
+    Serve(ServeArgs),
     /// Find sensitive values in text or JSON lines on standard input or in files.
     Scan(ScanArgs),
     /// List datasets and their snapshots.
@@ -67,8 +71,7 @@ pub enum Command {
     /// Show where a dataset or a column comes from and what it flows into.
     Lineage(LineageArgs),
     /// Read and verify the audit log.
-    #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(AuditArgs),
     /// Look after the key hierarchy.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -101,6 +104,12 @@ pub struct DemoArgs {
     /// How many applications are made.
     #[arg(long, default_value_t = 7_000, value_parser = clap::value_parser!(u64).range(700..=1_000_000))]
     pub rows: u64,
+    /// Where the gateway listens on this machine; by default on a free port.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// End when everything was shown; otherwise the gateway goes on answering until Ctrl-C.
+    #[arg(long)]
+    pub exit: bool,
 }
 
 #[derive(Args, Debug)]
@@ -146,6 +155,24 @@ pub struct TrainArgs {
     pub re_execute: Option<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+pub struct DeployArgs {
+    /// The endpoint's name; it is made when it is new.
+    pub endpoint: String,
+    /// The package's folder, as `lockgate run` and `lockgate train` print it.
+    pub package: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Listen here instead of where lockgate.yaml says; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Serve /metrics, /livez and /readyz here, in plain HTTP.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
     /// Show the inputs and outputs of an ONNX model, or why it is refused.
@@ -166,6 +193,24 @@ pub struct ScanArgs {
 pub struct LineageArgs {
     /// A dataset, or `dataset.column`.
     pub name: String,
+}
+
+/// One of the workspace's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogName {
+    /// What was done in the workspace.
+    Workspace,
+    /// What the gateway was asked and answered.
+    Gateway,
+}
+
+#[derive(Args, Debug)]
+pub struct AuditArgs {
+    /// Which log.
+    #[arg(long, global = true, value_enum, default_value_t = LogName::Workspace)]
+    pub log: LogName,
+    #[command(subcommand)]
+    pub command: AuditCommand,
 }
 
 #[derive(Debug, Subcommand)]
@@ -193,6 +238,17 @@ pub enum KeysCommand {
     List,
     /// Replace the root key; no data is rewritten.
     Rotate,
+    /// Issue a short-lived certificate to a client of the gateway.
+    Issue {
+        /// The principal that the client will be, as lockgate.yaml names it.
+        principal: String,
+        /// The folder for client.crt, client.key and authority.crt; created when absent.
+        #[arg(long, short)]
+        out: PathBuf,
+        /// How long it is good for.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=744))]
+        hours: u64,
+    },
     /// Write the master keys of a snapshot that policy grants, for programs outside. Treat the
     /// file as what it is.
     Release {

@@ -9,6 +9,7 @@ mod model;
 mod query;
 mod run;
 mod scan;
+mod serve;
 mod verify;
 
 use std::path::PathBuf;
@@ -36,10 +37,12 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Query(args) => query::query(global, args),
         Command::Train(args) => model::train(global, args),
         Command::Model(command) => model::model(global, command),
+        Command::Deploy(args) => serve::deploy(global, args),
+        Command::Serve(args) => serve::serve(global, args),
         Command::Scan(args) => scan::scan(args),
         Command::Datasets => lake::datasets(global),
         Command::Lineage(args) => lake::lineage(global, args),
-        Command::Audit(command) => audit::audit(global, command),
+        Command::Audit(args) => audit::audit(global, args),
         Command::Keys(command) => keys::keys(global, command),
         Command::Verify => verify::verify(global),
         Command::Catalog(CatalogCommand::Rebuild) => lake::rebuild(global),

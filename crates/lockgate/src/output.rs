@@ -90,6 +90,13 @@ pub fn say(global: &Global, text: &str) {
     }
 }
 
+/// Prints what went wrong without ending anything.
+pub fn warn(global: &Global, text: &str) {
+    if !global.quiet {
+        complain!("{} {text}", paint("1;33", "warning:", stderr().is_terminal()));
+    }
+}
+
 /// Prints a value as JSON, pretty or on one line.
 pub fn json<T: Serialize>(global: &Global, value: &T) -> Result<()> {
     let text =

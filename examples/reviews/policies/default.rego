@@ -1,11 +1,12 @@
 # Who may do what in this workspace. Everything that no rule allows is denied.
 #
 # input.principal  {id, roles}
-# input.action     read, derive, train, publish, deploy, infer, metadata, release-keys, detokenize,
-#                  administer
+# input.action     read, derive, train, publish, deploy, serve, infer, metadata, release-keys,
+#                  detokenize, administer
 # input.resource   {kind, name, classification, purpose, columns: {name: classification},
 #                   protection: {name: operator}}
 # input.purpose    what the principal wants it for
+# input.client     the workload that a token's bearer came through, at the gateway
 package lockgate
 
 import rego.v1
@@ -32,7 +33,7 @@ allowed contains "data engineers run pipelines" if {
 
 allowed contains "ML engineers train and ship models" if {
 	has_role("ml-engineer")
-	input.action in {"derive", "train", "publish", "deploy"}
+	input.action in {"derive", "train", "publish", "deploy", "serve"}
 	purpose_fits
 }
 
@@ -52,6 +53,7 @@ allowed contains "services may ask models" if {
 	has_role("service")
 	input.action in {"infer", "metadata"}
 	input.resource.kind == "endpoint"
+	purpose_fits
 }
 
 allowed contains "keys go to data engineers for the columns they may see" if {
@@ -89,11 +91,11 @@ usable_as_token(column) if {
 masks[column] := "'***'" if {
 	some column, class in input.resource.columns
 	class == "confidential"
+	input.resource.kind == "dataset"
 	has_role("analyst")
 	not has_role("ml-engineer")
 	not has_role("data-engineer")
 }
-
 
 obligations := {
 	"row_filters": [],

@@ -1,21 +1,31 @@
 //! `lockgate audit`.
 
 use lockgate_core::{Failure, Result};
-use lockgate_pipeline::{audit, workspace};
-use lockgate_proof::LogReader;
+use lockgate_pipeline::{audit, serve, workspace};
+use lockgate_proof::{LogReader, VerifyingKey};
 use serde_json::json;
 
 use crate::{
-    cli::{AuditCommand, Format, Global},
+    cli::{AuditArgs, AuditCommand, Format, Global, LogName},
     environment, output,
 };
 
-pub fn audit(global: &Global, command: &AuditCommand) -> Result<()> {
+pub fn audit(global: &Global, args: &AuditArgs) -> Result<()> {
     let root = super::find_root(global, None)?;
     let setup = environment::setup()?;
-    let (_, key, _, log) = workspace::open_public(&root, &setup.environment)?;
+    let (config, key, _, log) = workspace::open_public(&root, &setup.environment)?;
+    if args.log == LogName::Workspace {
+        return read(global, &log, &key, &args.command);
+    }
+    let opened = serve::open_log(&root.join(&config.state), &log)?;
+    let (log, key, _lock) =
+        opened.ok_or_else(|| Failure::input("the gateway has no log yet").hint("`lockgate serve` begins it"))?;
+    read(global, &log, &key, &args.command)
+}
+
+fn read(global: &Global, log: &LogReader, key: &VerifyingKey, command: &AuditCommand) -> Result<()> {
     match command {
-        AuditCommand::Tail { lines } => tail(global, &log, *lines),
+        AuditCommand::Tail { lines } => tail(global, log, *lines),
         AuditCommand::Verify => {
             log.verify()?;
             let summary = json!({"events": log.size(), "root": log.root_hash().to_string(), "key": key.to_string()});
@@ -30,7 +40,7 @@ pub fn audit(global: &Global, command: &AuditCommand) -> Result<()> {
             }
             Ok(())
         }
-        AuditCommand::Prove { event } => prove(global, &log, &key.to_string(), event),
+        AuditCommand::Prove { event } => prove(global, log, &key.to_string(), event),
         AuditCommand::Export => {
             for leaf in log.leaves(0) {
                 let (_, bytes) = leaf?;

@@ -1,10 +1,13 @@
 //! `lockgate keys`.
 
-use std::{collections::BTreeMap, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{collections::BTreeMap, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
-use lockgate_core::{Clock, Failure, Result, Sensitive};
+use lockgate_core::{
+    Clock, Failure, Result, Sensitive,
+    durable::{self, Readers},
+};
 use lockgate_keys::KeyState;
-use lockgate_pipeline::{Workspace, audit::Event, release};
+use lockgate_pipeline::{Workspace, audit::Event, release, serve};
 use lockgate_policy::Resource;
 use serde_json::json;
 
@@ -36,6 +39,10 @@ pub fn keys(global: &Global, command: &KeysCommand) -> Result<()> {
             })
         }
         KeysCommand::Release { snapshot, purpose, out } => release(global, snapshot, purpose, out),
+        KeysCommand::Issue { principal, out, hours } => {
+            let (_setup, mut workspace) = super::open(global, None)?;
+            issue(global, &mut workspace, principal, out, *hours)
+        }
         KeysCommand::Rotate => {
             let root = super::find_root(global, None)?;
             let (setup, mut workspace) = super::open(global, None)?;
@@ -52,6 +59,20 @@ pub fn keys(global: &Global, command: &KeysCommand) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Issues a client's certificate and writes it, its key and the authority's certificate to `out`.
+pub fn issue(global: &Global, workspace: &mut Workspace, principal: &str, out: &Path, hours: u64) -> Result<()> {
+    let issued = serve::issue(workspace, principal, Duration::from_hours(hours))?;
+    let known = workspace.config.principals.iter().any(|p| p.id == principal);
+    durable::write(&out.join("client.key"), issued.key.expose().as_bytes(), Readers::Owner)?;
+    durable::write(&out.join("client.crt"), issued.certificate.as_bytes(), Readers::Anyone)?;
+    durable::write(&out.join("authority.crt"), issued.authority.as_bytes(), Readers::Anyone)?;
+    output::say(global, &format!("{} is in {}, good until {}", issued.id, out.display(), issued.not_after));
+    if !known {
+        output::say(global, &format!("lockgate.yaml names no principal {principal:?}, so policy will give it no role"));
+    }
+    Ok(())
 }
 
 fn release(global: &Global, snapshot: &str, purpose: &str, out: &Path) -> Result<()> {

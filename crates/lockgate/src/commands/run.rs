@@ -3,7 +3,8 @@
 use lockgate_catalog::{Catalog as _, Run};
 use lockgate_core::{Clock, Failure, Name, Result, RunId};
 use lockgate_pipeline::{
-    Pipeline, Workspace,
+    Pipeline, Progress as _, Workspace,
+    deploy::{self, Deployed},
     derive::{self, Derived},
     ingest::{self, Outcome},
     model::{self, Published},
@@ -78,6 +79,7 @@ struct Report {
     ingested: Vec<Outcome>,
     derived: Vec<Derived>,
     published: Option<Published>,
+    deployed: Option<Deployed>,
 }
 
 pub fn run(global: &Global, args: &RunArgs) -> Result<()> {
@@ -115,6 +117,9 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<()> {
     if let Some(published) = &outcome.published {
         super::model::print(published);
     }
+    if let Some(deployed) = &outcome.deployed {
+        super::serve::print(deployed);
+    }
     Ok(())
 }
 
@@ -133,7 +138,14 @@ fn stages(
         .map(|name| derive::derive(workspace, &engine, pipeline, name, run, progress))
         .collect::<Result<Vec<_>>>()?;
     let published = model::train(workspace, pipeline, run, progress, environment::registry_credentials())?;
-    Ok(Report { run: run.to_string(), ingested, derived, published })
+    let deployed = match (&pipeline.file.deployment, &published) {
+        (Some(deployment), Some(published)) => {
+            progress.stage("deploy", deployment.endpoint.as_str());
+            Some(deploy::deploy(workspace, &deployment.endpoint, &published.path, Some(run))?)
+        }
+        _ => None,
+    };
+    Ok(Report { run: run.to_string(), ingested, derived, published, deployed })
 }
 
 fn report(global: &Global, outcomes: &[Outcome]) -> Result<()> {

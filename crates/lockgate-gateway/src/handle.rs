@@ -1,0 +1,415 @@
+//! One request, from its head to its answer.
+
+use std::{
+    sync::{Arc, RwLock},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use governor::{
+    RateLimiter,
+    clock::{Clock as _, DefaultClock},
+    state::keyed::HashMapStateStore,
+};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body as _, Incoming},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
+};
+use lockgate_core::{Clock, Failure, Fault, Result};
+use lockgate_policy::Decision;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::{
+    Endpoint, Entry, Limits, Peer, State,
+    authorize::{self, Question},
+    metrics::Metrics,
+    protocol::{self, Inference},
+    record::Recorder,
+    reply::{self, Body},
+};
+
+/// Larger inferences leave the threads that serve connections.
+const INLINE_ROWS_MAX: usize = 64;
+const PURPOSE: &str = "lockgate-purpose";
+
+/// What every request shares.
+pub(crate) struct Gate {
+    pub state: RwLock<Arc<State>>,
+    pub limits: Limits,
+    pub limiter: RateLimiter<String, HashMapStateStore<String>, DefaultClock>,
+    pub in_flight: Semaphore,
+    pub recorder: Recorder,
+    pub metrics: Metrics,
+}
+
+/// Who asks.
+struct Caller {
+    principal: String,
+    roles: Vec<String>,
+    client: String,
+}
+
+/// What is asked, by path.
+enum Route<'p> {
+    Live,
+    Ready,
+    Server,
+    Model { name: &'p str, version: Option<&'p str>, part: Part },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Metadata,
+    Ready,
+    Infer,
+}
+
+impl Gate {
+    pub(crate) fn state(&self) -> Option<Arc<State>> {
+        self.state.read().ok().map(|state| Arc::clone(&state))
+    }
+
+    /// Answers, within the time and the number of requests that are allowed.
+    pub(crate) async fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
+        let begun = Instant::now();
+        let id = uuid::Uuid::now_v7().to_string();
+        let mut label = None;
+        let response = match self.in_flight.try_acquire() {
+            Err(_) => reply::unavailable("too many requests are worked on at once"),
+            Ok(_permit) => {
+                let work = self.admit(peer, request, &id, &mut label);
+                match tokio::time::timeout(self.limits.request, work).await {
+                    Ok(response) => response,
+                    Err(_) => reply::closing(reply::error(StatusCode::REQUEST_TIMEOUT, "the request took too long")),
+                }
+            }
+        };
+        let code = response.status().as_u16();
+        self.metrics.answered(label.as_deref().unwrap_or("-"), code, begun.elapsed().as_secs_f64());
+        reply::with_id(response, &id)
+    }
+
+    async fn admit(
+        &self,
+        peer: &Peer,
+        request: Request<Incoming>,
+        id: &str,
+        label: &mut Option<String>,
+    ) -> Response<Body> {
+        let Some(state) = self.state() else {
+            return reply::unavailable("the gateway is not ready");
+        };
+        // A connection may outlive the certificate that opened it.
+        if Clock.now() >= peer.not_after {
+            self.recorder.count("request.expired", peer.id.as_str());
+            return reply::closing(reply::unauthenticated("the client's certificate has expired"));
+        }
+        let client = peer.principal(&state.trust_domain);
+        if let Some(refusal) = self.over_limit(client) {
+            return refusal;
+        }
+        let caller = match self.caller(&state, peer, client, request.headers()) {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal,
+        };
+        if caller.principal != client
+            && let Some(refusal) = self.over_limit(&caller.principal)
+        {
+            return refusal;
+        }
+        let path = request.uri().path().to_owned();
+        let Some(route) = route(&path) else {
+            return reply::error(StatusCode::NOT_FOUND, "there is nothing here for you");
+        };
+        let allowed = if matches!(route, Route::Model { part: Part::Infer, .. }) { "POST" } else { "GET" };
+        if request.method() != Method::POST && allowed == "POST" || request.method() != Method::GET && allowed == "GET"
+        {
+            return reply::wrong_method(allowed);
+        }
+        match route {
+            Route::Live => reply::json(StatusCode::OK, &json!({"live": true})),
+            Route::Ready => self.ready(&state),
+            Route::Server => reply::json(
+                StatusCode::OK,
+                &json!({"name": "lockgate", "version": env!("CARGO_PKG_VERSION"), "extensions": []}),
+            ),
+            Route::Model { name, version, part } => {
+                let endpoint = state
+                    .endpoints
+                    .get(name)
+                    .filter(|endpoint| version.is_none_or(|version| version.parse() == Ok(endpoint.version)));
+                if let Some(endpoint) = endpoint {
+                    *label = Some(endpoint.name.to_string());
+                }
+                self.model(&state, endpoint, name, part, caller, request, id).await
+            }
+        }
+    }
+
+    fn over_limit(&self, principal: &str) -> Option<Response<Body>> {
+        let early = self.limiter.check_key(&principal.to_owned()).err()?;
+        self.metrics.limited.inc();
+        self.recorder.count("request.limited", principal);
+        let wait = early.wait_time_from(DefaultClock::default().now());
+        Some(reply::limited(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
+    }
+
+    fn caller(&self, state: &State, peer: &Peer, client: &str, headers: &HeaderMap) -> Result<Caller, Response<Body>> {
+        let roles = |principal: &str| state.roles.get(principal).cloned().unwrap_or_default();
+        let Some(tokens) = &state.tokens else {
+            return Ok(Caller { principal: client.into(), roles: roles(client), client: client.into() });
+        };
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let token = match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).map(str::trim),
+            _ => None,
+        };
+        let verified = token.and_then(|token| tokens.verify(token, peer, Clock.now()).ok()).ok_or_else(|| {
+            self.recorder.count("request.unauthenticated", client);
+            reply::unauthenticated("a token that is good here is needed")
+        })?;
+        let roles = verified.roles.clone().unwrap_or_else(|| roles(&verified.subject));
+        Ok(Caller { principal: verified.subject.clone(), roles, client: client.into() })
+    }
+
+    fn ready(&self, state: &State) -> Response<Body> {
+        if self.recorder.failing() || state.endpoints.is_empty() {
+            return reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"ready": false}));
+        }
+        reply::json(StatusCode::OK, &json!({"ready": true}))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one request, taken apart")]
+    async fn model(
+        &self,
+        state: &Arc<State>,
+        endpoint: Option<&Arc<Endpoint>>,
+        name: &str,
+        part: Part,
+        caller: Caller,
+        request: Request<Incoming>,
+        id: &str,
+    ) -> Response<Body> {
+        // What a caller may not see looks like what is not there.
+        let nothing = || reply::error(StatusCode::NOT_FOUND, "there is nothing here for you");
+        let Some(endpoint) = endpoint else {
+            self.recorder.count("request.unknown", &caller.principal);
+            return nothing();
+        };
+        let action = if part == Part::Infer { "infer" } else { "metadata" };
+        let declared = request.headers().get(PURPOSE).map(|value| value.to_str().unwrap_or_default());
+        let purpose = declared.unwrap_or(&endpoint.purpose).to_owned();
+        let ask = |action| {
+            let question = Question {
+                principal: caller.principal.clone(),
+                roles: caller.roles.clone(),
+                client: caller.client.clone(),
+                action,
+                endpoint: name.to_owned(),
+                purpose: purpose.clone(),
+            };
+            authorize::decide(state, endpoint, question)
+        };
+        let decision = ask(action);
+        let hides_all = |decision: &Decision| {
+            endpoint.model.outputs().all(|output| decision.obligations.hidden_columns.iter().any(|h| h == output))
+        };
+        if !decision.allow || hides_all(&decision) {
+            let entry = entry(
+                "request.denied",
+                id,
+                &caller,
+                endpoint,
+                state,
+                json!({"action": action, "reasons": decision.reasons}),
+            );
+            let visible = part == Part::Infer && ask("metadata").allow;
+            return match self.recorder.record(entry).await {
+                Ok(()) if visible => reply::error(StatusCode::FORBIDDEN, "policy does not let you do this"),
+                Ok(()) => nothing(),
+                Err(_) => reply::unavailable("the record cannot be kept"),
+            };
+        }
+        match part {
+            Part::Metadata => {
+                reply::json(StatusCode::OK, &protocol::describe(endpoint, &decision.obligations.hidden_columns))
+            }
+            Part::Ready => reply::json(StatusCode::OK, &json!({"name": name, "ready": true})),
+            Part::Infer => self.infer(state, endpoint, &decision, &caller, request, id).await,
+        }
+    }
+
+    async fn infer(
+        &self,
+        state: &Arc<State>,
+        endpoint: &Arc<Endpoint>,
+        decision: &Decision,
+        caller: &Caller,
+        request: Request<Incoming>,
+        id: &str,
+    ) -> Response<Body> {
+        let outcome = self.predict(endpoint, decision, request, id).await;
+        let (response, kind, detail) = match outcome {
+            Ok((body, rows)) => {
+                self.metrics.rows.inc_by(rows as u64);
+                (reply::bytes(StatusCode::OK, body), "inference", json!({"rows": rows}))
+            }
+            Err(Refusal { status, failure }) => {
+                let mut text = failure.to_string();
+                if let Some(hint) = failure.hint_text() {
+                    text = format!("{text}; {hint}");
+                }
+                (reply::error(status, &text), "request.refused", json!({"status": status.as_u16()}))
+            }
+        };
+        match self.recorder.record(entry(kind, id, caller, endpoint, state, detail)).await {
+            Ok(()) => response,
+            Err(_) => reply::unavailable("the record cannot be kept, so there is no answer"),
+        }
+    }
+
+    async fn predict(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        decision: &Decision,
+        request: Request<Incoming>,
+        id: &str,
+    ) -> Result<(Vec<u8>, usize), Refusal> {
+        plain_json(request.headers())?;
+        let body = self.body(request.into_body()).await?;
+        let Inference { id: theirs, inputs, rows, outputs } =
+            protocol::read(&body, &endpoint.model, self.limits.rows_max)
+                .map_err(|f| refusal(StatusCode::BAD_REQUEST, f))?;
+        let prediction = if rows <= INLINE_ROWS_MAX {
+            endpoint.model.run(inputs)
+        } else {
+            let endpoint = Arc::clone(endpoint);
+            tokio::task::spawn_blocking(move || endpoint.model.run(inputs))
+                .await
+                .unwrap_or_else(|_| Err(Failure::bug("an inference was cut off")))
+        };
+        let prediction = prediction.map_err(|failure| match failure.fault() {
+            Fault::Bug => refusal(StatusCode::INTERNAL_SERVER_ERROR, Failure::bug("the model cannot answer")),
+            _ => refusal(StatusCode::BAD_REQUEST, failure),
+        })?;
+        let hidden = &decision.obligations.hidden_columns;
+        let body = protocol::write(endpoint, theirs.as_deref().unwrap_or(id), &prediction, &outputs, hidden)
+            .map_err(|f| refusal(StatusCode::INTERNAL_SERVER_ERROR, f))?;
+        Ok((body, rows))
+    }
+
+    async fn body(&self, body: Incoming) -> Result<Bytes, Refusal> {
+        let max = self.limits.body_bytes_max;
+        let too_large =
+            || refusal(StatusCode::PAYLOAD_TOO_LARGE, Failure::input(format!("a body may have {max} bytes")));
+        if body.size_hint().lower() > max as u64 {
+            return Err(too_large());
+        }
+        match Limited::new(body, max).collect().await {
+            Ok(all) => Ok(all.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(_) => Err(refusal(StatusCode::BAD_REQUEST, Failure::input("the body ended early"))),
+        }
+    }
+
+    /// Forgets principals who have not asked for a while.
+    pub(crate) fn tidy(&self) {
+        self.limiter.retain_recent();
+    }
+}
+
+struct Refusal {
+    status: StatusCode,
+    failure: Failure,
+}
+
+fn refusal(status: StatusCode, failure: Failure) -> Refusal {
+    Refusal { status, failure }
+}
+
+/// What cannot be inspected is refused.
+fn plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let wrong = |text: &str| refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, Failure::input(text));
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(wrong("send the body without an encoding"));
+    }
+    if headers.contains_key("inference-header-content-length") {
+        return Err(wrong("binary tensors are not accepted; send data as JSON"));
+    }
+    let media = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    match media {
+        None => Ok(()),
+        Some(media) if media.split(';').next().is_some_and(|m| m.trim().eq_ignore_ascii_case("application/json")) => {
+            Ok(())
+        }
+        Some(_) => Err(wrong("send application/json")),
+    }
+}
+
+fn entry(
+    kind: &'static str,
+    id: &str,
+    caller: &Caller,
+    endpoint: &Endpoint,
+    state: &State,
+    mut detail: serde_json::Value,
+) -> Entry {
+    if let Some(detail) = detail.as_object_mut() {
+        detail.insert("version".into(), endpoint.version.into());
+        detail.insert("package".into(), endpoint.package.to_string().into());
+        detail.insert("artifact".into(), endpoint.artifact.to_string().into());
+        detail.insert("policy".into(), state.policy.digest().to_string().into());
+        if caller.client != caller.principal {
+            detail.insert("client".into(), caller.client.clone().into());
+        }
+    }
+    Entry {
+        id: id.to_owned(),
+        time: Clock.now(),
+        kind,
+        actor: caller.principal.clone(),
+        about: format!("endpoint {}", endpoint.name),
+        detail,
+    }
+}
+
+fn route(path: &str) -> Option<Route<'_>> {
+    let mut parts = path.strip_prefix("/v2")?.split('/');
+    if parts.next() != Some("") {
+        return None;
+    }
+    let parts: Vec<&str> = parts.take(8).collect();
+    Some(match parts.as_slice() {
+        [] => Route::Server,
+        ["health", "live"] => Route::Live,
+        ["health", "ready"] => Route::Ready,
+        ["models", name, rest @ ..] => {
+            let (version, rest) = match rest {
+                ["versions", version, rest @ ..] => (Some(*version), rest),
+                rest => (None, rest),
+            };
+            let part = match rest {
+                [] => Part::Metadata,
+                ["ready"] => Part::Ready,
+                ["infer"] => Part::Infer,
+                _ => return None,
+            };
+            Route::Model { name, version, part }
+        }
+        _ => return None,
+    })
+}
+
+/// A keyed limiter for `limits`.
+pub(crate) fn limiter(limits: &Limits) -> Result<RateLimiter<String, HashMapStateStore<String>, DefaultClock>> {
+    let wrong = || Failure::usage("a rate limit must allow at least one request a second");
+    let rate = std::num::NonZeroU32::new(limits.requests_per_second).ok_or_else(wrong)?;
+    let burst = std::num::NonZeroU32::new(limits.burst).ok_or_else(wrong)?;
+    Ok(RateLimiter::hashmap(governor::Quota::per_second(rate).allow_burst(burst)))
+}
+
+/// How often [`Gate::tidy`] is due.
+pub(crate) const TIDY: Duration = Duration::from_mins(1);

@@ -1,0 +1,162 @@
+//! The record: what was asked and decided is durable before an answer leaves. Requests that wait
+//! at the same time share one write.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use lockgate_core::{Clock, Failure, Result, Timestamp};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+const QUEUE_MAX: usize = 4_096;
+const BATCH_MAX: usize = 1_024;
+/// Principals that refusals are counted for apart, within one period.
+const ACTORS_MAX: usize = 256;
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// One thing that happened. It holds no feature value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub id: String,
+    pub time: Timestamp,
+    pub kind: &'static str,
+    pub actor: String,
+    pub about: String,
+    pub detail: Value,
+}
+
+/// Where the record is kept.
+pub trait Sink: Send + 'static {
+    /// All entries are durable afterwards, or it fails.
+    fn record(&mut self, entries: Vec<Entry>) -> Result<()>;
+
+    /// Called about once a second and at the end.
+    fn settle(&mut self) -> Result<()>;
+}
+
+/// The way to the sink, for many requests at once.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    queue: SyncSender<Work>,
+    counts: Arc<Mutex<BTreeMap<(&'static str, String), u64>>>,
+    failing: Arc<AtomicBool>,
+}
+
+struct Work {
+    entry: Entry,
+    done: oneshot::Sender<bool>,
+}
+
+impl Recorder {
+    pub(crate) fn start(sink: impl Sink) -> Result<(Self, JoinHandle<()>)> {
+        let (queue, work) = sync_channel(QUEUE_MAX);
+        let counts = Arc::new(Mutex::default());
+        let failing = Arc::new(AtomicBool::new(false));
+        let writer = Writer { sink, counts: Arc::clone(&counts), failing: Arc::clone(&failing) };
+        let thread = std::thread::Builder::new()
+            .name("record".into())
+            .spawn(move || writer.run(&work))
+            .map_err(|e| Failure::unreachable(format!("a thread cannot be started: {e}")))?;
+        Ok((Self { queue, counts, failing }, thread))
+    }
+
+    /// Returns when the entry is durable. A full queue and a failing disk are a no.
+    pub(crate) async fn record(&self, entry: Entry) -> Result<()> {
+        let unrecorded = || Failure::unreachable("the record cannot be kept");
+        let (done, durable) = oneshot::channel();
+        self.queue.try_send(Work { entry, done }).map_err(|_| unrecorded())?;
+        if durable.await.unwrap_or(false) { Ok(()) } else { Err(unrecorded()) }
+    }
+
+    /// Counts what happens too often, or too early, for an entry of its own; one entry tells the
+    /// sum for each period.
+    pub(crate) fn count(&self, kind: &'static str, actor: &str) {
+        if let Ok(mut counts) = self.counts.lock() {
+            let full = counts.len() >= ACTORS_MAX;
+            let key = (kind, actor.to_owned());
+            let key = if full && !counts.contains_key(&key) { (kind, "others".to_owned()) } else { key };
+            *counts.entry(key).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+}
+
+struct Writer<S> {
+    sink: S,
+    counts: Arc<Mutex<BTreeMap<(&'static str, String), u64>>>,
+    failing: Arc<AtomicBool>,
+}
+
+impl<S: Sink> Writer<S> {
+    fn run(mut self, work: &Receiver<Work>) {
+        let mut settled = std::time::Instant::now();
+        loop {
+            let first = work.recv_timeout(PERIOD.saturating_sub(settled.elapsed()));
+            let ended = matches!(first, Err(RecvTimeoutError::Disconnected));
+            let batch: Vec<Work> = first.into_iter().chain(work.try_iter().take(BATCH_MAX)).collect();
+            let (mut entries, waiting): (Vec<Entry>, Vec<_>) = batch.into_iter().map(|w| (w.entry, w.done)).unzip();
+            let due = ended || settled.elapsed() >= PERIOD;
+            if due {
+                entries.extend(self.counted());
+            }
+            let kept = entries.is_empty() || self.keep(entries);
+            for done in waiting {
+                let _ = done.send(kept);
+            }
+            if due {
+                if let Err(failure) = self.sink.settle() {
+                    self.fail(&failure);
+                }
+                settled = std::time::Instant::now();
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
+    fn keep(&mut self, entries: Vec<Entry>) -> bool {
+        match self.sink.record(entries) {
+            Ok(()) => {
+                self.failing.store(false, Ordering::Relaxed);
+                true
+            }
+            Err(failure) => {
+                self.fail(&failure);
+                false
+            }
+        }
+    }
+
+    fn fail(&self, failure: &Failure) {
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            tracing::error!("the record cannot be kept, so nothing is answered: {failure}");
+        }
+    }
+
+    fn counted(&self) -> Vec<Entry> {
+        let counts = self.counts.lock().map(|mut counts| std::mem::take(&mut *counts)).unwrap_or_default();
+        counts
+            .into_iter()
+            .map(|((kind, actor), count)| Entry {
+                id: uuid::Uuid::now_v7().to_string(),
+                time: Clock.now(),
+                kind,
+                actor,
+                about: "gateway".into(),
+                detail: serde_json::json!({"count": count}),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,73 @@
+//! What the gateway answers from: verified endpoints, roles, policy and token keys, replaced as
+//! one whole when any of it changes.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use lockgate_core::{Classification, Digest, Name};
+use lockgate_infer::Model;
+use lockgate_policy::{Policy, Resource};
+
+use crate::{Tokens, authorize::Decisions};
+
+/// A model behind a name.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub name: Name,
+    /// Which deployment of the endpoint this is.
+    pub version: u64,
+    pub package: Digest,
+    pub artifact: Digest,
+    pub model: Model,
+    /// The highest class among the columns that the model was trained on.
+    pub classification: Classification,
+    /// What the model may be used for.
+    pub purpose: String,
+}
+
+impl Endpoint {
+    /// What policy is asked about it. Its columns are the model's outputs.
+    pub(crate) fn resource(&self) -> Resource {
+        Resource {
+            kind: "endpoint".into(),
+            name: self.name.to_string(),
+            classification: Some(self.classification),
+            purpose: Some(self.purpose.clone()),
+            columns: self.model.outputs().map(|name| (name.to_owned(), self.classification)).collect(),
+            protection: BTreeMap::new(),
+        }
+    }
+}
+
+/// Everything a decision and an answer depend on.
+#[derive(Debug)]
+pub struct State {
+    pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
+    pub(crate) roles: HashMap<String, Vec<String>>,
+    pub(crate) trust_domain: String,
+    pub(crate) policy: Policy,
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) decisions: Decisions,
+}
+
+impl State {
+    /// `roles` are those of each principal of the workspace; who is not among them has none.
+    pub fn new(
+        endpoints: Vec<Arc<Endpoint>>,
+        roles: HashMap<String, Vec<String>>,
+        trust_domain: String,
+        policy: Policy,
+        tokens: Option<Tokens>,
+    ) -> Self {
+        Self {
+            endpoints: endpoints.into_iter().map(|e| (e.name.to_string(), e)).collect(),
+            roles,
+            trust_domain,
+            policy,
+            tokens,
+            decisions: Decisions::default(),
+        }
+    }
+}

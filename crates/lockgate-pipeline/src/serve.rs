@@ -1,0 +1,200 @@
+//! Serve: loads what may be served, names the server and its clients, and keeps the record.
+//!
+//! Invariants: a model is loaded only when its deployment, its package's signature, its provenance
+//! and policy allow it; what was loaded is checked again whenever anything changes, and what fails
+//! never replaces what answers. The workspace is locked only while the gateway starts.
+
+mod authority;
+mod load;
+mod record;
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use lockgate_core::{Clock, Digest, Failure, Name, Result, Sensitive, Timestamp};
+use lockgate_gateway::{Authority, Gateway, Identity, Limits, Options, Running};
+use serde::Serialize;
+use serde_json::json;
+
+pub use authority::{Certificate, issue};
+use load::Loader;
+pub use record::open_log;
+pub(crate) use record::waiting;
+
+use crate::{
+    Workspace,
+    audit::Event,
+    workspace::{self, GatewayConfig, TlsFiles},
+};
+
+/// The life of the gateway's own certificate; it is renewed at half of it.
+const SERVER_LIFE: Duration = Duration::from_hours(24);
+
+/// What the command line says instead of the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    pub listen: Option<SocketAddr>,
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A gateway at work that follows what changes in its workspace.
+pub struct Served {
+    running: Running,
+    loader: Loader,
+    renewal: Option<Renewal>,
+    taken: Digest,
+    /// Why the last change was not taken up.
+    refused: Option<String>,
+}
+
+/// The local authority and when it last named the server.
+struct Renewal {
+    authority: Authority,
+    names: Vec<String>,
+    at: Timestamp,
+}
+
+/// What answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answering {
+    pub address: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<SocketAddr>,
+    /// Endpoint and version of its deployment.
+    pub endpoints: Vec<(String, u64)>,
+}
+
+/// Starts the gateway of a workspace and gives the workspace's lock back.
+pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
+    let config = workspace.config.gateway.clone();
+    let options = options(&config, overrides);
+    let signer = record::prepare(&mut workspace)?;
+    let loader = Loader::new(&workspace)?;
+    let taken = loader.fingerprint()?;
+    for endpoint in loader.demands()? {
+        workspace.demand("serve", endpoint.resource, &endpoint.purpose)?;
+    }
+    let state = loader.load()?;
+    let (identity, renewal) = match &config.tls {
+        Some(files) => (from_files(&workspace.root, files)?, None),
+        None => {
+            let authority = authority::open(&mut workspace)?;
+            let renewal = Renewal { authority, names: config.names.clone(), at: Clock.now() };
+            (renewal.identity()?, Some(renewal))
+        }
+    };
+    let sink = record::Record::open(&workspace.state(), signer)?;
+    let gateway = Gateway::new(options, &identity, state, sink)?;
+    let runtime = workspace.environment.runtime.clone();
+    let running = runtime.block_on(gateway.start())?;
+    let event = Event::new("gateway.started", &workspace.principal.id, "gateway", Clock.now()).detail(
+        json!({"address": running.address, "endpoints": running.serving(), "policy": workspace.policy.digest()}),
+    );
+    workspace.journal.append(vec![event])?;
+    Ok(Served { running, loader, renewal, taken, refused: None })
+}
+
+impl Served {
+    pub fn answering(&self) -> Answering {
+        Answering { address: self.running.address, metrics: self.running.metrics, endpoints: self.running.serving() }
+    }
+
+    /// Takes up new deployments, policies, principals and token keys, and renews the server's
+    /// certificate. Returns what was taken up; a failure means that the old state goes on answering.
+    pub fn follow(&mut self) -> Result<Option<Answering>> {
+        if let Some(renewal) = &mut self.renewal
+            && Clock.now().millis() - renewal.at.millis() > SERVER_LIFE.as_millis() as i64 / 2
+        {
+            self.running.renew(&renewal.identity()?)?;
+            renewal.at = Clock.now();
+        }
+        let fingerprint = self.loader.fingerprint()?;
+        if fingerprint == self.taken {
+            return Ok(None);
+        }
+        match self.loader.load() {
+            Ok(state) => {
+                self.running.replace(state)?;
+                self.taken = fingerprint;
+                self.refused = None;
+                Ok(Some(self.answering()))
+            }
+            // It is tried again at the next look, and told only once.
+            Err(failure) if self.refused.as_deref() == Some(&failure.to_string()) => Ok(None),
+            Err(failure) => {
+                self.refused = Some(failure.to_string());
+                Err(failure)
+            }
+        }
+    }
+
+    /// Lets requests in flight end and closes the record.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+impl Renewal {
+    fn identity(&self) -> Result<Identity> {
+        let issued = self.authority.issue_server(&self.names, SERVER_LIFE, Clock.now())?;
+        Ok(Identity {
+            certificates: issued.certificate,
+            key: issued.key,
+            client_authority: self.authority.certificate().to_owned(),
+        })
+    }
+}
+
+fn options(config: &GatewayConfig, overrides: Overrides) -> Options {
+    Options {
+        listen: overrides.listen.unwrap_or(config.listen),
+        metrics: overrides.metrics.or(config.metrics),
+        limits: Limits {
+            requests_per_second: config.rate_limit.requests_per_second,
+            burst: config.rate_limit.burst,
+            body_bytes_max: config.max_body_bytes,
+            rows_max: config.max_rows,
+            connections_max: config.max_connections,
+            request: Duration::from_secs(config.request_timeout_secs),
+            ..Limits::default()
+        },
+    }
+}
+
+fn from_files(root: &Path, files: &TlsFiles) -> Result<Identity> {
+    let read = |path: &PathBuf| {
+        let path = root.join(path);
+        fs::read_to_string(&path).map_err(|e| Failure::io("read", &path, &e))
+    };
+    let key = root.join(&files.key);
+    let mode = fs::metadata(&key).map_err(|e| Failure::io("read", &key, &e))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(
+            Failure::input(format!("others may read {}", key.display())).hint(format!("chmod 600 {}", key.display()))
+        );
+    }
+    Ok(Identity {
+        certificates: read(&files.certificate)?,
+        key: Sensitive::new(read(&files.key)?),
+        client_authority: read(&files.client_authority)?,
+    })
+}
+
+/// The trust domain of a workspace's local authority.
+pub fn trust_domain(workspace: &Name) -> String {
+    format!("{workspace}.lockgate.local")
+}
+
+/// The folder of the gateway's own log and of what belongs to it.
+fn folder(state: &Path) -> PathBuf {
+    state.join("gateway")
+}
+
+fn jwks_path(root: &Path, config: &workspace::WorkspaceFile) -> Option<PathBuf> {
+    config.gateway.jwt.as_ref().map(|jwt| root.join(&jwt.jwks))
+}
