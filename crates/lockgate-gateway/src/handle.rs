@@ -5,16 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use governor::{
     RateLimiter,
     clock::{Clock as _, DefaultClock},
     state::keyed::HashMapStateStore,
 };
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::{Body as _, Incoming},
+    body::Incoming,
     header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
 };
 use lockgate_core::{Clock, Failure, Fault, Result};
@@ -33,6 +33,8 @@ use crate::{
 
 /// Larger inferences leave the threads that serve connections.
 const INLINE_ROWS_MAX: usize = 64;
+/// How many times the limit of a body is read before the connection is cut.
+const DISCARDED_MAX: usize = 16;
 const PURPOSE: &str = "lockgate-purpose";
 
 /// What every request shares.
@@ -301,18 +303,30 @@ impl Gate {
         Ok((body, rows))
     }
 
-    async fn body(&self, body: Incoming) -> Result<Bytes, Refusal> {
+    async fn body(&self, mut body: Incoming) -> Result<Bytes, Refusal> {
         let max = self.limits.body_bytes_max;
-        let too_large =
-            || refusal(StatusCode::PAYLOAD_TOO_LARGE, Failure::input(format!("a body may have {max} bytes")));
-        if body.size_hint().lower() > max as u64 {
-            return Err(too_large());
+        let mut all = BytesMut::new();
+        let mut seen = 0usize;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| refusal(StatusCode::BAD_REQUEST, Failure::input("the body ended early")))?;
+            let Ok(data) = frame.into_data() else { continue };
+            seen = seen.saturating_add(data.len());
+            if seen <= max {
+                all.extend_from_slice(&data);
+            } else {
+                // Most clients read an answer only after they have sent everything; some more is
+                // read for their sake and thrown away.
+                all = BytesMut::new();
+                if seen > max.saturating_mul(DISCARDED_MAX) {
+                    break;
+                }
+            }
         }
-        match Limited::new(body, max).collect().await {
-            Ok(all) => Ok(all.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(_) => Err(refusal(StatusCode::BAD_REQUEST, Failure::input("the body ended early"))),
+        if seen > max {
+            let failure = Failure::input(format!("a body may have {max} bytes"));
+            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, failure));
         }
+        Ok(all.freeze())
     }
 
     /// Forgets principals who have not asked for a while.

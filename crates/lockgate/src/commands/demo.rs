@@ -2,16 +2,21 @@
 //! gate at work on it.
 
 mod data;
+mod traffic;
 
-use std::{fs, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
 use lockgate_core::{Failure, Fault, Result};
-use lockgate_pipeline::verify;
+use lockgate_pipeline::{
+    serve::{self, Answering, Overrides, Served},
+    verify,
+};
 
 use super::{init::write, run};
 use crate::{
     cli::{DemoArgs, Format, Global, RunArgs},
-    environment, output,
+    environment::{self, Setup},
+    output,
 };
 
 const NOT_SIGNED: &str = "applications-7.csv";
@@ -55,22 +60,62 @@ pub fn demo(global: &Global, args: &DemoArgs) -> Result<()> {
     super::query::query(&analyst, &query("SELECT age, income, debt, note FROM applications WHERE note <> '' LIMIT 3"))?;
     refused(super::query::query(&analyst, &query("SELECT email FROM applications")), Fault::Input)?;
 
-    title("5", "The chain, verified offline and without any key");
+    title("5", "The model answers behind the gateway: mutual TLS, policy, limits, a record of every answer");
+    let (setup, served) = serve(dir, &inner, args.port)?;
+    let answering = served.answering();
+    setup.runtime.block_on(async {
+        traffic::send(dir, &answering).await?;
+        // What was answered becomes leaves of the gateway's log once a second.
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        Ok(())
+    })?;
+
+    title("6", "The chain, from the sources to the answers, verified offline and without any key");
     super::verify::verify(&inner)?;
 
-    title("6", "One flipped byte, and verification says where");
+    title("7", "One flipped byte, and verification says where");
     flip_and_verify(dir)?;
 
     title("✓", "What next");
+    next(dir, &answering)?;
+    if args.exit {
+        setup.runtime.block_on(served.stop());
+        return Ok(());
+    }
+    output::line("");
+    output::line(&format!("The gateway goes on answering on https://{}. Ctrl-C ends it.", answering.address));
+    super::serve::until_asked(&inner, &setup, served)
+}
+
+/// Names the clients and starts the gateway.
+fn serve(dir: &Path, global: &Global, port: u16) -> Result<(Setup, Served)> {
+    let (setup, mut workspace) = super::open(global, None)?;
+    for client in ["branch-app", "analyst", "stranger"] {
+        let quiet = Global { quiet: true, ..clone(global) };
+        super::keys::issue(&quiet, &mut workspace, client, &dir.join("clients").join(client), 24)?;
+    }
+    let listen = SocketAddr::from(([127, 0, 0, 1], port));
+    let served = serve::serve(workspace, Overrides { listen: Some(listen), metrics: None })?;
+    Ok((setup, served))
+}
+
+fn next(dir: &Path, answering: &Answering) -> Result<()> {
+    let body = serde_json::to_string(&traffic::applicants()).map_err(|_| Failure::bug("a body cannot be written"))?;
+    write(&dir.join("request.json"), &body)?;
     let place = dir.display();
+    let client = format!("{place}/clients/branch-app");
     for command in [
         format!("lockgate --workspace {place} datasets"),
         format!("lockgate --workspace {place} lineage loan-features.debt"),
-        format!("lockgate --workspace {place} audit tail"),
+        format!("lockgate --workspace {place} audit tail --log gateway"),
         format!(
             "lockgate --workspace {place} --as analyst query 'SELECT * FROM applications LIMIT 5' --purpose credit-scoring"
         ),
         format!("lockgate --workspace {place} verify"),
+        format!(
+            "curl --cert {client}/client.crt --key {client}/client.key --cacert {client}/authority.crt --json @{place}/request.json https://localhost:{}/v2/models/loans/infer",
+            answering.address.port()
+        ),
     ] {
         output::line(&format!("   {command}"));
     }
@@ -115,7 +160,7 @@ fn write_workspace(dir: &Path, rows: u64) -> Result<()> {
     write(&dir.join("pipeline.yaml"), include_str!("../../templates/demo/pipeline.yaml"))?;
     write(&dir.join("contracts/applications.yaml"), include_str!("../../templates/demo/applications.yaml"))?;
     write(&dir.join("policies/default.rego"), lockgate_policy::DEFAULT_POLICY)?;
-    write(&dir.join(".gitignore"), "/.lockgate/\n*.key\n")?;
+    write(&dir.join(".gitignore"), "/.lockgate/\n/clients/\n*.key\n")?;
     let secret = pair.sk.to_box(None).map_err(|_| Failure::bug("a signing key could not be written"))?;
     write(&dir.join("demo-branch.key"), &secret.into_string())?;
     for (name, text) in data::files(rows) {
