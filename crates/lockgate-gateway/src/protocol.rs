@@ -131,6 +131,7 @@ fn malformed(what: &str, error: &serde_json::Error) -> Failure {
 
 /// A value that `data` may hold.
 trait Element: Sized {
+    const NAMED: &'static str;
     fn number(value: f64) -> Option<Self>;
     fn integer(value: i64) -> Option<Self>;
     fn text(value: &str) -> Option<Self>;
@@ -138,6 +139,7 @@ trait Element: Sized {
 }
 
 impl Element for f32 {
+    const NAMED: &'static str = "numbers";
     fn number(value: f64) -> Option<Self> {
         let narrow = value as f32;
         narrow.is_finite().then_some(narrow)
@@ -155,6 +157,7 @@ impl Element for f32 {
 }
 
 impl Element for i64 {
+    const NAMED: &'static str = "whole numbers";
     fn number(_: f64) -> Option<Self> {
         None
     }
@@ -170,6 +173,7 @@ impl Element for i64 {
 }
 
 impl Element for String {
+    const NAMED: &'static str = "texts";
     fn number(_: f64) -> Option<Self> {
         None
     }
@@ -188,7 +192,14 @@ fn flat<T: Element>(data: &RawValue, size: usize) -> Result<Vec<T>> {
     // The body is in memory already, so what it claims to hold cannot ask for more than it is.
     let mut out = Vec::with_capacity(size.min(data.get().len()));
     let mut deserializer = serde_json::Deserializer::from_str(data.get());
-    Flat { out: &mut out, size, depth: 0 }.deserialize(&mut deserializer).map_err(|e| malformed("data", &e))?;
+    Flat { out: &mut out, size, depth: 0 }.deserialize(&mut deserializer).map_err(|e| {
+        Failure::input(format!(
+            "data must hold {size} {}; something else is at line {}, column {} of it",
+            T::NAMED,
+            e.line(),
+            e.column()
+        ))
+    })?;
     if out.len() != size {
         return Err(Failure::input(format!("the shape asks for {size} values, data has {}", out.len())));
     }

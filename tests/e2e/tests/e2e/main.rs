@@ -8,4 +8,5 @@ mod ingest;
 mod judges;
 mod models;
 mod s3;
+mod serve;
 mod world;

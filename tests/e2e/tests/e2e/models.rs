@@ -10,7 +10,7 @@ use std::{
 use crate::world::{World, data, judge, run};
 
 /// A small data set with a learnable label, and a pipeline that publishes a model from it.
-fn customers(training: &str) -> World {
+pub fn customers(training: &str) -> World {
     let mut csv = String::from("id,email,city\n");
     for i in 0..3 {
         csv.push_str(&format!("P{i},p{i}@example.com,Oslo\n"));

@@ -56,7 +56,7 @@ pub(super) async fn send(dir: &Path, answering: &Answering) -> Result<()> {
             _ => return Err(unanswered()),
         }
     }
-    let text = format!("{BURST} requests at once … {answered} answered, {limited} limited (429, Retry-After: {wait})");
+    let text = format!("{BURST} requests in a row … {answered} answered, {limited} limited (429, Retry-After: {wait})");
     show("branch-app", &text, limited > 0 && answered > 0)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn applicants() -> Value {
     json!({"inputs": [
         column("age", "FP32", json!([39, 24, 61])),
         column("income", "FP32", json!([64_000, 21_000, 48_000])),
-        column("debt", "FP32", json!([8_000, 45_000, 15_000])),
+        column("debt", "FP32", json!([8_000, 45_000, 41_000])),
         column("years_employed", "FP32", json!([9, 1, 20])),
         column("purpose", "BYTES", json!(["home", "car", "study"])),
     ]})
