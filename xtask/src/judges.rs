@@ -22,7 +22,7 @@ pub fn nextest(root: &Path) -> String {
 
 /// Installs what `tests/judges.txt` and `tests/debian.txt` pin, unless it is there already.
 pub fn install(root: &Path) -> Result<()> {
-    debian(root)?;
+    debian(root, "tests/debian.txt")?;
     let mut wanted = String::new();
     for list in ["tests/judges.txt", "tests/judges-alone.txt"] {
         wanted.push_str(&fs::read_to_string(root.join(list)).with_context(|| list.to_owned())?);
@@ -43,8 +43,8 @@ pub fn install(root: &Path) -> Result<()> {
 }
 
 /// Debian's packages, when this is Debian and we may install them.
-fn debian(root: &Path) -> Result<()> {
-    let list = fs::read_to_string(root.join("tests/debian.txt"))?;
+pub fn debian(root: &Path, list: &str) -> Result<()> {
+    let list = fs::read_to_string(root.join(list))?;
     let missing: Vec<&str> = list
         .lines()
         .filter(|name| !name.is_empty() && !name.starts_with('#'))

@@ -1,4 +1,5 @@
-//! Development tasks: `cargo xtask test`, `cargo xtask setup`, `cargo xtask generate`.
+//! Development tasks: `cargo xtask test`, `cargo xtask setup`, `cargo xtask generate`,
+//! `cargo xtask bench NAME`.
 //!
 //! `test` installs what the tests need and runs everything that must hold before a change lands.
 #![expect(clippy::print_stdout, reason = "a task tells what it is doing")]
@@ -31,6 +32,13 @@ enum Task {
     Setup,
     /// Write the generated files: schemas and the command line's reference.
     Generate,
+    /// Build in release and run a benchmark: ingest, serve, audit or infer.
+    Bench {
+        name: String,
+        /// Its options, such as `--megabytes 100`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
 }
 
 fn main() -> Result<()> {
@@ -38,6 +46,7 @@ fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Test => test(&root),
         Task::Setup => judges::install(&root),
+        Task::Bench { name, options } => bench(&root, &name, &options),
         Task::Generate => {
             run(&root, "cargo", &["build", "--package", "lockgate"])?;
             generate::write(&root)
@@ -65,6 +74,18 @@ fn test(root: &Path) -> Result<()> {
     step("tests", || run(root, &nextest, &["nextest", "run", "--workspace"]))?;
     println!("all passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+fn bench(root: &Path, name: &str, options: &[String]) -> Result<()> {
+    match name {
+        "serve" => judges::debian(root, "benches/debian.txt")?,
+        "infer" => judges::install(root)?,
+        _ => {}
+    }
+    run(root, "cargo", &["build", "--release", "--package", "lockgate", "--package", "lockgate-bench"])?;
+    let mut args = vec![name];
+    args.extend(options.iter().map(String::as_str));
+    run(root, "target/release/lockgate-bench", &args)
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -113,9 +113,9 @@ impl Gate {
         if let Some(refusal) = self.over_limit(client) {
             return refusal;
         }
-        let caller = match self.caller(&state, peer, client, request.headers()) {
-            Ok(caller) => caller,
-            Err(refusal) => return refusal,
+        let Some(caller) = caller(&state, peer, client, request.headers()) else {
+            self.recorder.count("request.unauthenticated", client);
+            return reply::unauthenticated("a token that is good here is needed");
         };
         if caller.principal != client
             && let Some(refusal) = self.over_limit(&caller.principal)
@@ -157,24 +157,6 @@ impl Gate {
         self.recorder.count("request.limited", principal);
         let wait = early.wait_time_from(DefaultClock::default().now());
         Some(reply::limited(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
-    }
-
-    fn caller(&self, state: &State, peer: &Peer, client: &str, headers: &HeaderMap) -> Result<Caller, Response<Body>> {
-        let roles = |principal: &str| state.roles.get(principal).cloned().unwrap_or_default();
-        let Some(tokens) = &state.tokens else {
-            return Ok(Caller { principal: client.into(), roles: roles(client), client: client.into() });
-        };
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let token = match (values.next(), values.next()) {
-            (Some(value), None) => value.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).map(str::trim),
-            _ => None,
-        };
-        let verified = token.and_then(|token| tokens.verify(token, peer, Clock.now()).ok()).ok_or_else(|| {
-            self.recorder.count("request.unauthenticated", client);
-            reply::unauthenticated("a token that is good here is needed")
-        })?;
-        let roles = verified.roles.clone().unwrap_or_else(|| roles(&verified.subject));
-        Ok(Caller { principal: verified.subject.clone(), roles, client: client.into() })
     }
 
     fn ready(&self, state: &State) -> Response<Body> {
@@ -333,6 +315,22 @@ impl Gate {
     pub(crate) fn tidy(&self) {
         self.limiter.retain_recent();
     }
+}
+
+/// Who asks: the bearer of a token where tokens are asked for, the client itself where not.
+fn caller(state: &State, peer: &Peer, client: &str, headers: &HeaderMap) -> Option<Caller> {
+    let roles = |principal: &str| state.roles.get(principal).cloned().unwrap_or_default();
+    let Some(tokens) = &state.tokens else {
+        return Some(Caller { principal: client.into(), roles: roles(client), client: client.into() });
+    };
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let token = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(|v| v.strip_prefix("Bearer ")).map(str::trim),
+        _ => None,
+    };
+    let verified = tokens.verify(token?, peer, Clock.now())?;
+    let roles = verified.roles.clone().unwrap_or_else(|| roles(&verified.subject));
+    Some(Caller { principal: verified.subject.clone(), roles, client: client.into() })
 }
 
 struct Refusal {

@@ -149,13 +149,13 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, gate: Arc<Gate>, mut en
         };
         let Ok(permit) = permit else { break };
         let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // Out of file handles, most likely: wait for some to come free.
-                Err(_) => {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    // Out of file handles, most likely: wait for some to come free.
                     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                     continue;
-                }
+                };
+                stream
             },
             _ = ended.changed() => break,
         };

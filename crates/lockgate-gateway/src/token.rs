@@ -83,28 +83,24 @@ impl Tokens {
         Ok(Self { options, keys, verified: Cache::new(CACHED_MAX) })
     }
 
-    /// Who the bearer of `token` acts for. The answer never says what exactly is wrong.
-    pub(crate) fn verify(&self, token: &str, peer: &Peer, now: Timestamp) -> Result<Arc<Verified>> {
-        let refused = || Failure::denied("the token is not good here");
+    /// Who the bearer of `token` acts for. It never says what exactly is wrong.
+    pub(crate) fn verify(&self, token: &str, peer: &Peer, now: Timestamp) -> Option<Arc<Verified>> {
         let digest = Digest::of(token.as_bytes());
-        let verified = match self.verified.get(&digest) {
-            Some(verified) => verified,
-            None => {
-                let verified = Arc::new(self.verify_anew(token).ok_or_else(refused)?);
-                self.verified.insert(digest, Arc::clone(&verified));
-                verified
-            }
+        let verified = if let Some(verified) = self.verified.get(&digest) {
+            verified
+        } else {
+            let verified = Arc::new(self.verify_anew(token)?);
+            self.verified.insert(digest, Arc::clone(&verified));
+            verified
         };
         if now.millis() >= verified.expires_secs.saturating_mul(1_000) {
             self.verified.remove(&digest);
-            return Err(refused());
+            return None;
         }
-        if let Some(bound) = &verified.thumbprint
-            && !same_secret(bound.as_bytes(), base64url(peer.thumbprint.as_bytes()).as_bytes())
-        {
-            return Err(refused());
-        }
-        Ok(verified)
+        let here = base64url(peer.thumbprint.as_bytes());
+        let bound_elsewhere =
+            verified.thumbprint.as_ref().is_some_and(|bound| !same_secret(bound.as_bytes(), here.as_bytes()));
+        (!bound_elsewhere).then_some(verified)
     }
 
     fn verify_anew(&self, token: &str) -> Option<Verified> {

@@ -31,6 +31,7 @@ use crate::{
     audit::{Event, keys_created},
     config::{Ingest, Pipeline},
     reindex,
+    stopwatch::Stopwatch,
 };
 
 /// What came of one source.
@@ -49,6 +50,9 @@ pub struct Outcome {
     pub violations: Vec<(String, String, u64)>,
     pub findings: Vec<FindingSummary>,
     pub sources: Vec<String>,
+    /// CPU time by stage; empty when nothing was done.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cpu_seconds: BTreeMap<String, f64>,
 }
 
 /// An entity that was found in a column.
@@ -77,12 +81,14 @@ pub fn ingest(
     }
     demand_permission(workspace, pipeline, &contract)?;
     progress.stage("authenticate", &public_uri(&spec.source.uri));
+    let mut watch = Stopwatch::start();
     let sources = authenticate_all(workspace, pipeline, spec)?;
+    watch.lap("authenticate");
     let fingerprint = fingerprint(spec, pipeline, &contract, &sources);
     if let Some(outcome) = unchanged(workspace, name, &fingerprint)? {
         return Ok(outcome);
     }
-    Run { workspace, pipeline, spec, contract: &contract, run, progress, fingerprint, sources }.execute()
+    Run { workspace, pipeline, spec, contract: &contract, run, progress, fingerprint, sources, watch }.execute()
 }
 
 fn demand_permission(workspace: &mut Workspace, pipeline: &Pipeline, contract: &Contract) -> Result<()> {
@@ -180,6 +186,7 @@ fn unchanged(workspace: &Workspace, name: &Name, fingerprint: &str) -> Result<Op
         violations: Vec::new(),
         findings: Vec::new(),
         sources: Vec::new(),
+        cpu_seconds: BTreeMap::new(),
         snapshot,
     }))
 }
@@ -193,6 +200,7 @@ struct Run<'a> {
     progress: &'a dyn Progress,
     fingerprint: String,
     sources: Vec<(Content, Authenticated)>,
+    watch: Stopwatch,
 }
 
 /// Running totals.
@@ -223,6 +231,7 @@ impl Run<'_> {
         let mut gates: Option<Gates<'_>> = None;
         let mut checker: Option<Checker<'_>> = None;
         let mut totals = Totals::default();
+        self.watch.lap("distribution");
         self.progress.stage("check and protect", self.contract.dataset.as_str());
         let sources = std::mem::take(&mut self.sources);
         for (index, (content, record)) in sources.iter().enumerate() {
@@ -245,6 +254,7 @@ impl Run<'_> {
                 return Err(Failure::bug("the gates did not open"));
             };
             while let Some(mut batch) = rows.next_batch()? {
+                self.watch.lap("read");
                 totals.read += (batch.rows.len() + batch.malformed.len()) as u64;
                 for row in &mut batch.rows {
                     *row += first_row;
@@ -257,7 +267,9 @@ impl Run<'_> {
                     continue;
                 }
                 let checked = fresh.check(&batch.batch)?;
+                self.watch.lap("contract");
                 open.quarantine.violations(&batch.batch, &batch.rows, &checked, self.contract, &mut totals)?;
+                self.watch.lap("quarantine");
                 self.accept(open, &checked, &batch.rows, &mut totals)?;
                 self.progress.rows(totals.read);
             }
@@ -318,7 +330,7 @@ impl Run<'_> {
         Ok(Gates { protector, writer, ledger, quarantine, subjects })
     }
 
-    fn accept(&self, gates: &mut Gates<'_>, checked: &Checked, rows: &[u64], totals: &mut Totals) -> Result<()> {
+    fn accept(&mut self, gates: &mut Gates<'_>, checked: &Checked, rows: &[u64], totals: &mut Totals) -> Result<()> {
         if checked.accepted.num_rows() == 0 {
             return Ok(());
         }
@@ -326,12 +338,16 @@ impl Run<'_> {
         let kept = filter(&all, &checked.mask).map_err(|_| Failure::bug("row numbers could not be filtered"))?;
         let kept = kept.as_primitive::<UInt64Type>().values();
         let subjects = commitments(&checked.accepted, self.contract, &gates.subjects)?;
+        self.watch.lap("subjects");
         let protected = gates.protector.protect(&checked.accepted, kept)?;
+        self.watch.lap("detect and protect");
         totals.transformations += protected.events.transformations();
         if !protected.events.is_empty() {
             gates.ledger.write(&protected.events.to_batch(Clock.now())?)?;
         }
+        self.watch.lap("ledger");
         gates.writer.write(&protected.batch, &subjects)?;
+        self.watch.lap("encrypt and write");
         totals.committed += protected.batch.num_rows() as u64;
         Ok(())
     }
@@ -382,10 +398,11 @@ impl Run<'_> {
         clean
     }
 
-    fn commit(self, gates: Gates<'_>, totals: Totals, sources: Vec<(Content, Authenticated)>) -> Result<Outcome> {
+    fn commit(mut self, gates: Gates<'_>, totals: Totals, sources: Vec<(Content, Authenticated)>) -> Result<Outcome> {
         self.progress.stage("commit", self.contract.dataset.as_str());
         let findings: Vec<FindingCount> = gates.protector.findings();
         let staged = gates.writer.finish()?;
+        self.watch.lap("encrypt and write");
         let ledger = gates.ledger.finish()?;
         let ledger_digest = ledger.digest;
         let quarantined = gates.quarantine.finish(self.workspace, self.run, &self.governance())?;
@@ -413,6 +430,7 @@ impl Run<'_> {
             let manifest = self.workspace.lake.manifest(committed)?;
             reindex::put_snapshot(&self.workspace.catalog, committed, &manifest)?;
         }
+        self.watch.lap("commit");
         Ok(Outcome {
             snapshot,
             unchanged: false,
@@ -433,6 +451,7 @@ impl Run<'_> {
                 })
                 .collect(),
             sources: sources.into_iter().map(|(_, record)| format!("{} ({})", record.uri, record.trust)).collect(),
+            cpu_seconds: self.watch.seconds(),
         })
     }
 

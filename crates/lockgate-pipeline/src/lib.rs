@@ -14,6 +14,7 @@ mod progress;
 pub mod reindex;
 pub mod release;
 pub mod serve;
+mod stopwatch;
 pub mod verify;
 pub mod workspace;
 

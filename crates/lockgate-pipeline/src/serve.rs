@@ -80,13 +80,12 @@ pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
         workspace.demand("serve", endpoint.resource, &endpoint.purpose)?;
     }
     let state = loader.load()?;
-    let (identity, renewal) = match &config.tls {
-        Some(files) => (from_files(&workspace.root, files)?, None),
-        None => {
-            let authority = authority::open(&mut workspace)?;
-            let renewal = Renewal { authority, names: config.names.clone(), at: Clock.now() };
-            (renewal.identity()?, Some(renewal))
-        }
+    let (identity, renewal) = if let Some(files) = &config.tls {
+        (from_files(&workspace.root, files)?, None)
+    } else {
+        let authority = authority::open(&mut workspace)?;
+        let renewal = Renewal { authority, names: config.names.clone(), at: Clock.now() };
+        (renewal.identity()?, Some(renewal))
     };
     let sink = record::Record::open(&workspace.state(), signer)?;
     let gateway = Gateway::new(options, &identity, state, sink)?;

@@ -44,19 +44,22 @@ pub(super) async fn send(dir: &Path, answering: &Answering) -> Result<()> {
     let (status, body) = post(&branch, &infer, &malformed).await?;
     show("branch-app", &format!("a text for an age … {status}: {}", error(&body)), status == StatusCode::BAD_REQUEST)?;
 
-    let (mut answered, mut limited, mut wait) = (0, 0, String::new());
+    let (mut answered, mut limited, mut wait) = (0, 0, None);
     for _ in 0..BURST {
         let response = branch.post(&infer).json(&good).send().await.map_err(|_| unanswered())?;
         match response.status() {
             StatusCode::OK => answered += 1,
             StatusCode::TOO_MANY_REQUESTS => {
                 limited += 1;
-                wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).unwrap_or("?").to_owned();
+                wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
             }
             _ => return Err(unanswered()),
         }
     }
-    let text = format!("{BURST} requests in a row … {answered} answered, {limited} limited (429, Retry-After: {wait})");
+    let text = format!(
+        "{BURST} requests in a row … {answered} answered, {limited} limited (429, Retry-After: {})",
+        wait.as_deref().unwrap_or("?")
+    );
     show("branch-app", &text, limited > 0 && answered > 0)
 }
 
@@ -78,8 +81,8 @@ pub(super) fn applicants() -> Value {
 }
 
 fn estimates(body: &Value) {
-    let outputs = body.pointer("/outputs").and_then(Value::as_array).into_iter().flatten();
-    let probabilities = outputs.filter(|o| o.get("name").is_some_and(|n| n == "probabilities")).next_back();
+    let mut outputs = body.pointer("/outputs").and_then(Value::as_array).into_iter().flatten();
+    let probabilities = outputs.rfind(|o| o.get("name").is_some_and(|n| n == "probabilities"));
     let data = probabilities.and_then(|o| o.get("data")).and_then(Value::as_array);
     for (number, pair) in (1..).zip(data.map(Vec::as_slice).unwrap_or_default().chunks(2)) {
         if let Some(approval) = pair.last().and_then(Value::as_f64) {

@@ -1,0 +1,56 @@
+//! Benchmarks. Each measures Lockgate and a peer, or a limit of the machine, in the same run and
+//! prints the ratio: `cargo xtask bench NAME`.
+#![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark prints what it measured")]
+
+mod audit;
+mod infer;
+mod ingest;
+mod process;
+mod serve;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// All gates on the way into the lake, against plain CSV to zstd Parquet.
+    Ingest {
+        #[arg(long, default_value_t = 500)]
+        megabytes: u64,
+    },
+    /// A request through the gateway, against nginx that only ends TLS and forwards.
+    Serve {
+        #[arg(long, default_value_t = 32)]
+        connections: usize,
+        #[arg(long, default_value_t = 8)]
+        seconds: u64,
+    },
+    /// Events a second against plain appends, and proofs in a log of a million.
+    Audit {
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+    },
+    /// One row through our evaluator and through onnxruntime.
+    Infer,
+    /// The peer of `ingest`, as a process of its own.
+    #[command(hide = true)]
+    PlainIngest { csv: PathBuf, parquet: PathBuf },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().bench {
+        Bench::Ingest { megabytes } => ingest::bench(megabytes),
+        Bench::Serve { connections, seconds } => serve::bench(connections, seconds),
+        Bench::Audit { events } => audit::bench(events),
+        Bench::Infer => infer::bench(),
+        Bench::PlainIngest { csv, parquet } => ingest::plain(&csv, &parquet),
+    }
+}
