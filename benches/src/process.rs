@@ -95,7 +95,9 @@ pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // A master process ends its workers when it is asked, not when it is killed.
+        let pid = self.0.id() as libc::pid_t;
+        unsafe { libc::kill(pid, libc::SIGTERM) };
         let _ = self.0.wait();
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     authorize::{self, Question},
     metrics::Metrics,
     protocol::{self, Inference},
-    record::Recorder,
+    record::{self, Recorder},
     reply::{self, Body},
 };
 
@@ -202,14 +202,7 @@ impl Gate {
             endpoint.model.outputs().all(|output| decision.obligations.hidden_columns.iter().any(|h| h == output))
         };
         if !decision.allow || hides_all(&decision) {
-            let entry = entry(
-                "request.denied",
-                id,
-                &caller,
-                endpoint,
-                state,
-                json!({"action": action, "reasons": decision.reasons}),
-            );
+            let entry = entry("request.denied", id, &caller, endpoint, state, &denied(action, &decision));
             let visible = part == Part::Infer && ask("metadata").allow;
             return match self.recorder.record(entry).await {
                 Ok(()) if visible => reply::error(StatusCode::FORBIDDEN, "policy does not let you do this"),
@@ -235,21 +228,22 @@ impl Gate {
         request: Request<Incoming>,
         id: &str,
     ) -> Response<Body> {
+        let _expected = self.recorder.expect();
         let outcome = self.predict(endpoint, decision, request, id).await;
         let (response, kind, detail) = match outcome {
             Ok((body, rows)) => {
                 self.metrics.rows.inc_by(rows as u64);
-                (reply::bytes(StatusCode::OK, body), "inference", json!({"rows": rows}))
+                (reply::bytes(StatusCode::OK, body), "inference", format!("\"rows\":{rows}"))
             }
             Err(Refusal { status, failure }) => {
                 let mut text = failure.to_string();
                 if let Some(hint) = failure.hint_text() {
                     text = format!("{text}; {hint}");
                 }
-                (reply::error(status, &text), "request.refused", json!({"status": status.as_u16()}))
+                (reply::error(status, &text), "request.refused", format!("\"status\":{}", status.as_u16()))
             }
         };
-        match self.recorder.record(entry(kind, id, caller, endpoint, state, detail)).await {
+        match self.recorder.record(entry(kind, id, caller, endpoint, state, &detail)).await {
             Ok(()) => response,
             Err(_) => reply::unavailable("the record cannot be kept, so there is no answer"),
         }
@@ -361,30 +355,27 @@ fn plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-fn entry(
-    kind: &'static str,
-    id: &str,
-    caller: &Caller,
-    endpoint: &Endpoint,
-    state: &State,
-    mut detail: serde_json::Value,
-) -> Entry {
-    if let Some(detail) = detail.as_object_mut() {
-        detail.insert("version".into(), endpoint.version.into());
-        detail.insert("package".into(), endpoint.package.to_string().into());
-        detail.insert("artifact".into(), endpoint.artifact.to_string().into());
-        detail.insert("policy".into(), state.policy.digest().to_string().into());
-        if caller.client != caller.principal {
-            detail.insert("client".into(), caller.client.clone().into());
-        }
+fn denied(action: &str, decision: &Decision) -> String {
+    let reasons = serde_json::to_string(&decision.reasons).unwrap_or_else(|_| "[]".into());
+    format!("\"action\":\"{action}\",\"reasons\":{reasons}")
+}
+
+/// `members` are what is told beside the deployment and the policy, as JSON.
+fn entry(kind: &'static str, id: &str, caller: &Caller, endpoint: &Endpoint, state: &State, members: &str) -> Entry {
+    let mut all = format!("{members},{},{}", endpoint.told, state.told);
+    if caller.client != caller.principal
+        && let Ok(client) = serde_json::to_string(&caller.client)
+    {
+        all.push_str(",\"client\":");
+        all.push_str(&client);
     }
     Entry {
         id: id.to_owned(),
         time: Clock.now(),
         kind,
         actor: caller.principal.clone(),
-        about: format!("endpoint {}", endpoint.name),
-        detail,
+        about: Arc::clone(&endpoint.about),
+        detail: record::object(&all),
     }
 }
 

@@ -28,6 +28,6 @@ pub use issue::{Authority, Issued};
 pub use options::{Limits, Options};
 pub use record::{Entry, Sink};
 pub use server::{Gateway, Running};
-pub use state::{Endpoint, State};
+pub use state::{Endpoint, EndpointParts, State};
 pub use tls::Identity;
 pub use token::{TokenOptions, Tokens};

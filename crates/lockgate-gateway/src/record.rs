@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::JoinHandle,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use lockgate_core::{Clock, Failure, Result, Timestamp};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 const QUEUE_MAX: usize = 4_096;
@@ -21,6 +21,8 @@ const BATCH_MAX: usize = 1_024;
 /// Principals that refusals are counted for apart, within one period.
 const ACTORS_MAX: usize = 256;
 const PERIOD: Duration = Duration::from_secs(1);
+/// How long an entry waits for those of other requests that are worked on.
+const COMPANY: Duration = Duration::from_micros(400);
 
 /// One thing that happened. It holds no feature value.
 #[derive(Clone, Debug)]
@@ -29,8 +31,16 @@ pub struct Entry {
     pub time: Timestamp,
     pub kind: &'static str,
     pub actor: String,
-    pub about: String,
-    pub detail: Value,
+    pub about: Arc<str>,
+    /// A JSON object.
+    pub detail: Box<RawValue>,
+}
+
+/// A JSON object from its members, which are JSON already.
+pub(crate) fn object(members: &str) -> Box<RawValue> {
+    // What cannot be read as JSON is a mistake of ours; the entry then says nothing rather than
+    // something false.
+    RawValue::from_string(format!("{{{members}}}")).unwrap_or_default()
 }
 
 /// Where the record is kept.
@@ -46,6 +56,8 @@ pub trait Sink: Send + 'static {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     queue: SyncSender<Work>,
+    /// Requests that will want an entry.
+    expected: Arc<AtomicUsize>,
     counts: Arc<Mutex<BTreeMap<(&'static str, String), u64>>>,
     failing: Arc<AtomicBool>,
 }
@@ -60,12 +72,18 @@ impl Recorder {
         let (queue, work) = sync_channel(QUEUE_MAX);
         let counts = Arc::new(Mutex::default());
         let failing = Arc::new(AtomicBool::new(false));
-        let writer = Writer { sink, counts: Arc::clone(&counts), failing: Arc::clone(&failing) };
+        let expected = Arc::new(AtomicUsize::new(0));
+        let writer = Writer {
+            sink,
+            expected: Arc::clone(&expected),
+            counts: Arc::clone(&counts),
+            failing: Arc::clone(&failing),
+        };
         let thread = std::thread::Builder::new()
             .name("record".into())
             .spawn(move || writer.run(&work))
             .map_err(|e| Failure::unreachable(format!("a thread cannot be started: {e}")))?;
-        Ok((Self { queue, counts, failing }, thread))
+        Ok((Self { queue, expected, counts, failing }, thread))
     }
 
     /// Returns when the entry is durable. A full queue and a failing disk are a no.
@@ -74,6 +92,12 @@ impl Recorder {
         let (done, durable) = oneshot::channel();
         self.queue.try_send(Work { entry, done }).map_err(|_| unrecorded())?;
         if durable.await.unwrap_or(false) { Ok(()) } else { Err(unrecorded()) }
+    }
+
+    /// Announces an entry; the announcement ends with the value.
+    pub(crate) fn expect(&self) -> Expected<'_> {
+        self.expected.fetch_add(1, Ordering::Relaxed);
+        Expected(self)
     }
 
     /// Counts what happens too often, or too early, for an entry of its own; one entry tells the
@@ -92,8 +116,18 @@ impl Recorder {
     }
 }
 
+/// An announced entry.
+pub(crate) struct Expected<'r>(&'r Recorder);
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.0.expected.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 struct Writer<S> {
     sink: S,
+    expected: Arc<AtomicUsize>,
     counts: Arc<Mutex<BTreeMap<(&'static str, String), u64>>>,
     failing: Arc<AtomicBool>,
 }
@@ -104,6 +138,9 @@ impl<S: Sink> Writer<S> {
         loop {
             let first = work.recv_timeout(PERIOD.saturating_sub(settled.elapsed()));
             let ended = matches!(first, Err(RecvTimeoutError::Disconnected));
+            if first.is_ok() && self.expected.load(Ordering::Relaxed) > 1 {
+                std::thread::sleep(COMPANY);
+            }
             let batch: Vec<Work> = first.into_iter().chain(work.try_iter().take(BATCH_MAX)).collect();
             let (mut entries, waiting): (Vec<Entry>, Vec<_>) = batch.into_iter().map(|w| (w.entry, w.done)).unzip();
             let due = ended || settled.elapsed() >= PERIOD;
@@ -155,8 +192,54 @@ impl<S: Sink> Writer<S> {
                 kind,
                 actor,
                 about: "gateway".into(),
-                detail: serde_json::json!({"count": count}),
+                detail: object(&format!("\"count\":{count}")),
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Full(Arc<AtomicBool>);
+
+    impl Sink for Full {
+        fn record(&mut self, _: Vec<Entry>) -> Result<()> {
+            if self.0.load(Ordering::Relaxed) { Err(Failure::unreachable("no space left")) } else { Ok(()) }
+        }
+
+        fn settle(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn entry() -> Entry {
+        let (id, actor) = (String::new(), String::new());
+        Entry { id, time: Clock.now(), kind: "inference", actor, about: "endpoint x".into(), detail: object("") }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_answered_while_the_record_cannot_be_kept() {
+        let full = Arc::new(AtomicBool::new(true));
+        let (recorder, thread) = Recorder::start(Full(Arc::clone(&full))).unwrap();
+        assert!(recorder.record(entry()).await.is_err());
+        assert!(recorder.failing());
+        full.store(false, Ordering::Relaxed);
+        assert!(recorder.record(entry()).await.is_ok());
+        assert!(!recorder.failing());
+        drop(recorder);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn refusals_are_counted_for_few_actors_apart() {
+        let (recorder, thread) = Recorder::start(Full(Arc::default())).unwrap();
+        for number in 0..ACTORS_MAX * 2 {
+            recorder.count("request.limited", &number.to_string());
+        }
+        assert!(recorder.counts.lock().unwrap().len() <= ACTORS_MAX + 1);
+        drop(recorder);
+        thread.join().unwrap();
     }
 }

@@ -25,9 +25,32 @@ pub struct Endpoint {
     pub classification: Classification,
     /// What the model may be used for.
     pub purpose: String,
+    /// What events are about.
+    pub(crate) about: Arc<str>,
+    /// The deployment as events tell it: members of a JSON object.
+    pub(crate) told: String,
+}
+
+/// What an endpoint is made of.
+#[derive(Debug)]
+pub struct EndpointParts {
+    pub name: Name,
+    pub version: u64,
+    pub package: Digest,
+    pub artifact: Digest,
+    pub model: Model,
+    pub classification: Classification,
+    pub purpose: String,
 }
 
 impl Endpoint {
+    pub fn new(parts: EndpointParts) -> Self {
+        let EndpointParts { name, version, package, artifact, model, classification, purpose } = parts;
+        let about = format!("endpoint {name}").into();
+        let told = format!("\"artifact\":\"{artifact}\",\"package\":\"{package}\",\"version\":{version}");
+        Self { name, version, package, artifact, model, classification, purpose, about, told }
+    }
+
     /// What policy is asked about it. Its columns are the model's outputs.
     pub(crate) fn resource(&self) -> Resource {
         Resource {
@@ -50,6 +73,8 @@ pub struct State {
     pub(crate) policy: Policy,
     pub(crate) tokens: Option<Tokens>,
     pub(crate) decisions: Decisions,
+    /// The policy as events tell it: a member of a JSON object.
+    pub(crate) told: String,
 }
 
 impl State {
@@ -65,6 +90,7 @@ impl State {
             endpoints: endpoints.into_iter().map(|e| (e.name.to_string(), e)).collect(),
             roles,
             trust_domain,
+            told: format!("\"policy\":\"{}\"", policy.digest()),
             policy,
             tokens,
             decisions: Decisions::default(),

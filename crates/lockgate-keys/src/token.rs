@@ -3,6 +3,7 @@
 
 use aes_siv::{KeyInit as _, siv::Aes256Siv};
 use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use lockgate_core::{Failure, Result, Sensitive};
 
 use crate::{Key, KeyId, KeyStore};
@@ -28,22 +29,19 @@ impl Tokenizer {
 
     /// Appends the token of `value` to `out`.
     pub fn tokenize(&mut self, value: &str, out: &mut String) -> Result<()> {
-        use std::fmt::Write as _;
         let sealed = self
             .siv
             .encrypt([self.domain.as_bytes()], value.as_bytes())
             .map_err(|_| Failure::bug("a value could not be tokenized"))?;
         out.push_str(PREFIX);
-        for byte in sealed {
-            let _ = write!(out, "{byte:02x}");
-        }
+        URL_SAFE_NO_PAD.encode_string(sealed, out);
         Ok(())
     }
 
     /// The value behind a token of this key and domain.
     pub fn detokenize(&mut self, token: &str) -> Result<Sensitive<String>> {
         let wrong = || Failure::input("this is not a token of this workspace and column");
-        let sealed = token.strip_prefix(PREFIX).and_then(|digits| hex::decode(digits).ok()).ok_or_else(wrong)?;
+        let sealed = token.strip_prefix(PREFIX).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or_else(wrong)?;
         let plain = self.siv.decrypt([self.domain.as_bytes()], &sealed).map_err(|_| wrong())?;
         String::from_utf8(plain).map(Sensitive::new).map_err(|_| wrong())
     }

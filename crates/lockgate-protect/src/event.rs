@@ -33,9 +33,9 @@ impl Events {
     pub fn push(&mut self, event: Event) {
         if let Some(last) = self.events.last_mut() {
             let continues = last.row + last.rows == event.row
-                && last.column == event.column
+                && Arc::ptr_eq(&last.column, &event.column)
                 && last.entity == event.entity
-                && last.rule == event.rule
+                && Arc::ptr_eq(&last.rule, &event.rule)
                 && last.operator == event.operator;
             if continues {
                 last.rows += event.rows;

@@ -1,6 +1,10 @@
 //! Applies operators to batches.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder},
@@ -67,6 +71,43 @@ struct Plan {
     allowed: Vec<Entity>,
     tokenizer: Option<Tokenizer>,
     pseudonymizer: Option<Pseudonymizer>,
+    clean: Clean,
+}
+
+/// Values in which nothing was found, so that a category is scanned once. A column with many
+/// different values is not worth remembering.
+#[derive(Default)]
+struct Clean {
+    values: HashSet<Box<str>>,
+    looked: u64,
+    known: u64,
+}
+
+impl Clean {
+    const VALUES_MAX: usize = 512;
+    const VALUE_BYTES_MAX: usize = 64;
+    /// After so many looks, half of them must have been of use.
+    const TRIAL: u64 = 4_096;
+
+    fn is_worth_it(&self) -> bool {
+        self.looked < Self::TRIAL || self.known * 2 > self.looked
+    }
+
+    fn knows(&mut self, text: &str) -> bool {
+        if !self.is_worth_it() {
+            return false;
+        }
+        self.looked += 1;
+        let known = self.values.contains(text);
+        self.known += u64::from(known);
+        known
+    }
+
+    fn remember(&mut self, text: &str) {
+        if self.is_worth_it() && self.values.len() < Self::VALUES_MAX && text.len() <= Self::VALUE_BYTES_MAX {
+            self.values.insert(text.into());
+        }
+    }
 }
 
 impl<'e> Protector<'e> {
@@ -122,6 +163,7 @@ impl<'e> Protector<'e> {
                 allowed: allowed(&rules.allowances, &column.name)?,
                 tokenizer,
                 pseudonymizer,
+                clean: Clean::default(),
             });
         }
         Ok(Self { engine, plans, schema: Arc::new(Schema::new(fields)), findings: BTreeMap::new() })
@@ -243,7 +285,13 @@ impl ColumnPass<'_> {
         let mut findings = Vec::new();
         for (at, text) in texts.iter().enumerate() {
             let Some(text) = text else { continue };
+            if self.plan.clean.knows(text) {
+                continue;
+            }
             engine.scan(text, &mut findings);
+            if findings.is_empty() {
+                self.plan.clean.remember(text);
+            }
             for finding in findings.drain(..) {
                 if self.plan.allowed.contains(&finding.entity) {
                     continue;
@@ -282,17 +330,30 @@ impl ColumnPass<'_> {
 
     /// An event for every value that is not null, as runs.
     fn whole_column(&mut self, array: &dyn Array) {
+        let mut run: Option<(u64, u64)> = None;
         for (at, row) in self.rows.iter().enumerate() {
-            if array.is_valid(at) {
-                self.event(*row, None);
+            if array.is_null(at) {
+                continue;
             }
+            run = match run {
+                Some((first, rows)) if first + rows == *row => Some((first, rows + 1)),
+                ended => {
+                    if let Some((first, rows)) = ended {
+                        self.event(first, rows, None);
+                    }
+                    Some((*row, 1))
+                }
+            };
+        }
+        if let Some((first, rows)) = run {
+            self.event(first, rows, None);
         }
     }
 
-    fn event(&mut self, row: u64, entity: Option<Entity>) {
+    fn event(&mut self, row: u64, rows: u64, entity: Option<Entity>) {
         self.events.push(Event {
             row,
-            rows: 1,
+            rows,
             column: Arc::clone(&self.plan.name),
             entity: entity.map(Entity::as_str),
             rule: Arc::clone(&self.plan.rule),
@@ -318,7 +379,7 @@ impl ColumnPass<'_> {
                 clean.push('>');
                 copied = finding.end;
                 let row = self.rows.get(at).copied().unwrap_or_default();
-                self.event(row, Some(finding.entity));
+                self.event(row, 1, Some(finding.entity));
             }
             if copied == 0 {
                 out.append_value(text);
@@ -342,7 +403,9 @@ impl ColumnPass<'_> {
             if let Some(tokenizer) = &mut self.plan.tokenizer {
                 tokenizer.tokenize(text, &mut text_out)?;
             } else if let Some(pseudonymizer) = &self.plan.pseudonymizer {
-                text_out.push_str(&hex::encode(pseudonymizer.pseudonym(text.as_bytes())));
+                let mut digits = [0u8; 32];
+                let _ = hex::encode_to_slice(pseudonymizer.pseudonym(text.as_bytes()), &mut digits);
+                text_out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
             } else if let Operator::Mask(mask) = &self.plan.operator {
                 let length = text.chars().count();
                 // A value too short to keep anything of is masked whole.

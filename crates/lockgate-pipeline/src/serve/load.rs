@@ -8,7 +8,7 @@ use std::{
 };
 
 use lockgate_core::{Digest, Failure, Principal, Result, yaml};
-use lockgate_gateway::{Endpoint, State, TokenOptions, Tokens};
+use lockgate_gateway::{Endpoint, EndpointParts, State, TokenOptions, Tokens};
 use lockgate_infer::Model;
 use lockgate_policy::{Policy, Request, Resource};
 use lockgate_proof::{LogReader, VerifyingKey};
@@ -99,7 +99,7 @@ impl Loader {
         model::check_provenance(&package, deployment.artifact, &self.key).map_err(|f| f.at(&place))?;
         let Demand { resource, purpose } = demand(head);
         policy.demand(&Request { principal: actor, action: "serve", resource, purpose: &purpose, client: None })?;
-        Ok(Endpoint {
+        Ok(Endpoint::new(EndpointParts {
             name: deployment.endpoint.clone(),
             version: deployment.version,
             package: deployment.package,
@@ -107,7 +107,7 @@ impl Loader {
             model: Model::load(&bytes).map_err(|f| f.at(&place))?,
             classification: deployment.classification,
             purpose,
-        })
+        }))
     }
 
     /// Demands that the audit log tells of every deployment.

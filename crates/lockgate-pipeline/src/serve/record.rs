@@ -11,14 +11,14 @@ use std::{
 };
 
 use lockgate_core::{
-    Clock, Failure, Result,
+    Clock, Failure, Result, Timestamp,
     durable::{self, Readers},
 };
 use lockgate_gateway::{Entry, Sink};
 use lockgate_keys::KeyId;
 use lockgate_proof::{Log, LogReader, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
 use super::folder;
 use crate::{Workspace, audit, audit::Event};
@@ -31,6 +31,24 @@ const NOTES_MAX: usize = 16_384;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Header {
     log_size: u64,
+}
+
+/// An [`Event`] whose detail is JSON already.
+#[derive(Serialize)]
+struct Leaf<'e> {
+    id: &'e str,
+    time: Timestamp,
+    kind: &'e str,
+    actor: &'e str,
+    about: &'e str,
+    detail: &'e RawValue,
+}
+
+impl<'e> From<&'e Entry> for Leaf<'e> {
+    fn from(entry: &'e Entry) -> Self {
+        let Entry { id, time, kind, actor, about, detail } = entry;
+        Self { id, time: *time, kind, actor, about, detail }
+    }
 }
 
 /// The gateway's log with its notes. There is one writer.
@@ -153,9 +171,8 @@ impl Sink for Record {
         let mut lines = Vec::new();
         let mut leaves = Vec::with_capacity(entries.len());
         for entry in entries {
-            let mut event = Event::new(entry.kind, &entry.actor, &entry.about, entry.time).detail(entry.detail);
-            event.id = entry.id;
-            let leaf = serde_json::to_vec(&event).map_err(|_| Failure::bug("an event could not be written"))?;
+            let leaf =
+                serde_json::to_vec(&Leaf::from(&entry)).map_err(|_| Failure::bug("an event could not be written"))?;
             lines.extend_from_slice(&leaf);
             lines.push(b'\n');
             leaves.push(leaf);
