@@ -127,7 +127,8 @@ fn worth_scanning(text: &[u8]) -> bool {
     // Without an early exit the compiler looks at many bytes at once.
     let (mut telling, mut colon) = (false, false);
     for byte in text {
-        telling |= byte.is_ascii_digit() | (*byte == b'@');
+        telling |= byte.is_ascii_digit();
+        telling |= *byte == b'@';
         colon |= *byte == b':';
     }
     telling || (colon && memchr::memmem::find(text, b"://").is_some())

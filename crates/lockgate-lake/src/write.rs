@@ -100,26 +100,32 @@ impl SnapshotWriter {
         if subjects.len() != batch.num_rows() {
             return Err(Failure::bug("not every row has a subject entry"));
         }
-        let mut places: BTreeMap<u16, Vec<u32>> = BTreeMap::new();
-        for (row, subject) in (0u32..).zip(subjects) {
-            places.entry(bucket(subject.as_ref(), self.layout.buckets)).or_default().push(row);
-        }
+        let buckets: Vec<u16> = subjects.iter().map(|s| bucket(s.as_ref(), self.layout.buckets)).collect();
+        let mut order: Vec<u32> = (0u32..).take(batch.num_rows()).collect();
+        // Stable, so that rows keep their order within a bucket.
+        order.sort_by_key(|row| buckets.get(*row as usize));
         let commitments = FixedSizeBinaryArray::try_from_sparse_iter_with_size(subjects.iter().copied(), 16)
             .map_err(|_| Failure::bug("commitments do not form a column"))?;
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
         columns.push(Arc::new(commitments));
-        for (bucket, rows) in places {
-            let rows = UInt32Array::from(rows);
-            let part: Vec<ArrayRef> = columns
-                .iter()
-                .map(|column| take(column, &rows, None))
-                .collect::<Result<_, _>>()
-                .map_err(|_| Failure::bug("rows could not be sent to their buckets"))?;
-            let part = RecordBatch::try_new(self.schema.clone(), part)
-                .map_err(|_| Failure::bug("a bucket's rows do not form a batch"))?;
+        let order = UInt32Array::from(order);
+        let sorted = columns
+            .iter()
+            .map(|column| take(column, &order, None))
+            .collect::<Result<_, _>>()
+            .map_err(|_| Failure::bug("rows could not be sent to their buckets"))?;
+        let sorted = RecordBatch::try_new(self.schema.clone(), sorted)
+            .map_err(|_| Failure::bug("a bucket's rows do not form a batch"))?;
+        let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+        for bucket in buckets {
+            *counts.entry(bucket).or_default() += 1;
+        }
+        let mut first = 0;
+        for (bucket, count) in counts {
             let open = self.bucket(bucket)?;
-            open.rows += part.num_rows() as u64;
-            open.writer.write(&part).map_err(write_failed)?;
+            open.rows += count as u64;
+            open.writer.write(&sorted.slice(first, count)).map_err(write_failed)?;
+            first += count;
         }
         self.subjects.extend(subjects.iter().flatten());
         // Repeated subjects would grow this without bound.

@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod environment;
+mod memory;
 mod output;
 
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    memory::keep_for_a_while();
     // A training worker isolates itself before any thread exists.
     if std::env::args().nth(1).as_deref() == Some(lockgate_train::WORKER_FLAG) {
         return ExitCode::from(lockgate_train::worker());
