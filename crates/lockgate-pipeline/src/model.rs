@@ -245,7 +245,14 @@ fn isolated(
         .run(run)
         .detail(json!({"to": "training run", "keys": keys.len()}));
     workspace.journal.append(vec![event])?;
-    let outcome = lockgate_train::run(&job, &keys)?;
+    let ran = lockgate_train::run(&job, &keys)?;
+    let tried = ran.attempts.iter().map(|attempt| {
+        Event::new("training.refused", "trainer", &features.to_string(), Clock.now())
+            .run(run)
+            .detail(json!({"call": attempt.call, "path": attempt.path}))
+    });
+    workspace.journal.append(tried.collect())?;
+    let outcome = ran.outcome?;
     let bytes = lockgate_train::read_model(&output)?;
     if Digest::of(&bytes) != outcome.model {
         return Err(Failure::integrity("the model changed after it was trained"));

@@ -2,7 +2,13 @@
 //! by the worker to itself before it reads one row.
 #![expect(unsafe_code, reason = "namespaces, fork and limits are system calls that Rust cannot vouch for")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::{
+        fd::{FromRawFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
+    path::{Path, PathBuf},
+};
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
@@ -11,6 +17,8 @@ use landlock::{
 use lockgate_core::{Failure, Result};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde::{Deserialize, Serialize};
+
+use crate::watch;
 
 /// A layer that the machine may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,9 +58,10 @@ fn missing(layer: Layer, why: impl std::fmt::Display, accepted: &[Layer]) -> Res
 }
 
 /// New user, mount, network, IPC and PID namespaces, with a private memory file system at
-/// `scratch`. The caller goes on as the first process of the PID namespace; its parent waits for
-/// it. Must run while the process has one thread.
-pub(crate) fn namespaces(scratch: &Path, accepted: &[Layer]) -> Result<bool> {
+/// `scratch`. The caller goes on as the first process of the PID namespace, with a way to its
+/// parent, which watches it, says what it tried, and ends with it. Must run while the process has
+/// one thread.
+pub(crate) fn namespaces(scratch: &Path, grants: &Grants, accepted: &[Layer]) -> Result<Option<UnixStream>> {
     // SAFETY: plain system calls without pointers into Rust data, before any thread exists.
     let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
     let flags = libc::CLONE_NEWUSER
@@ -64,7 +73,7 @@ pub(crate) fn namespaces(scratch: &Path, accepted: &[Layer]) -> Result<bool> {
     // SAFETY: as above.
     if unsafe { libc::unshare(flags) } != 0 {
         missing(Layer::Namespaces, std::io::Error::last_os_error(), accepted)?;
-        return Ok(false);
+        return Ok(None);
     }
     let write =
         |file: &str, text: String| std::fs::write(file, text).map_err(|e| Failure::unreachable(format!("{file}: {e}")));
@@ -77,15 +86,26 @@ pub(crate) fn namespaces(scratch: &Path, accepted: &[Layer]) -> Result<bool> {
             mount("tmpfs", scratch, "tmpfs", MountFlags::NODEV | MountFlags::NOSUID, None::<&std::ffi::CStr>)
         })
         .map_err(|e| Failure::unreachable(format!("a private file system cannot be mounted: {e}")))?;
+    let (inside, outside) =
+        UnixStream::pair().map_err(|e| Failure::unreachable(format!("the trainer cannot be watched: {e}")))?;
     // The first child is process 1 of the new PID namespace.
     // SAFETY: there is one thread, so the child may go on as if nothing had happened.
     match unsafe { libc::fork() } {
         -1 => Err(Failure::unreachable(format!("the trainer cannot be started: {}", std::io::Error::last_os_error()))),
-        0 => Ok(true),
+        0 => {
+            drop(outside);
+            // The new namespace made it unreadable for its own parent, which reads paths.
+            // SAFETY: a plain system call without pointers.
+            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
+            Ok(Some(inside))
+        }
         child => {
+            drop(inside);
+            let attempts = watch::watch(&outside, grants);
             let mut status = 0;
             // SAFETY: `status` outlives the call.
             unsafe { libc::waitpid(child, &raw mut status, 0) };
+            crate::worker::tell(&crate::worker::Answer::Attempts(attempts));
             let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
             std::process::exit(code);
         }
@@ -144,8 +164,9 @@ fn restrict(grants: &Grants) -> Result<RulesetStatus, Box<dyn std::error::Error>
     Ok(ruleset.restrict_self()?.ruleset)
 }
 
-/// Seccomp: what no trainer needs answers "not permitted".
-pub(crate) fn seccomp(accepted: &[Layer]) -> Result<bool> {
+/// Seccomp: what no trainer needs answers "not permitted"; with a `watcher`, it hears of that and
+/// of every file that is opened.
+pub(crate) fn seccomp(watcher: Option<&UnixStream>, accepted: &[Layer]) -> Result<bool> {
     let refused = [
         libc::SYS_socket,
         libc::SYS_socketpair,
@@ -191,18 +212,57 @@ pub(crate) fn seccomp(accepted: &[Layer]) -> Result<bool> {
         libc::SYS_clock_settime,
         libc::SYS_sethostname,
     ];
+    let opening = watcher.map(|_| watch::OPENING).unwrap_or_default();
+    let action = if watcher.is_some() { TOLD } else { SeccompAction::Errno(libc::EPERM as u32) };
     let filter = std::env::consts::ARCH
         .try_into()
         .and_then(|arch| {
-            let rules = refused.into_iter().map(|call| (call, vec![])).collect();
-            SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32), arch)
+            let calls = refused.iter().chain(opening);
+            let rules = calls.map(|call| (*call, vec![])).collect();
+            SeccompFilter::new(rules, SeccompAction::Allow, action, arch)
         })
         .and_then(BpfProgram::try_from);
-    let applied = filter
-        .map_err(|e| e.to_string())
-        .and_then(|program| seccompiler::apply_filter(&program).map_err(|e| e.to_string()));
+    let applied = filter.map_err(|e| e.to_string()).and_then(|program| match watcher {
+        None => seccompiler::apply_filter(&program).map_err(|e| e.to_string()),
+        Some(watcher) => apply_told(program, watcher).map_err(|e| e.to_string()),
+    });
     match applied {
         Ok(()) => Ok(true),
         Err(error) => missing(Layer::Seccomp, error, accepted).map(|()| false),
     }
+}
+
+/// Stands for "tell the supervisor", which seccompiler cannot say; [`apply_told`] puts it right.
+const TOLD: SeccompAction = SeccompAction::Trace(1);
+
+/// Applies a filter whose matches go to a supervisor.
+fn apply_told(mut program: BpfProgram, watcher: &UnixStream) -> std::io::Result<()> {
+    for instruction in &mut program {
+        if u32::from(instruction.code) == libc::BPF_RET | libc::BPF_K && instruction.k == (libc::SECCOMP_RET_TRACE | 1)
+        {
+            instruction.k = libc::SECCOMP_RET_USER_NOTIF;
+        }
+    }
+    let length = u16::try_from(program.len()).map_err(std::io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_mut_ptr().cast() };
+    // SAFETY: a plain system call without pointers.
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: `program` and its instructions outlive the call; sock_filter has the same layout in
+    // both libraries, that of the kernel.
+    let listener = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const program,
+        )
+    };
+    if listener < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+    let listener = unsafe { OwnedFd::from_raw_fd(listener as i32) };
+    Ok(watch::hand_over(watcher, &listener)?)
 }

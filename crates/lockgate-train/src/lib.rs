@@ -11,8 +11,10 @@ mod features;
 mod isolate;
 mod logistic;
 mod trees;
+mod watch;
 mod worker;
 
 pub use features::{Encoding, Matrix, Part, part_of};
 pub use isolate::{Layer, Limits};
-pub use worker::{Job, Outcome, TrainerSpec, WORKER_FLAG, read_model, run, worker};
+pub use watch::Attempt;
+pub use worker::{Job, Outcome, Ran, TrainerSpec, WORKER_FLAG, read_model, run, worker};

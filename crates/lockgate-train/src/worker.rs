@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::Arc,
 };
 
@@ -20,6 +20,7 @@ use crate::{
     features::{Matrix, Part, part_of},
     isolate::{self, Grants, Layer, Limits},
     logistic, trees,
+    watch::Attempt,
 };
 
 /// The hidden argument that makes the program a worker.
@@ -70,14 +71,25 @@ struct Order {
     keys: BTreeMap<String, String>,
 }
 
+/// A line that a worker or its supervisor writes.
 #[derive(Serialize, Deserialize)]
-enum Answer {
+pub(crate) enum Answer {
     Done { rows: u64, layers: Vec<Layer> },
     Failed { exit_code: u8, what: String, hint: Option<String> },
+    Attempts(Vec<Attempt>),
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ran {
+    /// What the trainer tried and was refused. Empty without namespaces and seccomp: then nobody
+    /// could watch.
+    pub attempts: Vec<Attempt>,
+    pub outcome: Result<Outcome>,
 }
 
 /// Runs a job in a process of its own; the keys reach that process and no other.
-pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Outcome> {
+pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Ran> {
     let order = Order {
         job: job.clone(),
         keys: keys.iter().map(|(id, key)| (id.clone(), hex::encode(key.expose()))).collect(),
@@ -99,13 +111,24 @@ pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Outcome> {
         let _ = input.write_all(order.expose());
     }
     let output = child.wait_with_output().map_err(|e| Failure::unreachable(format!("the trainer was lost: {e}")))?;
-    let last = output.stdout.split(|b| *b == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
-    match serde_json::from_slice::<Answer>(last) {
-        Ok(Answer::Done { rows, layers }) => {
+    let (mut attempts, mut answer) = (Vec::new(), None);
+    for line in output.stdout.split(|b| *b == b'\n') {
+        match serde_json::from_slice(line) {
+            Ok(Answer::Attempts(told)) => attempts = told,
+            Ok(other) => answer = Some(other),
+            Err(_) => {}
+        }
+    }
+    Ok(Ran { attempts, outcome: outcome(job, answer, output.status) })
+}
+
+fn outcome(job: &Job, answer: Option<Answer>, status: ExitStatus) -> Result<Outcome> {
+    match answer {
+        Some(Answer::Done { rows, layers }) => {
             let model = Digest::of(&read_model(&job.output)?);
             Ok(Outcome { model, rows, layers })
         }
-        Ok(Answer::Failed { exit_code, what, hint }) => {
+        Some(Answer::Failed { exit_code, what, hint }) => {
             let fault =
                 [Fault::Findings, Fault::Usage, Fault::Input, Fault::Denied, Fault::Integrity, Fault::Unreachable]
                     .into_iter()
@@ -117,7 +140,7 @@ pub fn run(job: &Job, keys: &BTreeMap<String, Key>) -> Result<Outcome> {
                 None => failure,
             })
         }
-        Err(_) => Err(Failure::findings(format!("the trainer ended without an answer ({})", output.status))
+        _ => Err(Failure::findings(format!("the trainer ended without an answer ({status})"))
             .hint("it may have met a limit: see training.isolation.memoryMib and cpuSecs")),
     }
 }
@@ -157,10 +180,14 @@ pub fn worker() -> u8 {
             hint: failure.hint_text().map(str::to_owned),
         },
     };
-    let mut text = serde_json::to_vec(&answer).unwrap_or_default();
+    tell(&answer);
+    u8::from(matches!(answer, Answer::Failed { .. }))
+}
+
+pub(crate) fn tell(answer: &Answer) {
+    let mut text = serde_json::to_vec(answer).unwrap_or_default();
     text.push(b'\n');
     let _ = std::io::stdout().write_all(&text);
-    u8::from(matches!(answer, Answer::Failed { .. }))
 }
 
 fn work() -> Result<(u64, Vec<Layer>)> {
@@ -207,16 +234,29 @@ fn work() -> Result<(u64, Vec<Layer>)> {
 fn isolate(job: &Job) -> Result<Vec<Layer>> {
     let accepted = &job.accept_missing;
     let mut layers = Vec::new();
-    if isolate::namespaces(&job.scratch, accepted)? {
+    let is_command = matches!(job.trainer, TrainerSpec::Command(_));
+    let grants = grants(job, is_command);
+    let watcher = isolate::namespaces(&job.scratch, &grants, accepted)?;
+    if watcher.is_some() {
         layers.push(Layer::Namespaces);
     }
-    let is_command = matches!(job.trainer, TrainerSpec::Command(_));
     if is_command && !layers.contains(&Layer::Namespaces) {
         return Err(Failure::unreachable(
             "a command cannot train without namespaces: its input would lie on disk in the clear",
         )
         .hint("use a built-in trainer on this machine"));
     }
+    isolate::limits(job.limits)?;
+    if isolate::landlock(&grants, accepted)? {
+        layers.push(Layer::Landlock);
+    }
+    if isolate::seccomp(watcher.as_ref(), accepted)? {
+        layers.push(Layer::Seccomp);
+    }
+    Ok(layers)
+}
+
+fn grants(job: &Job, is_command: bool) -> Grants {
     let mut readable = job.files.clone();
     if is_command {
         let system = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/dev/urandom"];
@@ -231,15 +271,7 @@ fn isolate(job: &Job) -> Result<Vec<Layer>> {
     if is_command {
         writable.push("/dev/null".into());
     }
-    let grants = Grants { readable, writable, execute: is_command };
-    isolate::limits(job.limits)?;
-    if isolate::landlock(&grants, accepted)? {
-        layers.push(Layer::Landlock);
-    }
-    if isolate::seccomp(accepted)? {
-        layers.push(Layer::Seccomp);
-    }
-    Ok(layers)
+    Grants { readable, writable, execute: is_command }
 }
 
 /// Decrypts the feature set and keeps the rows of the training side.

@@ -224,6 +224,22 @@ import shutil; shutil.copy(sys.argv[2], os.environ['LOCKGATE_OUTPUT'] + '/model.
     let done = world.lockgate(&["run", "model.yaml"]);
     assert_eq!(done.code, 0, "{}", done.err);
     assert!(!Path::new("/tmp/lockgate-escaped").exists());
+    // Each attempt is an event, with the file where there is one.
+    let log = world.lockgate(&["audit", "export"]).ok().out;
+    let tried: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|event| event["kind"] == "training.refused")
+        .map(|event| event["detail"].clone())
+        .collect();
+    let opened =
+        |path: &Path| tried.iter().any(|t| t["call"] == "open" && t["path"].as_str().map(Path::new) == Some(path));
+    for path in ["keys/root.json", "lake"] {
+        assert!(opened(&state.join(path)), "{path}: {tried:?}");
+    }
+    assert!(opened(Path::new("/etc/passwd")) && opened(&here.join("lockgate.key")), "{tried:?}");
+    assert!(tried.iter().any(|t| t["call"] == "socket"), "{tried:?}");
+    assert!(!tried.iter().any(|t| t["path"].as_str().is_some_and(|p| p.contains("/out/") || p.contains("scratch"))));
     world.lockgate(&["verify"]).ok();
 }
 
