@@ -9,6 +9,7 @@ mod model;
 pub mod onnx;
 mod ops;
 mod tensor;
+mod text;
 mod tree;
 
 pub use model::{Feature, FeatureKind, Model, Prediction};

@@ -7,6 +7,7 @@ use lockgate_core::{Failure, Result};
 use crate::{
     onnx::{self, NodeProto},
     tensor::{Data, Tensor},
+    text,
     tree::Ensemble,
 };
 
@@ -29,6 +30,8 @@ pub(crate) enum Op {
     Imputer { values: Vec<f32>, replaced: f32 },
     OneHotText { index: HashMap<String, usize>, zeros: bool },
     OneHotInt { index: HashMap<i64, usize>, zeros: bool },
+    StringSplit { delimiter: String },
+    CountWords(text::Counter),
     LabelEncoder { table: Table, default: Data },
     Normalizer(Norm),
     ZipMap,
@@ -144,7 +147,7 @@ impl<'n> Attributes<'n> {
         self.text(&attribute.s).map(Some)
     }
 
-    fn int(&mut self, name: &str, default: i64) -> i64 {
+    pub(crate) fn int(&mut self, name: &str, default: i64) -> i64 {
         self.left.remove(name).map_or(default, |a| a.i)
     }
 
@@ -259,6 +262,8 @@ impl Op {
             Self::Imputer { values, replaced } => vec![by_column(one()?, |x, at| {
                 if x == *replaced || (replaced.is_nan() && x.is_nan()) { pick(values, at) } else { x }
             })?],
+            Self::StringSplit { delimiter } => text::split(one()?, delimiter)?,
+            Self::CountWords(counter) => vec![counter.count(one()?)?],
             Self::OneHotText { index, zeros } => {
                 let tensor = one()?;
                 let Data::Text(texts) = &tensor.data else {
@@ -291,6 +296,8 @@ impl Op {
 
 fn standard(name: &str, a: &mut Attributes<'_>) -> Result<Op> {
     Ok(match name {
+        "StringSplit" => Op::StringSplit { delimiter: text::split_delimiter(a)? },
+        "TfIdfVectorizer" => Op::CountWords(text::Counter::read(a)?),
         "Identity" => Op::Identity,
         "Constant" => {
             let tensor = a.left.remove("value").and_then(|v| v.t.as_ref()).map(Tensor::from_proto).transpose()?;

@@ -157,6 +157,9 @@ pub struct Training {
     /// Columns that are no features: identifiers, protected attributes that the model must not see.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Columns of text of which each word, as white space separates them, is a feature.
+    #[serde(default)]
+    pub text: Vec<String>,
     /// The share of rows held out for the gates.
     #[serde(default = "default_holdout")]
     pub holdout: f64,

@@ -15,6 +15,8 @@ pub(crate) struct Graph {
     graph: GraphProto,
     numbers: Option<String>,
     categories: Vec<String>,
+    /// The opset of the standard operators; texts need a newer one.
+    opset: i64,
 }
 
 impl Graph {
@@ -24,6 +26,7 @@ impl Graph {
             graph: GraphProto { name: "lockgate".into(), ..GraphProto::default() },
             numbers: None,
             categories: Vec::new(),
+            opset: 15,
         };
         let mut numbers = Vec::new();
         for encoding in encodings {
@@ -55,6 +58,7 @@ impl Graph {
                     this.node("Reshape", "", &[&hot, &shape], &[&flat], vec![]);
                     this.categories.push(flat);
                 }
+                Encoding::Words { vocabulary, .. } => this.words(name, vocabulary),
             }
         }
         if !numbers.is_empty() {
@@ -62,6 +66,42 @@ impl Graph {
             this.numbers = Some("numbers".into());
         }
         this
+    }
+
+    /// Counts words: split, one list a row, a count for each word of the vocabulary.
+    fn words(&mut self, name: &str, vocabulary: &[String]) {
+        let part = |what: &str| format!("{name}:{what}");
+        let (split, lengths, shape, list, counts) =
+            (part("split"), part("lengths"), part("shape"), part("list"), part("counts"));
+        self.graph.input.push(value(name, STRING, Some(1)));
+        self.node("StringSplit", "", &[name], &[&split, &lengths], vec![text("delimiter", "")]);
+        self.graph.initializer.push(TensorProto {
+            dims: vec![2],
+            data_type: INT64,
+            // The rows as they are, and all the words of each.
+            int64_data: vec![0, -1],
+            name: shape.clone(),
+            ..TensorProto::default()
+        });
+        self.node("Reshape", "", &[&split, &shape], &[&list], vec![]);
+        let words: Vec<&str> = vocabulary.iter().map(String::as_str).collect();
+        self.node(
+            "TfIdfVectorizer",
+            "",
+            &[&list],
+            &[&counts],
+            vec![
+                text("mode", "TF"),
+                int("min_gram_length", 1),
+                int("max_gram_length", 1),
+                int("max_skip_count", 0),
+                ints("ngram_counts", vec![0]),
+                ints("ngram_indexes", (0..vocabulary.len() as i64).collect()),
+                texts("pool_strings", words),
+            ],
+        );
+        self.categories.push(counts);
+        self.opset = 20;
     }
 
     /// Standardizes the numbers; a missing one becomes the mean.
@@ -110,11 +150,11 @@ impl Graph {
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.graph.output = vec![value("label", INT64, None), value("probabilities", FLOAT, Some(2))];
         ModelProto {
-            ir_version: 8,
+            ir_version: if self.opset > 15 { 9 } else { 8 },
             producer_name: "lockgate".into(),
             graph: Some(self.graph),
             opset_import: vec![
-                OperatorSetId { domain: String::new(), version: 15 },
+                OperatorSetId { domain: String::new(), version: self.opset },
                 OperatorSetId { domain: ML.into(), version: 3 },
             ],
             functions: vec![],

@@ -1,7 +1,7 @@
 //! From rows to features: which columns are numbers, which are categories, and which rows are
 //! held out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::{
     array::{Array as _, AsArray as _, RecordBatch},
@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 /// Categories of one column; more than this is no category.
 const CATEGORIES_MAX: usize = 1_000;
+/// Words of one column of text, the most frequent first.
+const VOCABULARY_MAX: usize = 2_000;
+/// A word that fewer rows have is a typing mistake, or names somebody.
+const ROWS_WITH_WORD_MIN: usize = 5;
 
 /// Which side of the split a row is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,24 +43,28 @@ pub enum Encoding {
     Number { name: String },
     /// One number for each category, in order; an unknown category is all zeros.
     OneHot { name: String, categories: Vec<String> },
+    /// How often each word of the vocabulary, in order, stands in the text; words are what white
+    /// space separates.
+    Words { name: String, vocabulary: Vec<String> },
 }
 
 impl Encoding {
     pub fn name(&self) -> &str {
         match self {
-            Self::Number { name } | Self::OneHot { name, .. } => name,
+            Self::Number { name } | Self::OneHot { name, .. } | Self::Words { name, .. } => name,
         }
     }
 
     pub(crate) fn width(&self) -> usize {
         match self {
             Self::Number { .. } => 1,
-            Self::OneHot { categories, .. } => categories.len(),
+            Self::OneHot { categories: known, .. } | Self::Words { vocabulary: known, .. } => known.len(),
         }
     }
 }
 
-/// Rows as numbers: numeric columns first, then categories, as the exported graph orders them.
+/// Rows as numbers: numeric columns first, then categories and words, as the exported graph orders
+/// them.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     pub encodings: Vec<Encoding>,
@@ -67,9 +75,20 @@ pub struct Matrix {
     pub labels: Vec<bool>,
 }
 
+/// Which columns are what.
+#[derive(Clone, Copy, Debug)]
+pub struct Roles<'r> {
+    pub label: &'r str,
+    pub positive: &'r str,
+    pub exclude: &'r [String],
+    /// Columns of which each word is a feature.
+    pub text: &'r [String],
+}
+
 impl Matrix {
     /// Reads features and labels out of training rows.
-    pub fn new(batches: &[RecordBatch], label: &str, positive: &str, exclude: &[String]) -> Result<Self> {
+    pub fn new(batches: &[RecordBatch], roles: Roles<'_>) -> Result<Self> {
+        let Roles { label, positive, exclude, text: bags } = roles;
         let first = batches.first().ok_or_else(|| Failure::input("there is no row to train on"))?;
         let table =
             concat_batches(&first.schema(), batches).map_err(|_| Failure::bug("training rows do not form a table"))?;
@@ -91,6 +110,12 @@ impl Matrix {
             return Err(Failure::input(format!("label {label:?} is the same in every training row"))
                 .hint("is training.positive one of its values?"));
         }
+        for name in bags {
+            let field = table.schema().field_with_name(name).ok().map(|field| field.data_type().clone());
+            if !matches!(field, Some(DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)) {
+                return Err(Failure::input(format!("training.text names {name:?}, which is no column of text")));
+            }
+        }
         let (mut numbers, mut categories) = (Vec::new(), Vec::new());
         for field in table.schema().fields() {
             if field.name() == label || exclude.contains(field.name()) {
@@ -106,6 +131,14 @@ impl Matrix {
                     let values: Vec<f32> =
                         values.as_primitive::<Float64Type>().iter().map(|v| v.map_or(f32::NAN, |v| v as f32)).collect();
                     numbers.push((Encoding::Number { name: field.name().clone() }, values));
+                }
+                DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 if bags.contains(field.name()) => {
+                    let values = text(field.name())?;
+                    let vocabulary = vocabulary(&values);
+                    if vocabulary.is_empty() {
+                        return Err(Failure::input(format!("no word of column {:?} is in several rows", field.name())));
+                    }
+                    categories.push((Encoding::Words { name: field.name().clone(), vocabulary }, values));
                 }
                 DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => {
                     let values = text(field.name())?;
@@ -140,12 +173,18 @@ impl Matrix {
                 at += 1;
             }
             for (encoding, column) in &categories {
-                let Encoding::OneHot { categories, .. } = encoding else { continue };
-                if column.is_valid(row)
-                    && let Ok(place) = categories.binary_search_by(|c| c.as_str().cmp(column.value(row)))
-                    && let Some(slot) = target.get_mut(at + place)
-                {
-                    *slot = 1.0;
+                let (known, words): (&[String], Vec<&str>) = match encoding {
+                    Encoding::Number { .. } => continue,
+                    _ if column.is_null(row) => (&[], Vec::new()),
+                    Encoding::OneHot { categories, .. } => (categories, vec![column.value(row)]),
+                    Encoding::Words { vocabulary, .. } => (vocabulary, column.value(row).split_whitespace().collect()),
+                };
+                for word in words {
+                    if let Ok(place) = known.binary_search_by(|k| k.as_str().cmp(word))
+                        && let Some(slot) = target.get_mut(at + place)
+                    {
+                        *slot += 1.0;
+                    }
                 }
                 at += encoding.width();
             }
@@ -157,4 +196,19 @@ impl Matrix {
     pub(crate) fn numbers(&self) -> usize {
         self.encodings.iter().filter(|e| matches!(e, Encoding::Number { .. })).count()
     }
+}
+
+/// The words that most rows have, sorted.
+fn vocabulary(texts: &arrow::array::StringArray) -> Vec<String> {
+    let mut rows_with: BTreeMap<&str, usize> = BTreeMap::new();
+    for text in texts.iter().flatten() {
+        for word in text.split_whitespace().collect::<BTreeSet<_>>() {
+            *rows_with.entry(word).or_default() += 1;
+        }
+    }
+    let mut words: Vec<(&str, usize)> = rows_with.into_iter().filter(|(_, rows)| *rows >= ROWS_WITH_WORD_MIN).collect();
+    words.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    let mut words: Vec<String> = words.into_iter().take(VOCABULARY_MAX).map(|(word, _)| word.to_owned()).collect();
+    words.sort();
+    words
 }

@@ -14,7 +14,7 @@ mod trees;
 mod watch;
 mod worker;
 
-pub use features::{Encoding, Matrix, Part, part_of};
+pub use features::{Encoding, Matrix, Part, Roles, part_of};
 pub use isolate::{Layer, Limits};
 pub use watch::Attempt;
 pub use worker::{Job, Outcome, Ran, TrainerSpec, WORKER_FLAG, read_model, run, worker};

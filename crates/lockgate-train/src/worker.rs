@@ -17,7 +17,7 @@ use lockgate_lake::{Keyring, MapKeyring, SUBJECT_COLUMN, open_file};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    features::{Matrix, Part, part_of},
+    features::{Matrix, Part, Roles, part_of},
     isolate::{self, Grants, Layer, Limits},
     logistic, trees,
     watch::Attempt,
@@ -44,6 +44,7 @@ pub struct Job {
     pub label: String,
     pub positive: String,
     pub exclude: Vec<String>,
+    pub text: Vec<String>,
     pub holdout: f64,
     pub seed: u64,
     pub trainer: TrainerSpec,
@@ -184,6 +185,11 @@ pub fn worker() -> u8 {
     u8::from(matches!(answer, Answer::Failed { .. }))
 }
 
+fn matrix(job: &Job, batches: &[RecordBatch]) -> Result<Matrix> {
+    let roles = Roles { label: &job.label, positive: &job.positive, exclude: &job.exclude, text: &job.text };
+    Matrix::new(batches, roles)
+}
+
 pub(crate) fn tell(answer: &Answer) {
     let mut text = serde_json::to_vec(answer).unwrap_or_default();
     text.push(b'\n');
@@ -211,14 +217,10 @@ fn work() -> Result<(u64, Vec<Layer>)> {
     let batches = read_training_rows(&job, Arc::new(MapKeyring(keys)))?;
     let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
     let model = match &job.trainer {
-        TrainerSpec::LogisticRegression { penalty, iterations } => Some(logistic::train(
-            &Matrix::new(&batches, &job.label, &job.positive, &job.exclude)?,
-            *penalty,
-            *iterations,
-        )?),
-        TrainerSpec::GradientBoosting { budget } => {
-            Some(trees::train(&Matrix::new(&batches, &job.label, &job.positive, &job.exclude)?, *budget, job.seed)?)
+        TrainerSpec::LogisticRegression { penalty, iterations } => {
+            Some(logistic::train(&matrix(&job, &batches)?, *penalty, *iterations)?)
         }
+        TrainerSpec::GradientBoosting { budget } => Some(trees::train(&matrix(&job, &batches)?, *budget, job.seed)?),
         TrainerSpec::Command(command) => {
             run_command(&job, command, &batches)?;
             None
@@ -326,6 +328,7 @@ fn run_command(job: &Job, command: &[String], batches: &[RecordBatch]) -> Result
         .env("LOCKGATE_LABEL", &job.label)
         .env("LOCKGATE_POSITIVE", &job.positive)
         .env("LOCKGATE_EXCLUDE", job.exclude.join(","))
+        .env("LOCKGATE_TEXT", job.text.join(","))
         .env("LOCKGATE_SEED", job.seed.to_string())
         .current_dir(&job.scratch)
         .stdin(Stdio::null())

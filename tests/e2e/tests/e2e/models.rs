@@ -388,3 +388,64 @@ print(cross_val_score(make_pipeline(t, LogisticRegression(max_iter=500)), x, y, 
     assert!((inside - outside).abs() < 0.01, "inside {inside}, outside {outside}");
     world.lockgate(&["verify"]).ok();
 }
+
+#[test]
+fn reviews_become_a_sentiment_as_good_inside_as_outside() {
+    let data = data("reviews", "reviews/reviews.csv");
+    let world = World::example("reviews");
+    // What the example's thresholds say about the real data need not hold for made data.
+    let text = fs::read_to_string(world.path("pipeline.yaml")).unwrap();
+    let (head, rest) = text.split_once("\ngates:").unwrap();
+    let (_, tail) = rest.split_once("\npublishing:").unwrap();
+    let text = format!("{head}\npublishing:{tail}");
+    let source = format!("reviews={}", data.path.display());
+    let trust = "reviews=unauthenticated";
+    // One split of 3,000 reviews says little, so several are averaged, inside as outside.
+    let mut inside = Vec::new();
+    let mut onnx = PathBuf::new();
+    for seed in [7, 8, 9, 10, 11, 12] {
+        world.write("pipeline.yaml", text.replace("seed: 7", &format!("seed: {seed}")).as_bytes());
+        let args = ["run", "pipeline.yaml", "--source", &source, "--trust", trust, "--format", "json"];
+        let done = world.lockgate(&args).ok().json();
+        inside.push(done["published"]["report"]["metrics"]["roc_auc"].as_f64().unwrap());
+        onnx = PathBuf::from(done["published"]["path"].as_str().unwrap()).join("package/model.onnx");
+        assert_eq!(done["deployed"]["endpoint"], "reviews");
+    }
+    let inside = inside.iter().sum::<f64>() / inside.len() as f64;
+    world.lockgate(&["verify"]).ok();
+    let rows =
+        [("imdb", ""), ("yelp", "great food"), ("amazon_cells", "not good not good at all zzz"), ("other", " a  b ")];
+    let lines: String = rows.iter().map(|(s, w)| format!("{{\"site\":\"{s}\",\"words\":\"{w}\"}}\n")).collect();
+    world.write("rows.jsonl", lines.as_bytes());
+    let ours =
+        world.lockgate(&["model", "predict", onnx.to_str().unwrap(), "rows.jsonl", "--format", "json"]).ok().json();
+    let script = "\
+import csv, json, re, sys, numpy as np, onnxruntime as ort
+from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import ShuffleSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+r = list(csv.DictReader(open(sys.argv[1], encoding='utf-8')))
+x = np.array([[i['site'], re.sub('[^a-z]+', ' ', i['text'].lower()).strip()] for i in r], dtype=object)
+y = np.array([i['positive'] == '1' for i in r])
+t = make_column_transformer((OneHotEncoder(handle_unknown='ignore'), [0]), (CountVectorizer(token_pattern=r'\\S+', min_df=5, max_features=2000), 1))
+cv = ShuffleSplit(12, test_size=0.25, random_state=7)
+auc = cross_val_score(make_pipeline(t, LogisticRegression(max_iter=500)), x, y, cv=cv, scoring='roc_auc').mean()
+rows = [json.loads(l) for l in open(sys.argv[3])]
+feed = {k: np.array([[q[k]] for q in rows], dtype=object) for k in ('site', 'words')}
+label, probabilities = ort.InferenceSession(sys.argv[2]).run(None, feed)
+print(json.dumps({'auc': auc, 'probabilities': probabilities.ravel().tolist()}))
+";
+    let mut outside = Command::new(judge("python"));
+    outside.args(["-c", script]).arg(&data.path).arg(&onnx).arg(world.path("rows.jsonl"));
+    let outside = run(&mut outside).ok().json();
+    for (a, b) in
+        ours["probabilities"]["data"].as_array().unwrap().iter().zip(outside["probabilities"].as_array().unwrap())
+    {
+        assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-6, "{a} {b}");
+    }
+    let outside = outside["auc"].as_f64().unwrap();
+    assert!((inside - outside).abs() < 0.01, "inside {inside}, outside {outside}");
+}
