@@ -261,7 +261,7 @@ impl Gate {
         let Inference { id: theirs, inputs, rows, outputs } =
             protocol::read(&body, &endpoint.model, self.limits.rows_max)
                 .map_err(|f| refusal(StatusCode::BAD_REQUEST, f))?;
-        let prediction = if rows <= INLINE_ROWS_MAX {
+        let prediction = if rows <= INLINE_ROWS_MAX && endpoint.model.is_quick() {
             endpoint.model.run(inputs)
         } else {
             let endpoint = Arc::clone(endpoint);

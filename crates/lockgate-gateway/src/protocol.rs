@@ -96,8 +96,12 @@ pub(crate) fn read(body: &[u8], model: &Model, rows_max: usize) -> Result<Infere
 fn tensor(feature: &Feature, input: &Input<'_>, rows: usize, rows_max: usize) -> Result<Tensor> {
     let fits = match input.shape.as_slice() {
         [n] => feature.width == 1 && *n == rows,
-        [n, width] => *width == feature.width && *n == rows,
-        _ => false,
+        // A network's input may have more dimensions; the model knows which.
+        [n, rest @ ..] => {
+            let width = rest.iter().try_fold(1usize, |all, dim| all.checked_mul(*dim));
+            width == Some(feature.width) && *n == rows
+        }
+        [] => false,
     };
     if !fits || rows == 0 || rows > rows_max {
         let shape =

@@ -1,11 +1,14 @@
-//! ONNX execution for tabular models: linear models, tree ensembles, scalers, imputers, encoders
-//! and the few standard operators around them. Memory-safe, no C++.
+//! ONNX execution for tabular models: linear models, tree ensembles, scalers, imputers, encoders,
+//! bags of words and the few standard operators around them, by an evaluator of our own; neural
+//! graphs through rten. Memory-safe, no C++.
 //!
 //! Invariants: a model with an operator, an attribute or a type that is not understood is refused
 //! when it is loaded, not when it answers; no input makes evaluation panic or allocate without
 //! bound; external data is refused. Spec: <https://onnx.ai/onnx/operators/>.
 
 mod model;
+#[cfg(feature = "neural")]
+mod neural;
 pub mod onnx;
 mod ops;
 mod tensor;

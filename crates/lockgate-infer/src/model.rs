@@ -39,6 +39,9 @@ pub struct Model {
     slots: usize,
     outputs: Vec<(String, usize)>,
     output_features: Vec<Feature>,
+    /// Takes the place of the steps.
+    #[cfg(feature = "neural")]
+    network: Option<crate::neural::Network>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +87,25 @@ impl Model {
         if !proto.functions.is_empty() || graph.node.len() > NODES_MAX {
             return Err(refused("it has functions of its own, or too many operators"));
         }
+        let tabular = Self::tabular(&graph);
+        #[cfg(feature = "neural")]
+        if tabular.is_err() && graph.node.iter().all(|node| node.domain != onnx::ML) {
+            return Self::neural(bytes, &graph);
+        }
+        tabular
+    }
+
+    #[cfg(feature = "neural")]
+    fn neural(bytes: &[u8], graph: &onnx::GraphProto) -> Result<Self> {
+        let (network, features) = crate::neural::Network::load(bytes, graph)?;
+        let outputs = graph.output.iter().map(|info| (info.name.clone(), 0)).collect();
+        let output_features = graph.output.iter().map(output).collect();
+        let (steps, constants, slots) = (Vec::new(), Vec::new(), 0);
+        Ok(Self { features, steps, constants, slots, outputs, output_features, network: Some(network) })
+    }
+
+    fn tabular(graph: &onnx::GraphProto) -> Result<Self> {
+        let refused = |what: &str| Failure::input(format!("the model is refused: {what}"));
         let mut slots: HashMap<String, usize> = HashMap::new();
         let mut constants = Vec::new();
         for initializer in &graph.initializer {
@@ -137,7 +159,21 @@ impl Model {
             return Err(refused("it has no input or no output"));
         }
         let output_features = graph.output.iter().map(output).collect();
-        Ok(Self { features, steps, constants, slots: slots.len(), outputs, output_features })
+        Ok(Self {
+            features,
+            steps,
+            constants,
+            slots: slots.len(),
+            outputs,
+            output_features,
+            #[cfg(feature = "neural")]
+            network: None,
+        })
+    }
+
+    /// Whether an answer takes microseconds, so that it may be given where others wait.
+    pub fn is_quick(&self) -> bool {
+        !self.steps.is_empty()
     }
 
     pub fn features(&self) -> &[Feature] {
@@ -174,6 +210,10 @@ impl Model {
                     feature.name, feature.kind, feature.width
                 )));
             }
+        }
+        #[cfg(feature = "neural")]
+        if let Some(network) = &self.network {
+            return Ok(Prediction { outputs: network.run(inputs)? });
         }
         let mut values: Vec<Option<Tensor>> = vec![None; self.slots];
         let base = self.constants.len();

@@ -76,12 +76,18 @@ impl Tensor {
         }
     }
 
-    /// Reads a constant of the model.
-    pub(crate) fn from_proto(proto: &TensorProto) -> Result<Self> {
-        let broken = || Failure::input(format!("the constant {:?} of the model is malformed", proto.name));
+    /// Demands that a constant lies in the model itself.
+    pub(crate) fn check_inside(proto: &TensorProto) -> Result<()> {
         if proto.data_location != 0 || !proto.external_data.is_empty() {
             return Err(Failure::input("the model keeps data outside of its file").hint("save it with all data inside"));
         }
+        Ok(())
+    }
+
+    /// Reads a constant of the model.
+    pub(crate) fn from_proto(proto: &TensorProto) -> Result<Self> {
+        let broken = || Failure::input(format!("the constant {:?} of the model is malformed", proto.name));
+        Self::check_inside(proto)?;
         let shape =
             proto.dims.iter().map(|d| usize::try_from(*d)).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
         let size = shape.iter().try_fold(1usize, |all, d| all.checked_mul(*d)).ok_or_else(broken)?;

@@ -162,7 +162,7 @@ fn models_of_other_tools_answer_as_in_onnxruntime() {
     let script = format!("{}/tests/e2e/data/export_models.py", crate::world::root().display());
     let made = run(Command::new(judge("python")).arg(script).arg(world.path("models"))).ok().json();
     let names: Vec<&str> = made.as_object().unwrap().keys().map(String::as_str).collect();
-    assert!(names.len() >= 7, "{names:?}");
+    assert!(names.len() >= 11, "{names:?}");
     for (name, expected) in made.as_object().unwrap() {
         let (onnx, rows) = (world.path(&format!("models/{name}.onnx")), world.path(&format!("models/{name}.jsonl")));
         let ours = world
@@ -181,6 +181,39 @@ fn models_of_other_tools_answer_as_in_onnxruntime() {
                 }
             }
         }
+    }
+    // What could loop, fetch or do what nobody knows is refused when it is loaded.
+    let script = r#"
+import sys
+from onnx import TensorProto, helper, save
+info = helper.make_tensor_value_info
+def write(name, nodes, domain='', constants=()):
+    x, y = info('x', TensorProto.FLOAT, ['rows', 2]), info('y', TensorProto.FLOAT, ['rows', 2])
+    graph = helper.make_graph(nodes, 'n', [x], [y], list(constants))
+    sets = [helper.make_opsetid('', 17), helper.make_opsetid('com.evil', 1)]
+    open(f'{sys.argv[1]}/{name}.onnx', 'wb').write(helper.make_model(graph, opset_imports=sets, ir_version=8).SerializeToString())
+body = helper.make_graph([helper.make_node('Identity', ['c'], ['d']), helper.make_node('Identity', ['v'], ['w'])], 'b',
+    [info('i', TensorProto.INT64, []), info('c', TensorProto.BOOL, []), info('v', TensorProto.FLOAT, None)],
+    [info('d', TensorProto.BOOL, []), info('w', TensorProto.FLOAT, None)])
+true = helper.make_tensor('t', TensorProto.BOOL, [], [True])
+write('loop', [helper.make_node('Loop', ['', 't', 'x'], ['y'], body=body)], constants=[true])
+write('unknown', [helper.make_node('Nonsense', ['x'], ['y'])])
+write('foreign', [helper.make_node('Run', ['x'], ['y'], domain='com.evil')])
+outside = helper.make_tensor('k', TensorProto.FLOAT, [2, 2], [1, 0, 0, 1])
+outside.ClearField('float_data'); outside.data_location = 1
+for key, value in (('location', '/etc/passwd'), ('offset', '0'), ('length', '16')):
+    outside.external_data.add(key=key, value=value)
+write('outside', [helper.make_node('LayerNormalization', ['x', 'k'], ['y'])], constants=[outside])
+"#;
+    run(Command::new(judge("python")).args(["-c", script]).arg(world.path("models"))).ok();
+    for (name, words) in [
+        ("loop", "holds a graph of its own"),
+        ("unknown", "the model is refused"),
+        ("foreign", "com.evil.Run is not supported"),
+        ("outside", "keeps data outside of its file"),
+    ] {
+        let file = world.path(&format!("models/{name}.onnx"));
+        world.lockgate(&["model", "inspect", file.to_str().unwrap()]).fails(3, words);
     }
     world.write("bad.pkl", b"\x80\x04\x95evil");
     world.lockgate(&["model", "inspect", "bad.pkl"]).fails(3, "a pickle runs code");
