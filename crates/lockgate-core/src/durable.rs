@@ -22,12 +22,20 @@ pub enum Readers {
 pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
     let fail = |error: &std::io::Error| Failure::io("write", path, error);
     let folder = path.parent().unwrap_or(Path::new("."));
-    let temporary = path.with_extension("new");
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let temporary = folder.join(name);
     let mode = if readers == Readers::Owner { 0o600 } else { 0o666 };
-    let open = || fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary);
+    // Never a file that is there already: it may be a link, or have another mode.
+    let open = || fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary);
     let mut file = match open() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(folder).map_err(|e| fail(&e))?;
+            create_folder(folder).map_err(|e| fail(&e))?;
+            open()
+        }
+        // An interrupted write left it.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs::remove_file(&temporary).map_err(|e| fail(&e))?;
             open()
         }
         opened => opened,
@@ -36,5 +44,46 @@ pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
     file.write_all(bytes).map_err(|e| fail(&e))?;
     file.sync_all().map_err(|e| fail(&e))?;
     fs::rename(&temporary, path).map_err(|e| fail(&e))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| fail(&e))
+    sync_folder(folder).map_err(|e| fail(&e))
+}
+
+/// Creates a folder and those above it, each of them durable.
+fn create_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().unwrap_or(Path::new("."));
+    create_folder(above)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    sync_folder(above)
+}
+
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    fs::File::open(folder).and_then(|folder| folder.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_an_interrupted_write_left_decides_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/secret.key");
+        write(&path, b"old", Readers::Owner).unwrap();
+        fs::write(dir.path().join("a/b/secret.key.new"), b"half").unwrap();
+        write(&path, b"new", Readers::Owner).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let elsewhere = dir.path().join("elsewhere");
+        std::os::unix::fs::symlink(&elsewhere, dir.path().join("a/b/secret.key.new")).unwrap();
+        write(&path, b"newer", Readers::Owner).unwrap();
+        assert!(!elsewhere.exists());
+    }
 }

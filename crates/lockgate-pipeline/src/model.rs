@@ -254,7 +254,7 @@ fn isolated(
     workspace.journal.append(vec![event])?;
     let ran = lockgate_train::run(&job, &keys)?;
     let tried = ran.attempts.iter().map(|attempt| {
-        Event::new("training.refused", "trainer", &features.to_string(), Clock.now())
+        Event::new("training.attempt", "trainer", &features.to_string(), Clock.now())
             .run(run)
             .detail(json!({"call": attempt.call, "path": attempt.path}))
     });

@@ -94,14 +94,11 @@ pub(crate) fn namespaces(scratch: &Path, grants: &Grants, accepted: &[Layer]) ->
         -1 => Err(Failure::unreachable(format!("the trainer cannot be started: {}", std::io::Error::last_os_error()))),
         0 => {
             drop(outside);
-            // The new namespace made it unreadable for its own parent, which reads paths.
-            // SAFETY: a plain system call without pointers.
-            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
             Ok(Some(inside))
         }
         child => {
             drop(inside);
-            let attempts = watch::watch(&outside, grants);
+            let attempts = watch::watch(child, &outside, grants);
             let mut status = 0;
             // SAFETY: `status` outlives the call.
             unsafe { libc::waitpid(child, &raw mut status, 0) };

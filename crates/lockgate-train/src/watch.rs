@@ -3,8 +3,8 @@
 //!
 //! Invariants: the supervisor decides nothing about files, Landlock does, so that a race about a
 //! path can change what is noted but not what is allowed. A note holds names of calls and paths
-//! that exist outside of what was granted; a trainer cannot choose those, and their number is
-//! bounded, so that the record is no way out for data.
+//! that exist outside of what was granted, never a path that a trainer made up, and their number
+//! is bounded: which of them it chooses is all that a trainer can say by them.
 #![expect(unsafe_code, reason = "notifications of seccomp are read with ioctl(2)")]
 
 use std::{
@@ -25,12 +25,13 @@ use rustix::{
         RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
         recvmsg, sendmsg,
     },
+    process::{Pid, PidfdFlags, pidfd_open},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::isolate::Grants;
 
-/// Something that a trainer tried and was refused.
+/// Something that a trainer tried beyond what it was granted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Attempt {
     /// The system call, or `open` for all that open files.
@@ -61,15 +62,20 @@ pub(crate) fn hand_over(to: &UnixStream, listener: &OwnedFd) -> rustix::io::Resu
     sendmsg(to, &[IoSlice::new(b"l")], &mut control, SendFlags::empty()).map(|_| ())
 }
 
-/// Watches `child` until it has ended. Returns what it tried.
-pub(crate) fn watch(from: &UnixStream, grants: &Grants) -> Vec<Attempt> {
+/// Watches `child` until it has ended. Returns what it tried. It does not reap the child.
+pub(crate) fn watch(child: i32, from: &UnixStream, grants: &Grants) -> Vec<Attempt> {
     let Some(listener) = take(from) else { return Vec::new() };
+    // Before Linux 6.11 the listener hangs up only when the child is reaped, so its end is asked
+    // for, too.
+    let Some(ended) = Pid::from_raw(child).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+        return Vec::new();
+    };
     let granted: Vec<PathBuf> =
         grants.readable.iter().chain(&grants.writable).filter_map(|path| path.canonicalize().ok()).collect();
     let mut attempts = BTreeSet::new();
     // A supervisor that goes away would leave the trainer waiting; the kernel then fails its calls.
     loop {
-        let mut fds = [PollFd::new(&listener, PollFlags::IN)];
+        let mut fds = [PollFd::new(&listener, PollFlags::IN), PollFd::new(&ended, PollFlags::IN)];
         match poll(&mut fds, None::<&Timespec>) {
             Err(rustix::io::Errno::INTR) => continue,
             Err(_) => break,
@@ -82,8 +88,8 @@ pub(crate) fn watch(from: &UnixStream, grants: &Grants) -> Vec<Attempt> {
             {
                 attempts.insert(attempt);
             }
-        } else if ready.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-            // Nobody is left under the filter.
+        } else if !ready.is_empty() || fds.last().is_some_and(|fd| !fd.revents().is_empty()) {
+            // Nobody is left under the filter: with the first process of a PID namespace all end.
             break;
         }
     }

@@ -83,7 +83,7 @@ pub(crate) enum Answer {
 /// What came of a run.
 #[derive(Debug)]
 pub struct Ran {
-    /// What the trainer tried and was refused. Empty without namespaces and seccomp: then nobody
+    /// What the trainer tried beyond what it was granted. Empty without namespaces and seccomp: then nobody
     /// could watch.
     pub attempts: Vec<Attempt>,
     pub outcome: Result<Outcome>,

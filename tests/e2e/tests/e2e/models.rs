@@ -262,7 +262,7 @@ import shutil; shutil.copy(sys.argv[2], os.environ['LOCKGATE_OUTPUT'] + '/model.
     let tried: Vec<serde_json::Value> = log
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .filter(|event| event["kind"] == "training.refused")
+        .filter(|event| event["kind"] == "training.attempt")
         .map(|event| event["detail"].clone())
         .collect();
     let opened =
