@@ -1,7 +1,8 @@
 //! One request, from its head to its answer.
 
 use std::{
-    sync::{Arc, RwLock},
+    collections::HashMap,
+    sync::{Arc, Mutex, RwLock},
     time::{Duration, Instant},
 };
 
@@ -36,6 +37,9 @@ const INLINE_ROWS_MAX: usize = 64;
 /// How many times the limit of a body is read before the connection is cut.
 const DISCARDED_MAX: usize = 16;
 const PURPOSE: &str = "lockgate-purpose";
+const PURPOSE_BYTES_MAX: usize = 128;
+/// Of the reasons for a refusal that an event tells.
+const REASONS_BYTES_MAX: usize = 4 << 10;
 
 /// What every request shares.
 pub(crate) struct Gate {
@@ -43,6 +47,7 @@ pub(crate) struct Gate {
     pub limits: Limits,
     pub limiter: RateLimiter<String, HashMapStateStore<String>, DefaultClock>,
     pub in_flight: Semaphore,
+    pub busy: Busy,
     pub recorder: Recorder,
     pub metrics: Metrics,
 }
@@ -109,7 +114,13 @@ impl Gate {
             self.recorder.count("request.expired", peer.id.as_str());
             return reply::closing(reply::unauthenticated("the client's certificate has expired"));
         }
-        let client = peer.principal(&state.trust_domain);
+        let Some(client) = peer.principal(&state.domain) else {
+            self.recorder.count("request.foreign", peer.id.as_str());
+            return reply::closing(reply::unauthenticated("the client is of another trust domain"));
+        };
+        let Some(_place) = self.busy.enter(client) else {
+            return reply::unavailable("too many requests of this client are worked on at once");
+        };
         if let Some(refusal) = self.over_limit(client) {
             return refusal;
         }
@@ -184,8 +195,11 @@ impl Gate {
             return nothing();
         };
         let action = if part == Part::Infer { "infer" } else { "metadata" };
-        let declared = request.headers().get(PURPOSE).map(|value| value.to_str().unwrap_or_default());
-        let purpose = declared.unwrap_or(&endpoint.purpose).to_owned();
+        let mut declared = request.headers().get_all(PURPOSE).iter().map(|value| value.to_str().unwrap_or_default());
+        let purpose = declared.next().unwrap_or(&endpoint.purpose).to_owned();
+        if declared.next().is_some() || purpose.len() > PURPOSE_BYTES_MAX {
+            return reply::error(StatusCode::BAD_REQUEST, "one purpose of at most 128 bytes may be declared");
+        }
         let ask = |action| {
             let question = Question {
                 principal: caller.principal.clone(),
@@ -203,7 +217,8 @@ impl Gate {
         };
         if !decision.allow || hides_all(&decision) {
             let entry = entry("request.denied", id, &caller, endpoint, state, &denied(action, &decision));
-            let visible = part == Part::Infer && ask("metadata").allow;
+            let metadata = ask("metadata");
+            let visible = part == Part::Infer && metadata.allow && !hides_all(&metadata);
             return match self.recorder.record(entry).await {
                 Ok(()) if visible => reply::error(StatusCode::FORBIDDEN, "policy does not let you do this"),
                 Ok(()) => nothing(),
@@ -259,7 +274,7 @@ impl Gate {
         plain_json(request.headers())?;
         let body = self.body(request.into_body()).await?;
         let Inference { id: theirs, inputs, rows, outputs } =
-            protocol::read(&body, &endpoint.model, self.limits.rows_max)
+            protocol::read(&body, &endpoint.model, &decision.obligations.hidden_columns, self.limits.rows_max)
                 .map_err(|f| refusal(StatusCode::BAD_REQUEST, f))?;
         let prediction = if rows <= INLINE_ROWS_MAX && endpoint.model.is_quick() {
             endpoint.model.run(inputs)
@@ -327,6 +342,46 @@ fn caller(state: &State, peer: &Peer, client: &str, headers: &HeaderMap) -> Opti
     Some(Caller { principal: verified.subject.clone(), roles, client: client.into() })
 }
 
+/// Requests of each client that are worked on: nobody takes more than a share of all places.
+pub(crate) struct Busy {
+    share: usize,
+    clients: Mutex<HashMap<String, usize>>,
+}
+
+impl Busy {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { share: (limits.in_flight_max / 4).max(1), clients: Mutex::default() }
+    }
+
+    fn enter(&self, client: &str) -> Option<Place<'_>> {
+        let mut clients = self.clients.lock().ok()?;
+        let places = clients.entry(client.to_owned()).or_default();
+        if *places == self.share {
+            return None;
+        }
+        *places += 1;
+        Some(Place { busy: self, client: client.to_owned() })
+    }
+}
+
+struct Place<'b> {
+    busy: &'b Busy,
+    client: String,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut clients) = self.busy.clients.lock()
+            && let Some(places) = clients.get_mut(&self.client)
+        {
+            *places -= 1;
+            if *places == 0 {
+                clients.remove(&self.client);
+            }
+        }
+    }
+}
+
 struct Refusal {
     status: StatusCode,
     failure: Failure,
@@ -356,7 +411,8 @@ fn plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 fn denied(action: &str, decision: &Decision) -> String {
-    let reasons = serde_json::to_string(&decision.reasons).unwrap_or_else(|_| "[]".into());
+    let reasons = serde_json::to_string(&decision.reasons).unwrap_or_default();
+    let reasons = if (1..=REASONS_BYTES_MAX).contains(&reasons.len()) { &reasons } else { "[\"too long to tell\"]" };
     format!("\"action\":\"{action}\",\"reasons\":{reasons}")
 }
 

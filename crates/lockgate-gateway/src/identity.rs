@@ -92,11 +92,21 @@ impl Peer {
         })
     }
 
-    /// What the workspace calls this client: the path of an id of its own trust domain, the whole
-    /// id of any other.
-    pub fn principal(&self, trust_domain: &str) -> &str {
-        if self.id.trust_domain() == trust_domain { self.id.path() } else { self.id.as_str() }
+    /// What the workspace calls this client; `None` when it is not of the domain that its
+    /// authority may name clients in.
+    pub fn principal(&self, domain: &ClientDomain) -> Option<&str> {
+        let known = self.id.trust_domain() == domain.name;
+        known.then(|| if domain.by_path { self.id.path() } else { self.id.as_str() })
     }
+}
+
+/// The trust domain that clients are of. One authority speaks for one domain (SPIFFE, "Trust
+/// Domain and Bundle").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientDomain {
+    pub name: String,
+    /// Clients are known by the path of their id alone, as those of the workspace's own authority.
+    pub by_path: bool,
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ mod tests {
     use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
     use super::*;
-    use crate::Peer;
+    use crate::{ClientDomain, Peer};
 
     #[test]
     fn an_issued_certificate_names_its_workload() {
@@ -161,8 +161,10 @@ mod tests {
         let issued = same.issue_client(&id, Duration::from_hours(1), now).unwrap();
         let peer = Peer::read(&CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap()).unwrap();
         assert_eq!(peer.id, id);
-        assert_eq!(peer.principal("demo.lockgate.local"), "shop/web");
-        assert_eq!(peer.principal("other"), "spiffe://demo.lockgate.local/shop/web");
+        let domain = |name: &str, by_path| ClientDomain { name: name.into(), by_path };
+        assert_eq!(peer.principal(&domain("demo.lockgate.local", true)), Some("shop/web"));
+        assert_eq!(peer.principal(&domain("demo.lockgate.local", false)), Some(id.as_str()));
+        assert_eq!(peer.principal(&domain("other", true)), None);
         assert_eq!(peer.not_after, issued.not_after);
         let root = CertificateDer::from_pem_slice(authority.certificate().as_bytes()).unwrap();
         assert!(Peer::read(&root).is_err(), "an authority is no workload");

@@ -23,7 +23,7 @@ mod state;
 mod tls;
 mod token;
 
-pub use identity::{Peer, SpiffeId};
+pub use identity::{ClientDomain, Peer, SpiffeId};
 pub use issue::{Authority, Issued};
 pub use options::{Limits, Options};
 pub use record::{Entry, Sink};

@@ -59,15 +59,16 @@ pub(crate) struct Inference {
     pub outputs: Vec<String>,
 }
 
-/// Reads a request for `model`. Messages name inputs and positions, never values.
-pub(crate) fn read(body: &[u8], model: &Model, rows_max: usize) -> Result<Inference> {
+/// Reads a request for `model`; a hidden output is one that is not there. Messages name inputs and
+/// positions, never values.
+pub(crate) fn read(body: &[u8], model: &Model, hidden: &[String], rows_max: usize) -> Result<Inference> {
     let request: Request<'_> = serde_json::from_slice(body).map_err(|e| malformed("the body", &e))?;
     if request.id.as_ref().is_some_and(|id| id.len() > 256) {
         return Err(Failure::input("the id is longer than 256 bytes"));
     }
-    let known = |name: &str| model.outputs().any(|output| output == name);
-    if request.outputs.iter().any(|output| !known(&output.name)) {
-        let names: Vec<&str> = model.outputs().collect();
+    let visible = || model.outputs().filter(|output| !hidden.iter().any(|h| h == output));
+    if request.outputs.iter().any(|wanted| !visible().any(|output| output == wanted.name)) {
+        let names: Vec<&str> = visible().collect();
         return Err(Failure::input(format!("the model's outputs are {}", names.join(", "))));
     }
     let mut rows = None;

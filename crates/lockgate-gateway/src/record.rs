@@ -168,8 +168,10 @@ impl<S: Sink> Writer<S> {
                 let _ = done.send(kept);
             }
             if due {
-                if let Err(failure) = self.sink.settle() {
-                    self.fail(&failure);
+                // Settling tells of troubles that last, and of their end, when nobody asks anything.
+                match self.sink.settle() {
+                    Ok(()) => self.failing.store(false, Ordering::Relaxed),
+                    Err(failure) => self.fail(&failure),
                 }
                 settled = std::time::Instant::now();
             }
@@ -181,10 +183,7 @@ impl<S: Sink> Writer<S> {
 
     fn keep(&mut self, entries: Vec<Entry>) -> bool {
         match self.sink.record(entries) {
-            Ok(()) => {
-                self.failing.store(false, Ordering::Relaxed);
-                true
-            }
+            Ok(()) => true,
             Err(failure) => {
                 self.fail(&failure);
                 false
@@ -243,7 +242,14 @@ mod tests {
         assert!(recorder.failing());
         full.store(false, Ordering::Relaxed);
         assert!(recorder.record(entry()).await.is_ok());
-        assert!(!recorder.failing());
+        // It is ready again by itself, once it has settled.
+        tokio::time::timeout(PERIOD * 5, async {
+            while recorder.failing() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+        .unwrap();
         drop(recorder);
         thread.join().unwrap();
     }

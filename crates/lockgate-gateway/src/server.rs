@@ -24,8 +24,8 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
-    Identity, Options, Peer, Sink, State,
-    handle::{self, Gate},
+    Endpoint, Identity, Options, Peer, Sink, State,
+    handle::{self, Busy, Gate},
     metrics::Metrics,
     options::{HEADER_BYTES_MAX, HEADERS_MAX, STREAMS_MAX},
     record::Recorder,
@@ -45,7 +45,7 @@ pub struct Gateway {
     record: JoinHandle<()>,
 }
 
-/// A gateway at work. Dropping it does not stop it; [`Self::stop`] does.
+/// A gateway at work. [`Self::stop`] lets requests in flight end; dropping it does not wait.
 pub struct Running {
     /// Where it listens; the port is the real one when port 0 was asked for.
     pub address: SocketAddr,
@@ -71,6 +71,7 @@ impl Gateway {
             limits: options.limits,
             limiter,
             in_flight: Semaphore::new(options.limits.in_flight_max),
+            busy: Busy::new(&options.limits),
             recorder,
             metrics,
         };
@@ -108,6 +109,11 @@ impl Running {
     /// New connections see this certificate from now on.
     pub fn renew(&self, identity: &Identity) -> Result<()> {
         self.certificate.replace(identity)
+    }
+
+    /// The endpoints that answer.
+    pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        self.gate.state().iter().flat_map(|state| state.endpoints.values().cloned()).collect()
     }
 
     /// Which deployments answer: endpoint and version.
@@ -184,6 +190,9 @@ async fn connection(
         gate.recorder.count("handshake.refused", "unknown");
         return;
     };
+    // A connection ends with the certificate that opened it.
+    let left = peer.not_after.millis().saturating_sub(Clock.now().millis()).max(0).unsigned_abs();
+    let age = gate.limits.connection_age.min(std::time::Duration::from_millis(left));
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let peer = Arc::new(peer);
     let limits = gate.limits;
@@ -205,7 +214,7 @@ async fn connection(
             .keep_alive_interval(limits.header)
             .keep_alive_timeout(limits.handshake);
         let mut connection = pin!(builder.serve_connection(io, service));
-        if until_over(connection.as_mut(), &mut ended, limits.connection_age).await == Over::Late {
+        if until_over(connection.as_mut(), &mut ended, age).await == Over::Late {
             connection.as_mut().graceful_shutdown();
             let _ = timeout(DRAIN, connection).await;
         }
@@ -215,9 +224,10 @@ async fn connection(
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header)
             .max_headers(HEADERS_MAX)
-            .max_buf_size(HEADER_BYTES_MAX.max(limits.body_bytes_max.min(64 << 10)));
+            .max_header_size(HEADER_BYTES_MAX)
+            .max_buf_size(64 << 10);
         let mut connection = pin!(builder.serve_connection(io, service));
-        if until_over(connection.as_mut(), &mut ended, limits.connection_age).await == Over::Late {
+        if until_over(connection.as_mut(), &mut ended, age).await == Over::Late {
             connection.as_mut().graceful_shutdown();
             let _ = timeout(DRAIN, connection).await;
         }
@@ -259,25 +269,33 @@ async fn serve_metrics(listener: TcpListener, gate: Arc<Gate>, mut ended: watch:
     const CONNECTIONS_MAX: usize = 16;
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        let permit = tokio::select! {
+            permit = Arc::clone(&room).acquire_owned() => permit,
+            _ = ended.changed() => return,
+        };
+        let Ok(permit) = permit else { return };
         let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => continue,
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    continue;
+                };
+                stream
             },
             _ = ended.changed() => return,
         };
         let gate = Arc::clone(&gate);
+        let mut ended = ended.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            let age = gate.limits.connection_age;
             let service = service_fn(move |request: Request<Incoming>| {
                 let response = own_eyes(&gate, request.uri().path());
                 async move { Ok::<_, std::convert::Infallible>(response) }
             });
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(DRAIN).max_headers(HEADERS_MAX);
-            let _ = timeout(age, builder.serve_connection(TokioIo::new(stream), service)).await;
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            until_over(connection, &mut ended, DRAIN * 6).await;
         });
     }
 }

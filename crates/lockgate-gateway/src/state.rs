@@ -10,7 +10,7 @@ use lockgate_core::{Classification, Digest, Name};
 use lockgate_infer::Model;
 use lockgate_policy::{Policy, Resource};
 
-use crate::{Tokens, authorize::Decisions};
+use crate::{ClientDomain, Tokens, authorize::Decisions};
 
 /// A model behind a name.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Endpoint {
 pub struct State {
     pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
     pub(crate) roles: HashMap<String, Vec<String>>,
-    pub(crate) trust_domain: String,
+    pub(crate) domain: ClientDomain,
     pub(crate) policy: Policy,
     pub(crate) tokens: Option<Tokens>,
     pub(crate) decisions: Decisions,
@@ -82,14 +82,14 @@ impl State {
     pub fn new(
         endpoints: Vec<Arc<Endpoint>>,
         roles: HashMap<String, Vec<String>>,
-        trust_domain: String,
+        domain: ClientDomain,
         policy: Policy,
         tokens: Option<Tokens>,
     ) -> Self {
         Self {
             endpoints: endpoints.into_iter().map(|e| (e.name.to_string(), e)).collect(),
             roles,
-            trust_domain,
+            domain,
             told: format!("\"policy\":\"{}\"", policy.digest()),
             policy,
             tokens,

@@ -10,6 +10,7 @@ use lockgate_core::{
     Classification, Clock, Digest, Failure, Name, Result, RunId, Timestamp,
     durable::{self, Readers},
 };
+use lockgate_infer::Model;
 use lockgate_lake::SnapshotRef;
 use lockgate_policy::Resource;
 use lockgate_proof::{VerifyingKey, dsse};
@@ -67,7 +68,8 @@ pub struct Deployed {
 /// Puts the package in `root` behind `endpoint`, when its signature and policy allow it. It can be
 /// interrupted at any point and done again.
 pub fn deploy(workspace: &mut Workspace, endpoint: &Name, root: &Path, run: Option<&RunId>) -> Result<Deployed> {
-    let package = lockgate_registry::verify(root, &crate::model::model_key(workspace)?.public_pem()?)?;
+    let model_key = crate::model::model_key(workspace)?.public_pem()?;
+    let package = lockgate_registry::verify(root, &model_key)?;
     let training = training(&package)?;
     let classification = classification(&package, &training)?;
     let resource = Resource {
@@ -80,33 +82,63 @@ pub fn deploy(workspace: &mut Workspace, endpoint: &Name, root: &Path, run: Opti
     workspace.demand("deploy", resource, &training.purpose)?;
     let key = workspace.signer.verifying_key();
     let head = head(&workspace.state(), endpoint, &key)?;
-    let unchanged = head.as_ref().is_some_and(|head| head.deployment.package == package.digest);
-    let recorded = match head {
-        Some(head) if unchanged => head,
-        head => {
-            let deployment = Deployment {
-                endpoint: endpoint.clone(),
-                version: head.as_ref().map_or(0, |head| head.deployment.version) + 1,
-                model: training.model,
-                package: package.digest,
-                artifact: training.artifact,
-                features: training.features,
-                classification,
-                purpose: training.purpose,
-                deployed: Clock.now(),
-                by: workspace.principal.id.clone(),
-                run: run.cloned(),
-                parent: head.map(|head| head.digest),
-            };
-            write(workspace, deployment)?
-        }
-    };
     // An interrupted deployment left its record without the event.
-    if !is_on_record(workspace, &recorded)? {
-        workspace.journal.append(vec![event(&recorded)])?;
+    if let Some(head) = &head
+        && !on_record(workspace, |event| tells_of(event, head))?
+    {
+        workspace.journal.append(vec![event(head)])?;
     }
-    let Deployment { endpoint, version, package, artifact, .. } = recorded.deployment;
-    Ok(Deployed { endpoint, version, package, artifact, unchanged })
+    if let Some(head) = head.as_ref().filter(|head| head.deployment.package == package.digest) {
+        return Ok(deployed(&head.deployment, true));
+    }
+    let deployment = Deployment {
+        endpoint: endpoint.clone(),
+        version: head.as_ref().map_or(0, |head| head.deployment.version) + 1,
+        model: training.model,
+        package: package.digest,
+        artifact: training.artifact,
+        features: training.features,
+        classification,
+        purpose: training.purpose,
+        deployed: Clock.now(),
+        by: workspace.principal.id.clone(),
+        run: run.cloned(),
+        parent: head.map(|head| head.digest),
+    };
+    // What could not be served is not deployed.
+    check(&deployment, &workspace.state(), &key, &model_key)?;
+    let digest = package.digest.to_string();
+    let published = |event: &Event| {
+        event.kind == "model.published" && event.detail.get("package").and_then(Value::as_str) == Some(&digest)
+    };
+    if !on_record(workspace, published)? {
+        return Err(Failure::integrity(format!("the audit log does not tell of package {digest}"))
+            .hint("run the pipeline again; it publishes the same package with its event"));
+    }
+    let recorded = write(workspace, deployment)?;
+    workspace.journal.append(vec![event(&recorded)])?;
+    Ok(deployed(&recorded.deployment, false))
+}
+
+/// Loads the model of a deployment when its package, provenance and artifact are what they must be.
+pub(crate) fn check(deployment: &Deployment, state: &Path, key: &VerifyingKey, model_key: &str) -> Result<Model> {
+    let root = package_root(state, &deployment.model, &deployment.package);
+    if !root.is_dir() {
+        return Err(Failure::integrity(format!("{} is not there", root.display()))
+            .hint("a package is served from the workspace that made it"));
+    }
+    let package = lockgate_registry::verify(&root, model_key)?;
+    let bytes = package.read("model.onnx")?;
+    if Digest::of(&bytes) != deployment.artifact {
+        return Err(Failure::integrity("model.onnx is not the artifact that was deployed"));
+    }
+    crate::model::check_provenance(&package, deployment.artifact, key)?;
+    Model::load(&bytes)
+}
+
+fn deployed(deployment: &Deployment, unchanged: bool) -> Deployed {
+    let Deployment { endpoint, version, package, artifact, .. } = deployment.clone();
+    Deployed { endpoint, version, package, artifact, unchanged }
 }
 
 /// The newest deployment of each endpoint.
@@ -155,6 +187,13 @@ pub(crate) fn read(state: &Path, endpoint: &Name, version: u64, key: &VerifyingK
     Ok(Recorded { deployment, digest: Digest::of(&bytes) })
 }
 
+/// The endpoint and version that an event of a deployment is about.
+pub(crate) fn told(event: &Event) -> Option<(Name, u64)> {
+    let (endpoint, version) = event.about.strip_prefix("endpoint ")?.split_once('@')?;
+    (event.kind == "endpoint.deployed").then_some(())?;
+    Some((endpoint.parse().ok()?, version.parse().ok()?))
+}
+
 /// Whether an event tells of this record.
 pub(crate) fn tells_of(event: &Event, recorded: &Recorded) -> bool {
     event.kind == "endpoint.deployed"
@@ -167,7 +206,7 @@ pub(crate) fn package_root(state: &Path, model: &Name, package: &Digest) -> Path
     state.join("models").join(model.as_str()).join(package.hex())
 }
 
-fn head(state: &Path, endpoint: &Name, key: &VerifyingKey) -> Result<Option<Recorded>> {
+pub(crate) fn head(state: &Path, endpoint: &Name, key: &VerifyingKey) -> Result<Option<Recorded>> {
     versions(state, endpoint)?.last().map(|version| read(state, endpoint, *version, key)).transpose()
 }
 
@@ -202,9 +241,9 @@ fn write(workspace: &Workspace, deployment: Deployment) -> Result<Recorded> {
     Ok(Recorded { deployment, digest: Digest::of(&bytes) })
 }
 
-fn is_on_record(workspace: &Workspace, recorded: &Recorded) -> Result<bool> {
+fn on_record(workspace: &Workspace, tells: impl Fn(&Event) -> bool) -> Result<bool> {
     for leaf in workspace.journal.log().reader().leaves(0) {
-        if tells_of(&crate::audit::parse(&leaf?.1)?, recorded) {
+        if tells(&crate::audit::parse(&leaf?.1)?) {
             return Ok(true);
         }
     }

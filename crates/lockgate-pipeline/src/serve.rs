@@ -17,12 +17,12 @@ use std::{
 };
 
 use lockgate_core::{Clock, Digest, Failure, Name, Result, Sensitive, Timestamp};
-use lockgate_gateway::{Authority, Gateway, Identity, Limits, Options, Running};
+use lockgate_gateway::{Authority, ClientDomain, Gateway, Identity, Limits, Options, Running};
 use serde::Serialize;
 use serde_json::json;
 
 pub use authority::{Certificate, issue};
-use load::Loader;
+use load::{Loaded, Loader};
 pub use record::open_log;
 pub(crate) use record::waiting;
 
@@ -73,13 +73,21 @@ pub struct Answering {
 pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
     let config = workspace.config.gateway.clone();
     let options = options(&config, overrides);
-    let signer = record::prepare(&mut workspace)?;
     let loader = Loader::new(&workspace)?;
     let taken = loader.fingerprint()?;
-    for endpoint in loader.demands()? {
+    let demands = loader.demands()?;
+    if demands.is_empty() {
+        return Err(Failure::input("nothing is deployed in this workspace")
+            .hint("give the pipeline a `deployment: {endpoint: NAME}` and run it, or use `lockgate deploy`"));
+    }
+    for endpoint in demands {
         workspace.demand("serve", endpoint.resource, &endpoint.purpose)?;
     }
-    let state = loader.load()?;
+    let Loaded { state, failures } = loader.load(&[])?;
+    if let Some(failure) = failures.into_iter().next() {
+        return Err(failure);
+    }
+    let signer = record::prepare(&mut workspace)?;
     let (identity, renewal) = if let Some(files) = &config.tls {
         (from_files(&workspace.root, files)?, None)
     } else {
@@ -104,7 +112,7 @@ impl Served {
     }
 
     /// Takes up new deployments, policies, principals and token keys, and renews the server's
-    /// certificate. Returns what was taken up; a failure means that the old state goes on answering.
+    /// certificate. Returns what was taken up; a failure says what was not, and everything else was.
     pub fn follow(&mut self) -> Result<Option<Answering>> {
         if let Some(renewal) = &mut self.renewal
             && Clock.now().millis() - renewal.at.millis() > SERVER_LIFE.as_millis() as i64 / 2
@@ -116,16 +124,22 @@ impl Served {
         if fingerprint == self.taken {
             return Ok(None);
         }
-        match self.loader.load() {
-            Ok(state) => {
-                self.running.replace(state)?;
+        let loaded = self.loader.load(&self.running.endpoints());
+        let (state, failures) = match loaded {
+            Ok(Loaded { state, failures }) => (Some(state), failures),
+            Err(failure) => (None, vec![failure]),
+        };
+        let answering = state.map(|state| self.running.replace(state).map(|()| self.answering())).transpose()?;
+        let failure = failures.into_iter().reduce(|all, one| Failure::new(all.fault(), format!("{all}; {one}")));
+        match failure {
+            None => {
                 self.taken = fingerprint;
                 self.refused = None;
-                Ok(Some(self.answering()))
+                Ok(answering)
             }
             // It is tried again at the next look, and told only once.
-            Err(failure) if self.refused.as_deref() == Some(&failure.to_string()) => Ok(None),
-            Err(failure) => {
+            Some(failure) if self.refused.as_deref() == Some(&failure.to_string()) => Ok(None),
+            Some(failure) => {
                 self.refused = Some(failure.to_string());
                 Err(failure)
             }
@@ -192,6 +206,14 @@ pub fn trust_domain(workspace: &Name) -> String {
 /// The folder of the gateway's own log and of what belongs to it.
 fn folder(state: &Path) -> PathBuf {
     state.join("gateway")
+}
+
+/// The trust domain that clients must be of.
+fn client_domain(config: &workspace::WorkspaceFile) -> ClientDomain {
+    match &config.gateway.tls {
+        Some(files) => ClientDomain { name: files.trust_domain.clone(), by_path: false },
+        None => ClientDomain { name: trust_domain(&config.name), by_path: true },
+    }
 }
 
 fn jwks_path(root: &Path, config: &workspace::WorkspaceFile) -> Option<PathBuf> {

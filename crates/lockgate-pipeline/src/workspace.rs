@@ -51,7 +51,7 @@ pub struct WorkspaceFile {
     #[schemars(with = "BTreeMap<String, String>")]
     pub publishers: BTreeMap<Name, String>,
     /// Who acts here; the first one acts when nobody is named. A client of the gateway is known by
-    /// the path of its SPIFFE id, or by the whole id when it comes from another trust domain.
+    /// the path of its SPIFFE id, or by the whole id when `gateway.tls` names another authority.
     pub principals: Vec<PrincipalConfig>,
     /// How `lockgate serve` listens.
     #[serde(default)]
@@ -145,6 +145,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The authority that names clients.
     pub client_authority: PathBuf,
+    /// The trust domain that this authority names clients in; ids of others are refused.
+    pub trust_domain: String,
 }
 
 /// JSON Web Tokens signed with RS256, ES256 or EdDSA.

@@ -7,9 +7,8 @@ use std::{
     sync::Arc,
 };
 
-use lockgate_core::{Digest, Failure, Principal, Result, yaml};
+use lockgate_core::{Digest, Failure, Fault, Name, Principal, Result, yaml};
 use lockgate_gateway::{Endpoint, EndpointParts, State, TokenOptions, Tokens};
-use lockgate_infer::Model;
 use lockgate_policy::{Policy, Request, Resource};
 use lockgate_proof::{LogReader, VerifyingKey};
 
@@ -31,6 +30,12 @@ pub(super) struct Loader {
     /// PEM of the key that signs packages.
     model_key: String,
     actor: String,
+}
+
+/// What could be loaded, and why the rest could not.
+pub(super) struct Loaded {
+    pub state: State,
+    pub failures: Vec<Failure>,
 }
 
 /// What policy is asked before an endpoint is loaded.
@@ -69,75 +74,90 @@ impl Loader {
         Ok(deploy::heads(&self.state, &self.key)?.iter().map(demand).collect())
     }
 
-    pub(super) fn load(&self) -> Result<State> {
+    /// Loads every endpoint. Policy, roles and token keys are those of now, whatever becomes of an
+    /// endpoint: one that policy denies is gone; one whose newest deployment is not what it must be
+    /// goes on with what is in `loaded`, if anything.
+    pub(super) fn load(&self, loaded: &[Arc<Endpoint>]) -> Result<Loaded> {
         let config = workspace::read_config(&self.root)?;
         let policy = Policy::read_folder(&self.root.join(&config.policies))?;
-        let heads = deploy::heads(&self.state, &self.key)?;
-        if heads.is_empty() {
-            return Err(Failure::input("nothing is deployed in this workspace")
-                .hint("give the pipeline a `deployment: {endpoint: NAME}` and run it, or use `lockgate deploy`"));
-        }
-        self.on_record(&heads)?;
+        let tokens = self.tokens(&config)?;
         let roles: HashMap<String, Vec<String>> =
             config.principals.iter().map(|p| (p.id.clone(), p.roles.clone())).collect();
         let actor = Principal { id: self.actor.clone(), roles: roles.get(&self.actor).cloned().unwrap_or_default() };
-        let endpoints =
-            heads.iter().map(|head| self.endpoint(head, &policy, &actor).map(Arc::new)).collect::<Result<Vec<_>>>()?;
-        let tokens = self.tokens(&config)?;
-        Ok(State::new(endpoints, roles, super::trust_domain(&config.name), policy, tokens))
+        let (mut endpoints, mut failures) = (Vec::new(), Vec::new());
+        let newest = self.newest_on_record()?;
+        for name in deploy::endpoints(&self.state)? {
+            let before = loaded.iter().find(|endpoint| endpoint.name == name);
+            let checked = self.head(&name, &newest).and_then(|head| {
+                let Demand { resource, purpose } = demand(&head);
+                let request = Request { principal: &actor, action: "serve", resource, purpose: &purpose, client: None };
+                policy.demand(&request)?;
+                let same = before.filter(|e| e.version == head.deployment.version);
+                same.map_or_else(|| self.endpoint(&head).map(Arc::new), |endpoint| Ok(Arc::clone(endpoint)))
+            });
+            match checked {
+                Ok(endpoint) => endpoints.push(endpoint),
+                Err(failure) => {
+                    if failure.fault() != Fault::Denied {
+                        endpoints.extend(before.cloned());
+                    }
+                    failures.push(failure.at(format!("endpoint {name}")));
+                }
+            }
+        }
+        let domain = super::client_domain(&config);
+        Ok(Loaded { state: State::new(endpoints, roles, domain, policy, tokens), failures })
     }
 
-    fn endpoint(&self, head: &Recorded, policy: &Policy, actor: &Principal) -> Result<Endpoint> {
-        let deployment = &head.deployment;
-        let place = format!("endpoint {}", deployment.endpoint);
-        let root = deploy::package_root(&self.state, &deployment.model, &deployment.package);
-        let package = lockgate_registry::verify(&root, &self.model_key).map_err(|f| f.at(&place))?;
-        let bytes = package.read("model.onnx")?;
-        if Digest::of(&bytes) != deployment.artifact {
-            return Err(Failure::integrity(format!("{place}: model.onnx is not the artifact that was deployed")));
+    fn head(&self, name: &Name, newest: &HashMap<Name, u64>) -> Result<Recorded> {
+        let head =
+            deploy::head(&self.state, name, &self.key)?.ok_or_else(|| Failure::integrity("it has no deployment"))?;
+        if newest.get(name) != Some(&head.deployment.version) {
+            return Err(Failure::integrity(format!(
+                "its newest deployment here is {}, and the audit log tells of another one",
+                head.deployment.version
+            ))
+            .hint("deploy again; if that does not help, restore the workspace from a copy"));
         }
-        model::check_provenance(&package, deployment.artifact, &self.key).map_err(|f| f.at(&place))?;
-        let Demand { resource, purpose } = demand(head);
-        policy.demand(&Request { principal: actor, action: "serve", resource, purpose: &purpose, client: None })?;
+        Ok(head)
+    }
+
+    fn endpoint(&self, head: &Recorded) -> Result<Endpoint> {
+        let deployment = &head.deployment;
         Ok(Endpoint::new(EndpointParts {
             name: deployment.endpoint.clone(),
             version: deployment.version,
             package: deployment.package,
             artifact: deployment.artifact,
-            model: Model::load(&bytes).map_err(|f| f.at(&place))?,
+            model: deploy::check(deployment, &self.state, &self.key, &self.model_key)?,
             classification: deployment.classification,
-            purpose,
+            purpose: deployment.purpose.clone(),
         }))
     }
 
-    /// Demands that the audit log tells of every deployment.
-    fn on_record(&self, heads: &[Recorded]) -> Result<()> {
-        let mut last = Ok(());
-        for _ in 0..LOG_READS_MAX {
-            last = self.look_up(heads);
-            if last.is_ok() {
+    /// The newest deployment of each endpoint that the audit log tells of.
+    fn newest_on_record(&self) -> Result<HashMap<Name, u64>> {
+        let mut read = self.look_up();
+        for _ in 1..LOG_READS_MAX {
+            if read.is_ok() {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
+            read = self.look_up();
         }
-        last
+        read
     }
 
-    fn look_up(&self, heads: &[Recorded]) -> Result<()> {
+    fn look_up(&self) -> Result<HashMap<Name, u64>> {
         let log = LogReader::open(&self.state.join("audit"), &self.key)?;
-        let mut missing: Vec<&Recorded> = heads.iter().collect();
+        let mut newest = HashMap::new();
         for leaf in log.leaves(0) {
-            let event = audit::parse(&leaf?.1)?;
-            missing.retain(|head| !deploy::tells_of(&event, head));
+            if let Some((endpoint, version)) = deploy::told(&audit::parse(&leaf?.1)?) {
+                let known = newest.entry(endpoint).or_default();
+                *known = version.max(*known);
+            }
         }
-        match missing.first() {
-            None => Ok(()),
-            Some(head) => Err(Failure::integrity(format!(
-                "the audit log does not tell of deployment {} of endpoint {}",
-                head.deployment.version, head.deployment.endpoint
-            ))
-            .hint("deploy it again")),
-        }
+        Ok(newest)
     }
 
     fn tokens(&self, config: &WorkspaceFile) -> Result<Option<Tokens>> {

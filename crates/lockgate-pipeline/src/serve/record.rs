@@ -1,8 +1,10 @@
 //! The gateway's own log. Requests wait for a short write to a note of what is to be appended;
 //! about once a second the notes become leaves of the log, all at once.
 //!
-//! The note begins with the size that the log had: after a crash, a larger log holds the notes
-//! already. A last line that was not finished was never waited for, and counts for nothing.
+//! The note begins with the size that the log had: after a crash, a larger log holds as many of
+//! its lines already. A last line that was not finished was never waited for, and counts for
+//! nothing. A note that could not be written is not written to again: the next one begins with
+//! what of it was waited for.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,6 +15,7 @@ use std::{
 use lockgate_core::{
     Clock, Failure, Result, Timestamp,
     durable::{self, Readers},
+    limits,
 };
 use lockgate_gateway::{Entry, Sink};
 use lockgate_keys::KeyId;
@@ -55,8 +58,11 @@ impl<'e> From<&'e Entry> for Leaf<'e> {
 pub(super) struct Record {
     folder: PathBuf,
     log: Log,
-    note: File,
+    /// `None` after a write to it failed.
+    note: Option<File>,
+    /// What is in the note and not in the log.
     noted: Vec<Vec<u8>>,
+    append: File,
     _lock: File,
 }
 
@@ -73,7 +79,7 @@ pub(super) fn prepare(workspace: &mut Workspace) -> Result<SigningKey> {
     if told.as_ref().is_some_and(|told| *told != key) {
         return Err(Failure::integrity("the gateway's log was made with another key"));
     }
-    if !home.join("audit").exists() {
+    if !home.join("audit/checkpoint").exists() {
         if told.is_some() {
             return Err(Failure::integrity("the gateway's log is gone").hint("restore it from a copy"));
         }
@@ -104,7 +110,10 @@ pub fn open_log(state: &Path, log: &LogReader) -> Result<Option<(LogReader, Veri
     let Some(key) = created(log)? else { return Ok(None) };
     let key = VerifyingKey::parse(&key)?;
     let path = folder(state).join("append.lock");
-    let lock = open_lock(&path)?;
+    // A reader creates nothing: what it looks at may be a copy on a disk that it cannot write to.
+    let lock = File::open(&path).map_err(|_| {
+        Failure::integrity("the gateway's log is not whole").hint("restore the gateway folder from a copy")
+    })?;
     lock.lock_shared().map_err(|e| Failure::io("lock", &path, &e))?;
     Ok(Some((LogReader::open(&folder(state).join("audit"), &key)?, key, lock)))
 }
@@ -128,22 +137,28 @@ impl Record {
         lock.try_lock().map_err(|_| {
             Failure::unreachable("a gateway serves this workspace already").hint("stop it, or use another workspace")
         })?;
-        let mut log = {
-            let path = folder.join("append.lock");
-            let append = open_lock(&path)?;
-            append.lock().map_err(|e| Failure::io("lock", &path, &e))?;
-            Log::open(&folder.join("audit"), signer)?
-        };
+        let path = folder.join("append.lock");
+        let append = open_lock(&path)?;
+        append.try_lock().map_err(|_| {
+            Failure::unreachable("somebody reads the gateway's log").hint("wait for it to end, then try again")
+        })?;
+        let mut log = Log::open(&folder.join("audit"), signer)?;
         let place = folder.join(NOTE);
         let left = notes(&place, log.reader().size())?;
-        if !left.is_empty() {
-            let path = folder.join("append.lock");
-            let append = open_lock(&path)?;
-            append.lock().map_err(|e| Failure::io("lock", &path, &e))?;
-            log.append(&left)?;
-        }
-        let note = begin_note(&place, log.reader().size())?;
-        Ok(Self { folder, log, note, noted: Vec::new(), _lock: lock })
+        log.append(&left)?;
+        let note = begin_note(&place, log.reader().size(), &[])?;
+        append.unlock().map_err(|e| Failure::io("unlock", &path, &e))?;
+        Ok(Self { folder, log, note: Some(note), noted: Vec::new(), append, _lock: lock })
+    }
+
+    /// The note; a new one with what was noted when the last could not be written.
+    fn note(&mut self) -> Result<&mut File> {
+        let place = self.folder.join(NOTE);
+        let note = match self.note.take() {
+            Some(note) => note,
+            None => begin_note(&place, self.log.reader().size(), &self.noted)?,
+        };
+        Ok(self.note.insert(note))
     }
 
     /// Turns the notes into leaves. While somebody reads the log, it waits for the next time.
@@ -152,52 +167,68 @@ impl Record {
             return Ok(());
         }
         let path = self.folder.join("append.lock");
-        let append = open_lock(&path)?;
-        match append.try_lock() {
+        match self.append.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(()),
             Err(fs::TryLockError::Error(error)) => return Err(Failure::io("lock", &path, &error)),
         }
-        self.log.append(&self.noted)?;
+        let appended = self.log.append(&self.noted);
+        let unlocked = self.append.unlock().map_err(|e| Failure::io("unlock", &path, &e));
+        appended?;
+        unlocked?;
         self.noted.clear();
-        self.note = begin_note(&self.folder.join(NOTE), self.log.reader().size())?;
-        Ok(())
+        // Nothing is noted in a note that tells of a smaller log.
+        self.note = None;
+        self.note().map(|_| ())
     }
 }
 
 impl Sink for Record {
     fn record(&mut self, entries: Vec<Entry>) -> Result<()> {
+        if self.noted.len() >= NOTES_MAX {
+            self.append()?;
+        }
+        if self.noted.len() >= NOTES_MAX * 4 {
+            return Err(Failure::unreachable("somebody has been reading the gateway's log for too long")
+                .hint("end that reader; then events become leaves again"));
+        }
         let path = self.folder.join(NOTE);
         let mut lines = Vec::new();
         let mut leaves = Vec::with_capacity(entries.len());
         for entry in entries {
             let leaf =
                 serde_json::to_vec(&Leaf::from(&entry)).map_err(|_| Failure::bug("an event could not be written"))?;
+            if leaf.len() > limits::LEAF_BYTES_MAX {
+                return Err(Failure::bug("an event is larger than a leaf may be"));
+            }
             lines.extend_from_slice(&leaf);
             lines.push(b'\n');
             leaves.push(leaf);
         }
-        self.note
-            .write_all(&lines)
-            .and_then(|()| self.note.sync_data())
-            .map_err(|e| Failure::io("write", &path, &e))?;
-        self.noted.append(&mut leaves);
-        if self.noted.len() >= NOTES_MAX {
-            self.append()?;
+        let note = self.note()?;
+        if let Err(error) = note.write_all(&lines).and_then(|()| note.sync_data()) {
+            self.note = None;
+            return Err(Failure::io("write", &path, &error));
         }
+        self.noted.append(&mut leaves);
         Ok(())
     }
 
     fn settle(&mut self) -> Result<()> {
-        self.append()
+        self.append()?;
+        self.note().map(|_| ())
     }
 }
 
-/// An empty note for a log of this size, in place of the one before.
-fn begin_note(place: &Path, log_size: u64) -> Result<File> {
-    let header =
-        serde_json::to_string(&Header { log_size }).map_err(|_| Failure::bug("a note could not be written"))?;
-    durable::write(place, format!("{header}\n").as_bytes(), Readers::Anyone)?;
+/// A note for a log of this size, in place of the one before.
+fn begin_note(place: &Path, log_size: u64, noted: &[Vec<u8>]) -> Result<File> {
+    let mut text = serde_json::to_vec(&Header { log_size }).map_err(|_| Failure::bug("a note could not be written"))?;
+    text.push(b'\n');
+    for leaf in noted {
+        text.extend_from_slice(leaf);
+        text.push(b'\n');
+    }
+    durable::write(place, &text, Readers::Anyone)?;
     OpenOptions::new().append(true).open(place).map_err(|e| Failure::io("open", place, &e))
 }
 
@@ -214,15 +245,83 @@ fn notes(place: &Path, log_size: u64) -> Result<Vec<Vec<u8>>> {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     let mut lines = bytes.get(..whole).unwrap_or_default().split_inclusive(|byte| *byte == b'\n');
     let header: Header = serde_json::from_slice(lines.next().ok_or_else(broken)?).map_err(|_| broken())?;
-    if header.log_size != log_size {
-        // The append that these notes were for has happened.
-        return if header.log_size < log_size { Ok(Vec::new()) } else { Err(broken()) };
-    }
+    // So many of the lines are leaves already.
+    let appended = log_size.checked_sub(header.log_size).and_then(|n| usize::try_from(n).ok()).ok_or_else(broken)?;
     lines
+        .skip(appended)
         .map(|line| {
             let leaf = line.strip_suffix(b"\n").unwrap_or(line);
             audit::parse(leaf).map_err(|_| broken())?;
             Ok(leaf.to_vec())
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str) -> Entry {
+        let detail = RawValue::from_string("{\"rows\":1}".into()).unwrap();
+        let (id, actor) = (id.to_owned(), "shop".to_owned());
+        Entry { id, time: Clock.now(), kind: "inference", actor, about: "endpoint x".into(), detail }
+    }
+
+    fn ids(state: &Path, signer: &SigningKey) -> Vec<String> {
+        let log = LogReader::open(&state.join("gateway/audit"), &signer.verifying_key()).unwrap();
+        log.leaves(0).map(|leaf| audit::parse(&leaf.unwrap().1).unwrap().id).collect()
+    }
+
+    fn create(state: &Path) -> SigningKey {
+        let signer = SigningKey::from_seed("test.example/gateway", &[7; 32]).unwrap();
+        Log::create(&state.join("gateway/audit"), signer.clone()).unwrap();
+        signer
+    }
+
+    #[test]
+    fn a_note_that_could_not_be_written_loses_nothing_that_was_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = create(dir.path());
+        let mut record = Record::open(dir.path(), signer.clone()).unwrap();
+        record.record(vec![entry("a")]).unwrap();
+        // The disk is full in the middle of the next line.
+        let place = dir.path().join("gateway").join(NOTE);
+        OpenOptions::new().append(true).open(&place).unwrap().write_all(b"{\"id\":\"b\",\"ti").unwrap();
+        record.note = Some(OpenOptions::new().write(true).open("/dev/full").unwrap());
+        assert!(record.record(vec![entry("b")]).is_err());
+        record.record(vec![entry("c")]).unwrap();
+        drop(record);
+        drop(Record::open(dir.path(), signer.clone()).unwrap());
+        assert_eq!(ids(dir.path(), &signer), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_crash_between_the_append_and_the_new_note_doubles_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = create(dir.path());
+        let place = dir.path().join("gateway").join(NOTE);
+        let mut record = Record::open(dir.path(), signer.clone()).unwrap();
+        record.record(vec![entry("a"), entry("b")]).unwrap();
+        let before = fs::read(&place).unwrap();
+        record.settle().unwrap();
+        drop(record);
+        fs::write(&place, &before).unwrap();
+        drop(Record::open(dir.path(), signer.clone()).unwrap());
+        assert_eq!(ids(dir.path(), &signer), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_reader_holds_up_leaves_but_not_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = create(dir.path());
+        let mut record = Record::open(dir.path(), signer.clone()).unwrap();
+        let reader = File::open(dir.path().join("gateway/append.lock")).unwrap();
+        reader.lock_shared().unwrap();
+        record.record(vec![entry("a")]).unwrap();
+        record.settle().unwrap();
+        assert!(ids(dir.path(), &signer).is_empty());
+        reader.unlock().unwrap();
+        record.settle().unwrap();
+        assert_eq!(ids(dir.path(), &signer), ["a"]);
+    }
 }
