@@ -41,9 +41,12 @@ pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
         opened => opened,
     }
     .map_err(|e| fail(&e))?;
-    file.write_all(bytes).map_err(|e| fail(&e))?;
-    file.sync_all().map_err(|e| fail(&e))?;
-    fs::rename(&temporary, path).map_err(|e| fail(&e))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // A full disk has no room for a half-written file.
+        let _ = fs::remove_file(&temporary);
+        return Err(fail(&error));
+    }
     sync_folder(folder).map_err(|e| fail(&e))
 }
 

@@ -13,7 +13,7 @@ mod token;
 pub use cipher::{Key, fill_random, open, seal};
 pub use local::LocalStore;
 pub use seal::Unlock;
-pub use token::{Pseudonymizer, Tokenizer};
+pub use token::{MacChain, Pseudonymizer, Tokenizer};
 
 use lockgate_core::{Result, Timestamp};
 

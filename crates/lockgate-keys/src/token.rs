@@ -66,6 +66,35 @@ impl Pseudonymizer {
     }
 }
 
+/// Message authentication codes (HMAC-SHA256, RFC 2104), each over the one before it, so that
+/// nothing can be put in, changed or moved without the key. What is missing at the end shows not.
+#[derive(Clone)]
+pub struct MacChain {
+    key: hmac::Key,
+    last: [u8; 32],
+}
+
+impl MacChain {
+    pub fn new(key: &Key) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key.expose()), last: [0; 32] }
+    }
+
+    /// The code of the next message.
+    pub fn next(&mut self, message: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&self.last);
+        context.update(message);
+        self.last.copy_from_slice(context.sign().as_ref());
+        self.last
+    }
+}
+
+impl std::fmt::Debug for MacChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MacChain")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

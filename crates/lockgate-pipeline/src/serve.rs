@@ -76,7 +76,7 @@ pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
     let loader = Loader::new(&workspace)?;
     let taken = loader.fingerprint()?;
     let demands = loader.demands()?;
-    if demands.is_empty() {
+    if demands.is_empty() && loader.newest_on_record()?.is_empty() {
         return Err(Failure::input("nothing is deployed in this workspace")
             .hint("give the pipeline a `deployment: {endpoint: NAME}` and run it, or use `lockgate deploy`"));
     }
@@ -87,7 +87,7 @@ pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
     if let Some(failure) = failures.into_iter().next() {
         return Err(failure);
     }
-    let signer = record::prepare(&mut workspace)?;
+    let keys = record::prepare(&mut workspace)?;
     let (identity, renewal) = if let Some(files) = &config.tls {
         (from_files(&workspace.root, files)?, None)
     } else {
@@ -95,7 +95,7 @@ pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
         let renewal = Renewal { authority, names: config.names.clone(), at: Clock.now() };
         (renewal.identity()?, Some(renewal))
     };
-    let sink = record::Record::open(&workspace.state(), signer)?;
+    let sink = record::Record::open(&workspace.state(), keys)?;
     let gateway = Gateway::new(options, &identity, state, sink)?;
     let runtime = workspace.environment.runtime.clone();
     let running = runtime.block_on(gateway.start())?;
@@ -131,9 +131,10 @@ impl Served {
         };
         let answering = state.map(|state| self.running.replace(state).map(|()| self.answering())).transpose()?;
         let failure = failures.into_iter().reduce(|all, one| Failure::new(all.fault(), format!("{all}; {one}")));
+        // What was taken up in part is not what any file says.
+        self.taken = if failure.is_none() { fingerprint } else { Digest::of(b"") };
         match failure {
             None => {
-                self.taken = fingerprint;
                 self.refused = None;
                 Ok(answering)
             }

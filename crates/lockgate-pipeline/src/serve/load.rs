@@ -1,8 +1,7 @@
 //! From deployments on disk to endpoints that may answer. Needs no key and no lock.
 
 use std::{
-    collections::HashMap,
-    fs,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -86,7 +85,8 @@ impl Loader {
         let actor = Principal { id: self.actor.clone(), roles: roles.get(&self.actor).cloned().unwrap_or_default() };
         let (mut endpoints, mut failures) = (Vec::new(), Vec::new());
         let newest = self.newest_on_record()?;
-        for name in deploy::endpoints(&self.state)? {
+        let names: BTreeSet<Name> = deploy::endpoints(&self.state)?.into_iter().chain(newest.keys().cloned()).collect();
+        for name in names {
             let before = loaded.iter().find(|endpoint| endpoint.name == name);
             let checked = self.head(&name, &newest).and_then(|head| {
                 let Demand { resource, purpose } = demand(&head);
@@ -136,7 +136,7 @@ impl Loader {
     }
 
     /// The newest deployment of each endpoint that the audit log tells of.
-    fn newest_on_record(&self) -> Result<HashMap<Name, u64>> {
+    pub(super) fn newest_on_record(&self) -> Result<HashMap<Name, u64>> {
         let mut read = self.look_up();
         for _ in 1..LOG_READS_MAX {
             if read.is_ok() {
@@ -187,5 +187,5 @@ fn demand(head: &Recorded) -> Demand {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Failure::io("read", path, &e))
+    yaml::read_text(path).map(String::into_bytes)
 }

@@ -339,6 +339,103 @@ fn a_new_deployment_answers_and_a_changed_package_never_does() {
     served.world.lockgate(&["--as", "analyst", "deploy", "churn", packages[0].to_str().unwrap()]).fails(4, "to deploy");
 }
 
+#[test]
+fn what_changes_while_it_serves_holds_at_once() {
+    let mut served = Served::start("{rateLimit: {requestsPerSecond: 1000, burst: 1000}}");
+    let ask = || json!([{"path": INFER, "body": good()}]);
+    let until = |served: &Served, status: u64| {
+        let begun = Instant::now();
+        while served.statuses(ask()) != [status] {
+            assert!(begun.elapsed() < Duration::from_secs(20), "never {status}");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    };
+    until(&served, 200);
+    // A broken policy changes nothing.
+    let policy = fs::read_to_string(served.world.path("policies/default.rego")).unwrap();
+    served.world.write("policies/default.rego", b"package lockgate\nnonsense {");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(served.statuses(ask()), [200]);
+    // Policy hides an output: it is gone from answers, metadata and messages.
+    let hiding = format!("{policy}\nhidden contains \"probabilities\" if input.resource.kind == \"endpoint\"\n");
+    served.world.write("policies/default.rego", hiding.as_bytes());
+    let begun = Instant::now();
+    while served.ask(ask())[0]["body"].as_str().unwrap().contains("probabilities") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the output was never hidden");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let wanting = |name: &str| good().replace("\"id\"", &format!("\"outputs\":[{{\"name\":\"{name}\"}}],\"id\""));
+    let answers = served.ask(json!([
+        {"path": "/v2/models/churn"},
+        {"path": INFER, "body": wanting("probabilities")},
+        {"path": INFER, "body": wanting("nonsense")},
+        {"path": INFER, "body": wanting("label")},
+    ]));
+    let statuses: Vec<u64> = answers.iter().map(|a| a["status"].as_u64().unwrap()).collect();
+    assert_eq!(statuses, [200, 400, 400, 200], "{answers:?}");
+    assert!(!answers.iter().any(|a| a["body"].as_str().unwrap().contains("probabilities")), "{answers:?}");
+    // A principal that is taken away has no role, even while a deployment cannot be taken up.
+    let head = served.world.path(".lockgate/endpoints/churn/00000002.json");
+    fs::write(&head, b"not a deployment").unwrap();
+    served.world.edit("lockgate.yaml", "  - id: shop\n    roles: [service]\n", "");
+    until(&served, 404);
+    fs::remove_file(&head).unwrap();
+    served.world.edit("lockgate.yaml", "  - id: ana\n", "  - id: shop\n    roles: [service]\n  - id: ana\n");
+    until(&served, 200);
+    // A policy that lets nobody serve the endpoint takes it away.
+    served.world.write("policies/default.rego", policy.replace("\"deploy\", \"serve\"", "\"deploy\"").as_bytes());
+    until(&served, 404);
+    let told = served.stop();
+    assert!(told.contains("is not taken up") && told.contains("to serve the endpoint churn"), "{told}");
+}
+
+#[test]
+fn http_2_has_the_same_limits() {
+    let served = Served::start("{maxBodyBytes: 5000}");
+    let folder = served.folder("shop");
+    let curl = |extra: &[&str]| {
+        let mut command = Command::new("curl");
+        command.args(["--http2", "-sS", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", "--max-time", "10"]);
+        command.args(["--cert", &format!("{folder}/client.crt"), "--key", &format!("{folder}/client.key")]);
+        command.args(["--cacert", &format!("{folder}/authority.crt"), "-H", "content-type: application/json"]);
+        command.args(extra).arg(format!("https://localhost:{}{INFER}", served.port));
+        run(&mut command).out
+    };
+    assert_eq!(curl(&["-d", &good()]), "2 200");
+    assert_eq!(curl(&["-d", &"x".repeat(20_000)]), "2 413");
+    assert_eq!(curl(&["-d", &good(), "-H", &format!("lockgate-purpose: {}", "p".repeat(200))]), "2 400");
+    // A head that is too large: the stream is refused, with or without a status.
+    let large = curl(&["-d", &good(), "-H", &format!("x: {}", "y".repeat(60_000))]);
+    assert!(large == "2 431" || large.ends_with(" 000"), "{large}");
+    assert_eq!(curl(&["-d", &good()]), "2 200");
+}
+
+#[test]
+fn a_deployment_that_could_not_be_served_is_not_made() {
+    let mut served = Served::prepare("{}");
+    let package = packages(&served.world).remove(0);
+    let copy = served.world.path("copy").join(package.file_name().unwrap());
+    run(Command::new("cp").arg("-r").arg(&package).arg(served.world.path("moved"))).ok();
+    fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    fs::rename(&package, &copy).unwrap();
+    served.world.lockgate(&["deploy", "other", copy.to_str().unwrap()]).fails(5, "is not there");
+    fs::rename(&copy, &package).unwrap();
+    fs::remove_dir_all(served.world.path("moved")).unwrap();
+    served.world.lockgate(&["verify"]).ok();
+    // A deployment that was cut off before its event is finished by the next one.
+    served.world.edit("model.yaml", "exclude: [id]", "exclude: [id]\n  seed: 9");
+    served.world.lockgate(&["run", "model.yaml"]).ok();
+    let second = served.world.path(".lockgate/endpoints/churn/00000002.json");
+    fs::rename(&second, served.world.path("second.json")).unwrap();
+    // Without the newest deployment nothing older answers in its place.
+    served.world.lockgate(&["serve", "--listen", "127.0.0.1:0"]).fails(5, "tells of another one");
+    served.world.lockgate(&["verify"]).fails(5, "which is not there");
+    fs::rename(served.world.path("second.json"), &second).unwrap();
+    served.world.lockgate(&["verify"]).ok();
+    served.up();
+    assert_eq!(served.statuses(json!([{"path": "/v2/models/churn/versions/2"}])), [200]);
+}
+
 fn packages(world: &World) -> Vec<PathBuf> {
     let mut packages: Vec<PathBuf> =
         fs::read_dir(world.path(".lockgate/models/churn")).unwrap().map(|e| e.unwrap().path()).collect();
