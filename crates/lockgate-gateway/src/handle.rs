@@ -14,9 +14,10 @@ use governor::{
 };
 use http_body_util::BodyExt as _;
 use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Incoming,
+    Request, Response, StatusCode,
+    body::{Body as _, Incoming},
     header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
+    http::request::Parts,
 };
 use lockgate_core::{Clock, Failure, Fault, Result};
 use lockgate_policy::Decision;
@@ -34,6 +35,8 @@ use crate::{
 
 /// Larger inferences leave the threads that serve connections.
 const INLINE_ROWS_MAX: usize = 64;
+/// How long the unread body of a refused request is read and thrown away.
+const UNREAD: Duration = Duration::from_secs(2);
 /// How many times the limit of a body is read before the connection is cut.
 const DISCARDED_MAX: usize = 16;
 const PURPOSE: &str = "lockgate-purpose";
@@ -48,6 +51,8 @@ pub(crate) struct Gate {
     pub limiter: RateLimiter<String, HashMapStateStore<String>, DefaultClock>,
     pub in_flight: Semaphore,
     pub busy: Busy,
+    /// Connections of each address that have not proved who they are.
+    pub strangers: Busy,
     pub recorder: Recorder,
     pub metrics: Metrics,
 }
@@ -87,11 +92,18 @@ impl Gate {
         let response = match self.in_flight.try_acquire() {
             Err(_) => reply::unavailable("too many requests are worked on at once"),
             Ok(_permit) => {
-                let work = self.admit(peer, request, &id, &mut label);
-                match tokio::time::timeout(self.limits.request, work).await {
+                let (head, body) = request.into_parts();
+                let mut body = Some(body);
+                let work = self.admit(peer, &head, &mut body, &id, &mut label);
+                let response = match tokio::time::timeout(self.limits.request, work).await {
                     Ok(response) => response,
                     Err(_) => reply::closing(reply::error(StatusCode::REQUEST_TIMEOUT, "the request took too long")),
+                };
+                // Most clients read an answer only after they have sent everything.
+                if let Some(body) = body {
+                    let _ = tokio::time::timeout(UNREAD, self.body(body, self.limits.body_bytes_max)).await;
                 }
+                response
             }
         };
         let code = response.status().as_u16();
@@ -102,7 +114,8 @@ impl Gate {
     async fn admit(
         &self,
         peer: &Peer,
-        request: Request<Incoming>,
+        request: &Parts,
+        body: &mut Option<Incoming>,
         id: &str,
         label: &mut Option<String>,
     ) -> Response<Body> {
@@ -124,7 +137,7 @@ impl Gate {
         if let Some(refusal) = self.over_limit(client) {
             return refusal;
         }
-        let Some(caller) = caller(&state, peer, client, request.headers()) else {
+        let Some(caller) = caller(&state, peer, client, &request.headers) else {
             self.recorder.count("request.unauthenticated", client);
             return reply::unauthenticated("a token that is good here is needed");
         };
@@ -133,13 +146,11 @@ impl Gate {
         {
             return refusal;
         }
-        let path = request.uri().path().to_owned();
-        let Some(route) = route(&path) else {
+        let Some(route) = route(request.uri.path()) else {
             return reply::error(StatusCode::NOT_FOUND, "there is nothing here for you");
         };
         let allowed = if matches!(route, Route::Model { part: Part::Infer, .. }) { "POST" } else { "GET" };
-        if request.method() != Method::POST && allowed == "POST" || request.method() != Method::GET && allowed == "GET"
-        {
+        if request.method.as_str() != allowed {
             return reply::wrong_method(allowed);
         }
         match route {
@@ -157,7 +168,7 @@ impl Gate {
                 if let Some(endpoint) = endpoint {
                     *label = Some(endpoint.name.to_string());
                 }
-                self.model(&state, endpoint, name, part, caller, request, id).await
+                self.model(&state, endpoint, name, part, caller, (request, body), id).await
             }
         }
     }
@@ -185,7 +196,7 @@ impl Gate {
         name: &str,
         part: Part,
         caller: Caller,
-        request: Request<Incoming>,
+        (request, body): (&Parts, &mut Option<Incoming>),
         id: &str,
     ) -> Response<Body> {
         // What a caller may not see looks like what is not there.
@@ -195,7 +206,7 @@ impl Gate {
             return nothing();
         };
         let action = if part == Part::Infer { "infer" } else { "metadata" };
-        let mut declared = request.headers().get_all(PURPOSE).iter().map(|value| value.to_str().unwrap_or_default());
+        let mut declared = request.headers.get_all(PURPOSE).iter().map(|value| value.to_str().unwrap_or_default());
         let purpose = declared.next().unwrap_or(&endpoint.purpose).to_owned();
         if declared.next().is_some() || purpose.len() > PURPOSE_BYTES_MAX {
             return reply::error(StatusCode::BAD_REQUEST, "one purpose of at most 128 bytes may be declared");
@@ -230,7 +241,7 @@ impl Gate {
                 reply::json(StatusCode::OK, &protocol::describe(endpoint, &decision.obligations.hidden_columns))
             }
             Part::Ready => reply::json(StatusCode::OK, &json!({"name": name, "ready": true})),
-            Part::Infer => self.infer(state, endpoint, &decision, &caller, request, id).await,
+            Part::Infer => self.infer(state, endpoint, &decision, &caller, (request, body), id).await,
         }
     }
 
@@ -240,11 +251,11 @@ impl Gate {
         endpoint: &Arc<Endpoint>,
         decision: &Decision,
         caller: &Caller,
-        request: Request<Incoming>,
+        (request, body): (&Parts, &mut Option<Incoming>),
         id: &str,
     ) -> Response<Body> {
         let _expected = self.recorder.expect();
-        let outcome = self.predict(endpoint, decision, request, id).await;
+        let outcome = self.predict(endpoint, decision, (request, body), id).await;
         let (response, kind, detail) = match outcome {
             Ok((body, rows)) => {
                 self.metrics.rows.inc_by(rows as u64);
@@ -268,11 +279,15 @@ impl Gate {
         &self,
         endpoint: &Arc<Endpoint>,
         decision: &Decision,
-        request: Request<Incoming>,
+        (request, body): (&Parts, &mut Option<Incoming>),
         id: &str,
     ) -> Result<(Vec<u8>, usize), Refusal> {
-        plain_json(request.headers())?;
-        let body = self.body(request.into_body()).await?;
+        plain_json(&request.headers)?;
+        let max = self.limits.body_bytes_max;
+        let Some(body) = body.take_if(|body| body.size_hint().lower() <= (max * DISCARDED_MAX) as u64) else {
+            return Err(too_large(max));
+        };
+        let body = self.body(body, max * DISCARDED_MAX).await?;
         let Inference { id: theirs, inputs, rows, outputs } =
             protocol::read(&body, &endpoint.model, &decision.obligations.hidden_columns, self.limits.rows_max)
                 .map_err(|f| refusal(StatusCode::BAD_REQUEST, f))?;
@@ -294,7 +309,8 @@ impl Gate {
         Ok((body, rows))
     }
 
-    async fn body(&self, mut body: Incoming) -> Result<Bytes, Refusal> {
+    /// The whole body, when it is within its limit; of a larger one, at most `read_max` are read.
+    async fn body(&self, mut body: Incoming, read_max: usize) -> Result<Bytes, Refusal> {
         let max = self.limits.body_bytes_max;
         let mut all = BytesMut::new();
         let mut seen = 0usize;
@@ -308,14 +324,13 @@ impl Gate {
                 // Most clients read an answer only after they have sent everything; some more is
                 // read for their sake and thrown away.
                 all = BytesMut::new();
-                if seen > max.saturating_mul(DISCARDED_MAX) {
+                if seen > read_max {
                     break;
                 }
             }
         }
         if seen > max {
-            let failure = Failure::input(format!("a body may have {max} bytes"));
-            return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, failure));
+            return Err(too_large(max));
         }
         Ok(all.freeze())
     }
@@ -342,41 +357,42 @@ fn caller(state: &State, peer: &Peer, client: &str, headers: &HeaderMap) -> Opti
     Some(Caller { principal: verified.subject.clone(), roles, client: client.into() })
 }
 
-/// Requests of each client that are worked on: nobody takes more than a share of all places.
+/// Places that are taken, by whom: nobody takes more than a share.
 pub(crate) struct Busy {
     share: usize,
-    clients: Mutex<HashMap<String, usize>>,
+    taken: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Busy {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { share: (limits.in_flight_max / 4).max(1), clients: Mutex::default() }
+    pub(crate) fn new(share: usize) -> Self {
+        Self { share: share.max(1), taken: Arc::default() }
     }
 
-    fn enter(&self, client: &str) -> Option<Place<'_>> {
-        let mut clients = self.clients.lock().ok()?;
-        let places = clients.entry(client.to_owned()).or_default();
+    pub(crate) fn enter(&self, who: &str) -> Option<Place> {
+        let mut taken = self.taken.lock().ok()?;
+        let places = taken.entry(who.to_owned()).or_default();
         if *places == self.share {
             return None;
         }
         *places += 1;
-        Some(Place { busy: self, client: client.to_owned() })
+        Some(Place { taken: Arc::clone(&self.taken), who: who.to_owned() })
     }
 }
 
-struct Place<'b> {
-    busy: &'b Busy,
-    client: String,
+/// A place; it is given back when this value is dropped.
+pub(crate) struct Place {
+    taken: Arc<Mutex<HashMap<String, usize>>>,
+    who: String,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        if let Ok(mut clients) = self.busy.clients.lock()
-            && let Some(places) = clients.get_mut(&self.client)
+        if let Ok(mut taken) = self.taken.lock()
+            && let Some(places) = taken.get_mut(&self.who)
         {
             *places -= 1;
             if *places == 0 {
-                clients.remove(&self.client);
+                taken.remove(&self.who);
             }
         }
     }
@@ -389,6 +405,10 @@ struct Refusal {
 
 fn refusal(status: StatusCode, failure: Failure) -> Refusal {
     Refusal { status, failure }
+}
+
+fn too_large(max: usize) -> Refusal {
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, Failure::input(format!("a body may have {max} bytes")))
 }
 
 /// What cannot be inspected is refused.

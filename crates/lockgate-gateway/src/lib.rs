@@ -23,6 +23,9 @@ mod state;
 mod tls;
 mod token;
 
+/// Certificates as bytes.
+pub use rustls::pki_types as pki;
+
 pub use identity::{ClientDomain, Peer, SpiffeId};
 pub use issue::{Authority, Issued};
 pub use options::{Limits, Options};

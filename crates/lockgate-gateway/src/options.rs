@@ -49,7 +49,7 @@ impl Default for Limits {
             rows_max: 4_096,
             connections_max: 1_024,
             in_flight_max: 256,
-            handshake: Duration::from_secs(10),
+            handshake: Duration::from_secs(5),
             header: Duration::from_secs(30),
             request: Duration::from_secs(30),
             connection_age: Duration::from_hours(1),

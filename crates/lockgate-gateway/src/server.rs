@@ -25,7 +25,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
     Endpoint, Identity, Options, Peer, Sink, State,
-    handle::{self, Busy, Gate},
+    handle::{self, Busy, Gate, Place},
     metrics::Metrics,
     options::{HEADER_BYTES_MAX, HEADERS_MAX, STREAMS_MAX},
     record::Recorder,
@@ -71,7 +71,8 @@ impl Gateway {
             limits: options.limits,
             limiter,
             in_flight: Semaphore::new(options.limits.in_flight_max),
-            busy: Busy::new(&options.limits),
+            busy: Busy::new(options.limits.in_flight_max / 4),
+            strangers: Busy::new(options.limits.connections_max / 16),
             recorder,
             metrics,
         };
@@ -154,18 +155,24 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, gate: Arc<Gate>, mut en
             _ = ended.changed() => break,
         };
         let Ok(permit) = permit else { break };
-        let stream = tokio::select! {
+        let (stream, from) = tokio::select! {
             accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else {
+                let Ok(accepted) = accepted else {
                     // Out of file handles, most likely: wait for some to come free.
                     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                     continue;
                 };
-                stream
+                accepted
             },
             _ = ended.changed() => break,
         };
-        tokio::spawn(connection(stream, tls.clone(), Arc::clone(&gate), connections.clone(), permit));
+        // Who has not proved who it is has few places, so that it cannot take those of others.
+        let Some(stranger) = gate.strangers.enter(&from.ip().to_string()) else {
+            gate.metrics.handshakes_refused.inc();
+            gate.recorder.count("handshake.refused", "unknown");
+            continue;
+        };
+        tokio::spawn(connection(stream, tls.clone(), Arc::clone(&gate), connections.clone(), (permit, stranger)));
     }
     drop(listener);
     // Every connection holds a permit until it has ended.
@@ -178,7 +185,7 @@ async fn connection(
     tls: TlsAcceptor,
     gate: Arc<Gate>,
     mut ended: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    (_permit, stranger): (OwnedSemaphorePermit, Place),
 ) {
     let _ = stream.set_nodelay(true);
     let shaken = match timeout(gate.limits.handshake, tls.accept(stream)).await {
@@ -190,6 +197,7 @@ async fn connection(
         gate.recorder.count("handshake.refused", "unknown");
         return;
     };
+    drop(stranger);
     // A connection ends with the certificate that opened it.
     let left = peer.not_after.millis().saturating_sub(Clock.now().millis()).max(0).unsigned_abs();
     let age = gate.limits.connection_age.min(std::time::Duration::from_millis(left));

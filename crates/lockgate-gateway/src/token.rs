@@ -54,10 +54,12 @@ struct Claims {
     others: HashMap<String, Value>,
 }
 
+/// A token that is bound in another way is not a bearer's token either.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Confirmation {
     #[serde(rename = "x5t#S256")]
-    thumbprint: Option<String>,
+    thumbprint: String,
 }
 
 impl Tokens {
@@ -107,7 +109,18 @@ impl Tokens {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
-        let (key, algorithm) = self.keys.get(&decode_header(token).ok()?.kid?)?;
+        let header = decode_header(token).ok()?;
+        // RFC 7515, section 4.1.11: what must be understood and is not means no.
+        let critical = header.crit.is_some();
+        // A proof or an identity token is no access token (RFC 8725, section 3.11).
+        let foreign = header
+            .typ
+            .as_deref()
+            .is_some_and(|typ| !["jwt", "at+jwt", "application/at+jwt"].contains(&typ.to_ascii_lowercase().as_str()));
+        if critical || foreign {
+            return None;
+        }
+        let (key, algorithm) = self.keys.get(&header.kid?)?;
         let mut validation = Validation::new(*algorithm);
         validation.set_issuer(&[&self.options.issuer]);
         validation.set_audience(&[&self.options.audience]);
@@ -128,7 +141,7 @@ impl Tokens {
             subject: claims.sub,
             roles,
             expires_secs: claims.exp,
-            thumbprint: claims.cnf.and_then(|cnf| cnf.thumbprint),
+            thumbprint: claims.cnf.map(|cnf| cnf.thumbprint),
         })
     }
 }

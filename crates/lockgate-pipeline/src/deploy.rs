@@ -69,6 +69,10 @@ pub struct Deployed {
 /// interrupted at any point and done again.
 pub fn deploy(workspace: &mut Workspace, endpoint: &Name, root: &Path, run: Option<&RunId>) -> Result<Deployed> {
     let model_key = crate::model::model_key(workspace)?.public_pem()?;
+    if !root.join("package").is_dir() {
+        return Err(Failure::input(format!("{} holds no package", root.display()))
+            .hint("name a folder below .lockgate/models, as `lockgate run` prints it"));
+    }
     let package = lockgate_registry::verify(root, &model_key)?;
     let training = training(&package)?;
     let classification = classification(&package, &training)?;

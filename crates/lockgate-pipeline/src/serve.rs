@@ -21,7 +21,7 @@ use lockgate_gateway::{Authority, ClientDomain, Gateway, Identity, Limits, Optio
 use serde::Serialize;
 use serde_json::json;
 
-pub use authority::{Certificate, issue};
+pub use authority::{Certificate, identity, issue};
 use load::{Loaded, Loader};
 pub use record::open_log;
 pub(crate) use record::waiting;

@@ -227,7 +227,29 @@ pub fn read_config(root: &Path) -> Result<WorkspaceFile> {
         return Err(Failure::input(format!("{} names no principal", path.display()))
             .hint("principals: [{id: you, roles: [data-engineer]}]"));
     }
+    let mut ids: Vec<&str> = config.principals.iter().map(|p| p.id.as_str()).collect();
+    ids.sort_unstable();
+    if let Some([twice, _]) = ids.array_windows().find(|[a, b]| a == b) {
+        return Err(Failure::input(format!("{} names the principal {twice:?} twice", path.display())));
+    }
+    check_gateway(&config.gateway).map_err(|failure| failure.at(path.display()))?;
     Ok(config)
+}
+
+/// Limits that let nothing through, or everything, are mistakes.
+fn check_gateway(gateway: &GatewayConfig) -> Result<()> {
+    let limits = [
+        ("rateLimit.requestsPerSecond", gateway.rate_limit.requests_per_second as usize, 1_000_000_000),
+        ("rateLimit.burst", gateway.rate_limit.burst as usize, 1_000_000_000),
+        ("maxBodyBytes", gateway.max_body_bytes, 64 << 20),
+        ("maxRows", gateway.max_rows, 1 << 20),
+        ("maxConnections", gateway.max_connections, 100_000),
+        ("requestTimeoutSecs", usize::try_from(gateway.request_timeout_secs).unwrap_or(usize::MAX), 3_600),
+    ];
+    match limits.iter().find(|(_, value, max)| *value == 0 || value > max) {
+        None => Ok(()),
+        Some((name, _, max)) => Err(Failure::input(format!("gateway.{name} must be between 1 and {max}"))),
+    }
 }
 
 impl Workspace {

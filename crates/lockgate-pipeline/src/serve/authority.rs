@@ -6,7 +6,10 @@ use lockgate_core::{
     Clock, Failure, Result, Sensitive, Timestamp,
     durable::{self, Readers},
 };
-use lockgate_gateway::{Authority, SpiffeId};
+use lockgate_gateway::{
+    Authority, Peer, SpiffeId,
+    pki::{CertificateDer, pem::PemObject as _},
+};
 use lockgate_keys::KeyId;
 use lockgate_policy::Resource;
 use serde_json::json;
@@ -24,6 +27,13 @@ pub struct Certificate {
     pub key: Sensitive<String>,
     /// The authority's certificate, which the client trusts the server by; PEM.
     pub authority: String,
+}
+
+/// The SPIFFE id in a certificate.
+pub fn identity(pem: &str) -> Result<String> {
+    let unread = |_| Failure::input("it is not a certificate of a client");
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(unread)?;
+    Peer::read(&der).map(|peer| peer.id.to_string())
 }
 
 const LIFE_MAX: Duration = Duration::from_hours(24 * 31);

@@ -171,13 +171,12 @@ impl Record {
     /// The note; a new one with what was noted when the last could not be written.
     fn note(&mut self) -> Result<&mut File> {
         let place = self.folder.join(NOTE);
-        let note = match self.note.take() {
-            Some(note) => note,
-            None => {
-                let (note, chain) = begin_note(&place, self.log.reader().size(), &self.noted, self.begin.clone())?;
-                self.chain = chain;
-                note
-            }
+        let note = if let Some(note) = self.note.take() {
+            note
+        } else {
+            let (note, chain) = begin_note(&place, self.log.reader().size(), &self.noted, self.begin.clone())?;
+            self.chain = chain;
+            note
         };
         Ok(self.note.insert(note))
     }

@@ -8,7 +8,7 @@ use std::{fs, net::SocketAddr, path::Path};
 
 use lockgate_core::{Failure, Fault, Result};
 use lockgate_pipeline::{
-    serve::{self, Answering, Overrides, Served},
+    serve::{self, Overrides, Served},
     verify,
 };
 
@@ -77,7 +77,7 @@ pub fn demo(global: &Global, args: &DemoArgs) -> Result<()> {
     flip_and_verify(dir)?;
 
     title("✓", "What next");
-    next(dir, &answering)?;
+    next(dir, if args.exit { None } else { Some(answering.address.port()) })?;
     if args.exit {
         setup.runtime.block_on(served.stop());
         return Ok(());
@@ -99,11 +99,16 @@ fn serve(dir: &Path, global: &Global, port: u16) -> Result<(Setup, Served)> {
     Ok((setup, served))
 }
 
-fn next(dir: &Path, answering: &Answering) -> Result<()> {
+/// Commands to try; without a port the gateway has to be started again.
+fn next(dir: &Path, port: Option<u16>) -> Result<()> {
     let body = serde_json::to_string(&traffic::applicants()).map_err(|_| Failure::bug("a body cannot be written"))?;
     write(&dir.join("request.json"), &body)?;
     let place = dir.display();
     let client = format!("{place}/clients/branch-app");
+    if port.is_none() {
+        output::line(&format!("   lockgate --workspace {place} serve &"));
+    }
+    let port = port.unwrap_or(8443);
     for command in [
         format!("lockgate --workspace {place} datasets"),
         format!("lockgate --workspace {place} lineage loan-features.debt"),
@@ -113,8 +118,7 @@ fn next(dir: &Path, answering: &Answering) -> Result<()> {
         ),
         format!("lockgate --workspace {place} verify"),
         format!(
-            "curl --cert {client}/client.crt --key {client}/client.key --cacert {client}/authority.crt --json @{place}/request.json https://localhost:{}/v2/models/loans/infer",
-            answering.address.port()
+            "curl --cert {client}/client.crt --key {client}/client.key --cacert {client}/authority.crt --json @{place}/request.json https://localhost:{port}/v2/models/loans/infer"
         ),
     ] {
         output::line(&format!("   {command}"));

@@ -63,6 +63,15 @@ pub fn keys(global: &Global, command: &KeysCommand) -> Result<()> {
 
 /// Issues a client's certificate and writes it, its key and the authority's certificate to `out`.
 pub fn issue(global: &Global, workspace: &mut Workspace, principal: &str, out: &Path, hours: u64) -> Result<()> {
+    let place = out.join("client.crt");
+    if let Ok(pem) = fs::read_to_string(&place) {
+        let theirs = serve::identity(&pem).unwrap_or_else(|_| "something else".into());
+        let domain = serve::trust_domain(&workspace.config.name);
+        if theirs != format!("spiffe://{domain}/{principal}") {
+            return Err(Failure::usage(format!("{} is of {theirs}; nothing was overwritten", place.display()))
+                .hint("choose another folder with --out"));
+        }
+    }
     let issued = serve::issue(workspace, principal, Duration::from_hours(hours))?;
     let known = workspace.config.principals.iter().any(|p| p.id == principal);
     durable::write(&out.join("client.key"), issued.key.expose().as_bytes(), Readers::Owner)?;
