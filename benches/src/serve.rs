@@ -63,7 +63,7 @@ pub fn bench(connections: usize, seconds: u64) -> Result<()> {
     let upstream = runtime.block_on(trivial(example))?;
     let (nginx, port, tls) = nginx(here, upstream)?;
     let (_, theirs) = load.run(&runtime, port, &tls, nginx.0.id())?;
-    println!("{connections} connections, HTTP/1.1, mutual TLS 1.3, one row of 11 features a request");
+    println!("{connections} connections, HTTP/1.1, mutual TLS 1.3, one row of 10 features a request");
     for (name, m) in [("nginx: mutual TLS, proxy_pass", &theirs), ("lockgate serve, everything on", &ours)] {
         println!(
             "{name:<34} {:>7.1} CPU us/request   {:>7.0} requests/s   median {:>6.2} ms",
