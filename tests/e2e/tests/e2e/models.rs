@@ -183,7 +183,7 @@ fn models_of_other_tools_answer_as_in_onnxruntime() {
         }
     }
     // What could loop, fetch or do what nobody knows is refused when it is loaded.
-    let script = r#"
+    let script = r"
 import sys
 from onnx import TensorProto, helper, save
 info = helper.make_tensor_value_info
@@ -204,7 +204,7 @@ outside.ClearField('float_data'); outside.data_location = 1
 for key, value in (('location', '/etc/passwd'), ('offset', '0'), ('length', '16')):
     outside.external_data.add(key=key, value=value)
 write('outside', [helper.make_node('LayerNormalization', ['x', 'k'], ['y'])], constants=[outside])
-"#;
+";
     run(Command::new(judge("python")).args(["-c", script]).arg(world.path("models"))).ok();
     for (name, words) in [
         ("loop", "holds a graph of its own"),
