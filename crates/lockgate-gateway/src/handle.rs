@@ -1,22 +1,19 @@
 //! One request, from its head to its answer.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, RwLock},
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
 use governor::{
     RateLimiter,
     clock::{Clock as _, DefaultClock},
     state::keyed::HashMapStateStore,
 };
-use http_body_util::BodyExt as _;
 use hyper::{
     Request, Response, StatusCode,
     body::{Body as _, Incoming},
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
+    header::{AUTHORIZATION, HeaderMap},
     http::request::Parts,
 };
 use lockgate_core::{Clock, Failure, Fault, Result};
@@ -27,10 +24,14 @@ use tokio::sync::Semaphore;
 use crate::{
     Endpoint, Entry, Limits, Peer, State,
     authorize::{self, Question},
+    body::{self, Refusal, refusal},
     metrics::Metrics,
+    places::Places,
     protocol::{self, Inference},
     record::{self, Recorder},
     reply::{self, Body},
+    route::{Part, Route, route},
+    state::Served,
 };
 
 /// Larger inferences leave the threads that serve connections.
@@ -50,9 +51,10 @@ pub(crate) struct Gate {
     pub limits: Limits,
     pub limiter: RateLimiter<String, HashMapStateStore<String>, DefaultClock>,
     pub in_flight: Semaphore,
-    pub busy: Busy,
+    /// Requests of each client that are worked on.
+    pub busy: Places,
     /// Connections of each address that have not proved who they are.
-    pub strangers: Busy,
+    pub strangers: Places,
     pub recorder: Recorder,
     pub metrics: Metrics,
 }
@@ -62,21 +64,6 @@ struct Caller {
     principal: String,
     roles: Vec<String>,
     client: String,
-}
-
-/// What is asked, by path.
-enum Route<'p> {
-    Live,
-    Ready,
-    Server,
-    Model { name: &'p str, version: Option<&'p str>, part: Part },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Metadata,
-    Ready,
-    Infer,
 }
 
 impl Gate {
@@ -100,8 +87,12 @@ impl Gate {
                     Err(_) => reply::closing(reply::error(StatusCode::REQUEST_TIMEOUT, "the request took too long")),
                 };
                 // Most clients read an answer only after they have sent everything.
-                if let Some(body) = body {
-                    let _ = tokio::time::timeout(UNREAD, self.body(body, self.limits.body_bytes_max)).await;
+                if let Some(unread) = body {
+                    let _ = tokio::time::timeout(
+                        UNREAD,
+                        body::read(unread, self.limits.body_bytes_max, self.limits.body_bytes_max),
+                    )
+                    .await;
                 }
                 response
             }
@@ -155,20 +146,20 @@ impl Gate {
         }
         match route {
             Route::Live => reply::json(StatusCode::OK, &json!({"live": true})),
-            Route::Ready => self.ready(&state),
+            Route::Ready => self.ready(),
             Route::Server => reply::json(
                 StatusCode::OK,
                 &json!({"name": "lockgate", "version": env!("CARGO_PKG_VERSION"), "extensions": []}),
             ),
             Route::Model { name, version, part } => {
-                let endpoint = state
+                let served = state
                     .endpoints
                     .get(name)
-                    .filter(|endpoint| version.is_none_or(|version| version.parse() == Ok(endpoint.version)));
-                if let Some(endpoint) = endpoint {
-                    *label = Some(endpoint.name.to_string());
+                    .filter(|served| version.is_none_or(|version| version.parse() == Ok(served.endpoint.version)));
+                if served.is_some() {
+                    *label = Some(name.to_owned());
                 }
-                self.model(&state, endpoint, name, part, caller, (request, body), id).await
+                self.model(&state, served, name, part, caller, (request, body), id).await
             }
         }
     }
@@ -181,18 +172,18 @@ impl Gate {
         Some(reply::limited(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))
     }
 
-    fn ready(&self, state: &State) -> Response<Body> {
-        if self.recorder.failing() || state.endpoints.is_empty() {
-            return reply::json(StatusCode::SERVICE_UNAVAILABLE, &json!({"ready": false}));
-        }
-        reply::json(StatusCode::OK, &json!({"ready": true}))
+    /// Whether there is something to answer and the record can be kept.
+    pub(crate) fn ready(&self) -> Response<Body> {
+        let ready = !self.recorder.failing() && self.state().is_some_and(|state| !state.endpoints.is_empty());
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        reply::json(status, &json!({"ready": ready}))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one request, taken apart")]
     async fn model(
         &self,
-        state: &Arc<State>,
-        endpoint: Option<&Arc<Endpoint>>,
+        state: &State,
+        served: Option<&Served>,
         name: &str,
         part: Part,
         caller: Caller,
@@ -201,10 +192,11 @@ impl Gate {
     ) -> Response<Body> {
         // What a caller may not see looks like what is not there.
         let nothing = || reply::error(StatusCode::NOT_FOUND, "there is nothing here for you");
-        let Some(endpoint) = endpoint else {
+        let Some(served) = served else {
             self.recorder.count("request.unknown", &caller.principal);
             return nothing();
         };
+        let endpoint = &served.endpoint;
         let action = if part == Part::Infer { "infer" } else { "metadata" };
         let mut declared = request.headers.get_all(PURPOSE).iter().map(|value| value.to_str().unwrap_or_default());
         let purpose = declared.next().unwrap_or(&endpoint.purpose).to_owned();
@@ -227,7 +219,7 @@ impl Gate {
             endpoint.model.outputs().all(|output| decision.obligations.hidden_columns.iter().any(|h| h == output))
         };
         if !decision.allow || hides_all(&decision) {
-            let entry = entry("request.denied", id, &caller, endpoint, state, &denied(action, &decision));
+            let entry = entry("request.denied", id, &caller, served, state, &denied(action, &decision));
             let metadata = ask("metadata");
             let visible = part == Part::Infer && metadata.allow && !hides_all(&metadata);
             return match self.recorder.record(entry).await {
@@ -241,21 +233,21 @@ impl Gate {
                 reply::json(StatusCode::OK, &protocol::describe(endpoint, &decision.obligations.hidden_columns))
             }
             Part::Ready => reply::json(StatusCode::OK, &json!({"name": name, "ready": true})),
-            Part::Infer => self.infer(state, endpoint, &decision, &caller, (request, body), id).await,
+            Part::Infer => self.infer(state, served, &decision, &caller, (request, body), id).await,
         }
     }
 
     async fn infer(
         &self,
-        state: &Arc<State>,
-        endpoint: &Arc<Endpoint>,
+        state: &State,
+        served: &Served,
         decision: &Decision,
         caller: &Caller,
         (request, body): (&Parts, &mut Option<Incoming>),
         id: &str,
     ) -> Response<Body> {
         let _expected = self.recorder.expect();
-        let outcome = self.predict(endpoint, decision, (request, body), id).await;
+        let outcome = self.predict(&served.endpoint, decision, (request, body), id).await;
         let (response, kind, detail) = match outcome {
             Ok((body, rows)) => {
                 self.metrics.rows.inc_by(rows as u64);
@@ -269,7 +261,7 @@ impl Gate {
                 (reply::error(status, &text), "request.refused", format!("\"status\":{}", status.as_u16()))
             }
         };
-        match self.recorder.record(entry(kind, id, caller, endpoint, state, &detail)).await {
+        match self.recorder.record(entry(kind, id, caller, served, state, &detail)).await {
             Ok(()) => response,
             Err(_) => reply::unavailable("the record cannot be kept, so there is no answer"),
         }
@@ -282,12 +274,12 @@ impl Gate {
         (request, body): (&Parts, &mut Option<Incoming>),
         id: &str,
     ) -> Result<(Vec<u8>, usize), Refusal> {
-        plain_json(&request.headers)?;
+        body::plain_json(&request.headers)?;
         let max = self.limits.body_bytes_max;
-        let Some(body) = body.take_if(|body| body.size_hint().lower() <= (max * DISCARDED_MAX) as u64) else {
-            return Err(too_large(max));
+        let Some(unread) = body.take_if(|body| body.size_hint().lower() <= (max * DISCARDED_MAX) as u64) else {
+            return Err(body::too_large(max));
         };
-        let body = self.body(body, max * DISCARDED_MAX).await?;
+        let body = body::read(unread, max, max * DISCARDED_MAX).await?;
         let Inference { id: theirs, inputs, rows, outputs } =
             protocol::read(&body, &endpoint.model, &decision.obligations.hidden_columns, self.limits.rows_max)
                 .map_err(|f| refusal(StatusCode::BAD_REQUEST, f))?;
@@ -307,32 +299,6 @@ impl Gate {
         let body = protocol::write(endpoint, theirs.as_deref().unwrap_or(id), &prediction, &outputs, hidden)
             .map_err(|f| refusal(StatusCode::INTERNAL_SERVER_ERROR, f))?;
         Ok((body, rows))
-    }
-
-    /// The whole body, when it is within its limit; of a larger one, at most `read_max` are read.
-    async fn body(&self, mut body: Incoming, read_max: usize) -> Result<Bytes, Refusal> {
-        let max = self.limits.body_bytes_max;
-        let mut all = BytesMut::new();
-        let mut seen = 0usize;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| refusal(StatusCode::BAD_REQUEST, Failure::input("the body ended early")))?;
-            let Ok(data) = frame.into_data() else { continue };
-            seen = seen.saturating_add(data.len());
-            if seen <= max {
-                all.extend_from_slice(&data);
-            } else {
-                // Most clients read an answer only after they have sent everything; some more is
-                // read for their sake and thrown away.
-                all = BytesMut::new();
-                if seen > read_max {
-                    break;
-                }
-            }
-        }
-        if seen > max {
-            return Err(too_large(max));
-        }
-        Ok(all.freeze())
     }
 
     /// Forgets principals who have not asked for a while.
@@ -357,79 +323,6 @@ fn caller(state: &State, peer: &Peer, client: &str, headers: &HeaderMap) -> Opti
     Some(Caller { principal: verified.subject.clone(), roles, client: client.into() })
 }
 
-/// Places that are taken, by whom: nobody takes more than a share.
-pub(crate) struct Busy {
-    share: usize,
-    taken: Arc<Mutex<HashMap<String, usize>>>,
-}
-
-impl Busy {
-    pub(crate) fn new(share: usize) -> Self {
-        Self { share: share.max(1), taken: Arc::default() }
-    }
-
-    pub(crate) fn enter(&self, who: &str) -> Option<Place> {
-        let mut taken = self.taken.lock().ok()?;
-        let places = taken.entry(who.to_owned()).or_default();
-        if *places == self.share {
-            return None;
-        }
-        *places += 1;
-        Some(Place { taken: Arc::clone(&self.taken), who: who.to_owned() })
-    }
-}
-
-/// A place; it is given back when this value is dropped.
-pub(crate) struct Place {
-    taken: Arc<Mutex<HashMap<String, usize>>>,
-    who: String,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Ok(mut taken) = self.taken.lock()
-            && let Some(places) = taken.get_mut(&self.who)
-        {
-            *places -= 1;
-            if *places == 0 {
-                taken.remove(&self.who);
-            }
-        }
-    }
-}
-
-struct Refusal {
-    status: StatusCode,
-    failure: Failure,
-}
-
-fn refusal(status: StatusCode, failure: Failure) -> Refusal {
-    Refusal { status, failure }
-}
-
-fn too_large(max: usize) -> Refusal {
-    refusal(StatusCode::PAYLOAD_TOO_LARGE, Failure::input(format!("a body may have {max} bytes")))
-}
-
-/// What cannot be inspected is refused.
-fn plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
-    let wrong = |text: &str| refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, Failure::input(text));
-    if headers.contains_key(CONTENT_ENCODING) {
-        return Err(wrong("send the body without an encoding"));
-    }
-    if headers.contains_key("inference-header-content-length") {
-        return Err(wrong("binary tensors are not accepted; send data as JSON"));
-    }
-    let media = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-    match media {
-        None => Ok(()),
-        Some(media) if media.split(';').next().is_some_and(|m| m.trim().eq_ignore_ascii_case("application/json")) => {
-            Ok(())
-        }
-        Some(_) => Err(wrong("send application/json")),
-    }
-}
-
 fn denied(action: &str, decision: &Decision) -> String {
     let reasons = serde_json::to_string(&decision.reasons).unwrap_or_default();
     let reasons = if (1..=REASONS_BYTES_MAX).contains(&reasons.len()) { &reasons } else { "[\"too long to tell\"]" };
@@ -437,8 +330,8 @@ fn denied(action: &str, decision: &Decision) -> String {
 }
 
 /// `members` are what is told beside the deployment and the policy, as JSON.
-fn entry(kind: &'static str, id: &str, caller: &Caller, endpoint: &Endpoint, state: &State, members: &str) -> Entry {
-    let mut all = format!("{members},{},{}", endpoint.told, state.told);
+fn entry(kind: &'static str, id: &str, caller: &Caller, served: &Served, state: &State, members: &str) -> Entry {
+    let mut all = format!("{members},{},{}", served.told, state.told);
     if caller.client != caller.principal
         && let Ok(client) = serde_json::to_string(&caller.client)
     {
@@ -450,36 +343,9 @@ fn entry(kind: &'static str, id: &str, caller: &Caller, endpoint: &Endpoint, sta
         time: Clock.now(),
         kind,
         actor: caller.principal.clone(),
-        about: Arc::clone(&endpoint.about),
+        about: Arc::clone(&served.about),
         detail: record::object(&all),
     }
-}
-
-fn route(path: &str) -> Option<Route<'_>> {
-    let mut parts = path.strip_prefix("/v2")?.split('/');
-    if parts.next() != Some("") {
-        return None;
-    }
-    let parts: Vec<&str> = parts.take(8).collect();
-    Some(match parts.as_slice() {
-        [] => Route::Server,
-        ["health", "live"] => Route::Live,
-        ["health", "ready"] => Route::Ready,
-        ["models", name, rest @ ..] => {
-            let (version, rest) = match rest {
-                ["versions", version, rest @ ..] => (Some(*version), rest),
-                rest => (None, rest),
-            };
-            let part = match rest {
-                [] => Part::Metadata,
-                ["ready"] => Part::Ready,
-                ["infer"] => Part::Infer,
-                _ => return None,
-            };
-            Route::Model { name, version, part }
-        }
-        _ => return None,
-    })
 }
 
 /// A keyed limiter for `limits`.

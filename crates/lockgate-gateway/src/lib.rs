@@ -10,14 +10,17 @@
 //! (<https://github.com/kserve/open-inference-protocol>).
 
 mod authorize;
+mod body;
 mod handle;
 mod identity;
 mod issue;
 mod metrics;
 mod options;
+mod places;
 mod protocol;
 mod record;
 mod reply;
+mod route;
 mod server;
 mod state;
 mod tls;
@@ -31,6 +34,6 @@ pub use issue::{Authority, Issued};
 pub use options::{Limits, Options};
 pub use record::{Entry, Sink};
 pub use server::{Gateway, Running};
-pub use state::{Endpoint, EndpointParts, State};
+pub use state::{Endpoint, State};
 pub use tls::Identity;
 pub use token::{TokenOptions, Tokens};

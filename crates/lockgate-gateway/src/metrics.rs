@@ -16,7 +16,7 @@ struct Answered {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Served {
+struct Deployed {
     endpoint: String,
     version: u64,
     artifact: String,
@@ -32,7 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) handshakes_refused: Counter,
     pub(crate) limited: Counter,
     pub(crate) connections: Gauge,
-    serving: Family<Served, Gauge<i64, std::sync::atomic::AtomicI64>>,
+    serving: Family<Deployed, Gauge<i64, std::sync::atomic::AtomicI64>>,
     last_reload: Gauge<f64, AtomicU64>,
 }
 
@@ -70,13 +70,13 @@ impl Metrics {
 
     pub(crate) fn serves(&self, state: &crate::State, now_secs: f64) {
         self.serving.clear();
-        for endpoint in state.endpoints.values() {
-            let served = Served {
+        for endpoint in state.endpoints.values().map(|served| &served.endpoint) {
+            let deployed = Deployed {
                 endpoint: endpoint.name.to_string(),
                 version: endpoint.version,
                 artifact: endpoint.artifact.to_string(),
             };
-            self.serving.get_or_create(&served).set(1);
+            self.serving.get_or_create(&deployed).set(1);
         }
         self.last_reload.set(now_secs);
     }

@@ -2,9 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, RwLock},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use hyper::{
@@ -25,16 +26,17 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
     Endpoint, Identity, Options, Peer, Sink, State,
-    handle::{self, Busy, Gate, Place},
+    handle::{self, Gate},
     metrics::Metrics,
     options::{HEADER_BYTES_MAX, HEADERS_MAX, STREAMS_MAX},
+    places::{Place, Places},
     record::Recorder,
     reply::{self, Body},
     tls::{self, Current},
 };
 
 /// How long requests in flight may go on after the gateway was asked to stop.
-const DRAIN: std::time::Duration = std::time::Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// A gateway that is ready to start.
 pub struct Gateway {
@@ -71,8 +73,8 @@ impl Gateway {
             limits: options.limits,
             limiter,
             in_flight: Semaphore::new(options.limits.in_flight_max),
-            busy: Busy::new(options.limits.in_flight_max / 4),
-            strangers: Busy::new(options.limits.connections_max / 16),
+            busy: Places::new(options.limits.in_flight_max / 4),
+            strangers: Places::new(options.limits.connections_max / 16),
             recorder,
             metrics,
         };
@@ -112,18 +114,13 @@ impl Running {
         self.certificate.replace(identity)
     }
 
-    /// The endpoints that answer.
+    /// The endpoints that answer, sorted.
     pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
-        self.gate.state().iter().flat_map(|state| state.endpoints.values().cloned()).collect()
-    }
-
-    /// Which deployments answer: endpoint and version.
-    pub fn serving(&self) -> Vec<(String, u64)> {
         let state = self.gate.state();
-        let mut serving: Vec<_> =
-            state.iter().flat_map(|s| s.endpoints.values()).map(|e| (e.name.to_string(), e.version)).collect();
-        serving.sort();
-        serving
+        let served = state.iter().flat_map(|state| state.endpoints.values());
+        let mut endpoints: Vec<_> = served.map(|served| Arc::clone(&served.endpoint)).collect();
+        endpoints.sort_by(|a, b| a.name.cmp(&b.name));
+        endpoints
     }
 
     /// Stops listening, lets requests in flight end, and closes the record.
@@ -159,7 +156,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, gate: Arc<Gate>, mut en
             accepted = listener.accept() => {
                 let Ok(accepted) = accepted else {
                     // Out of file handles, most likely: wait for some to come free.
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 };
                 accepted
@@ -200,7 +197,7 @@ async fn connection(
     drop(stranger);
     // A connection ends with the certificate that opened it.
     let left = peer.not_after.millis().saturating_sub(Clock.now().millis()).max(0).unsigned_abs();
-    let age = gate.limits.connection_age.min(std::time::Duration::from_millis(left));
+    let age = gate.limits.connection_age.min(Duration::from_millis(left));
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let peer = Arc::new(peer);
     let limits = gate.limits;
@@ -221,11 +218,7 @@ async fn connection(
             .max_header_list_size(HEADER_BYTES_MAX as u32)
             .keep_alive_interval(limits.header)
             .keep_alive_timeout(limits.handshake);
-        let mut connection = pin!(builder.serve_connection(io, service));
-        if until_over(connection.as_mut(), &mut ended, age).await == Over::Late {
-            connection.as_mut().graceful_shutdown();
-            let _ = timeout(DRAIN, connection).await;
-        }
+        drive(builder.serve_connection(io, service), http2::Connection::graceful_shutdown, &mut ended, age).await;
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -234,29 +227,27 @@ async fn connection(
             .max_headers(HEADERS_MAX)
             .max_header_size(HEADER_BYTES_MAX)
             .max_buf_size(64 << 10);
-        let mut connection = pin!(builder.serve_connection(io, service));
-        if until_over(connection.as_mut(), &mut ended, age).await == Over::Late {
-            connection.as_mut().graceful_shutdown();
-            let _ = timeout(DRAIN, connection).await;
-        }
+        drive(builder.serve_connection(io, service), http1::Connection::graceful_shutdown, &mut ended, age).await;
     }
     gate.metrics.connections.dec();
 }
 
-/// How a connection came to its end.
-#[derive(PartialEq, Eq)]
-enum Over {
-    Closed,
-    /// It is old, or the gateway stops: requests in flight may end, no new one begins.
-    Late,
-}
-
-async fn until_over(connection: impl Future, ended: &mut watch::Receiver<bool>, age: std::time::Duration) -> Over {
+/// Serves until the connection is closed. Once it is old, or the gateway stops, requests in flight
+/// may end and no new one begins.
+async fn drive<C: Future>(
+    connection: C,
+    shut_down: impl FnOnce(Pin<&mut C>),
+    ended: &mut watch::Receiver<bool>,
+    age: Duration,
+) {
+    let mut connection = pin!(connection);
     tokio::select! {
-        _ = connection => Over::Closed,
-        () = tokio::time::sleep(age) => Over::Late,
-        _ = ended.changed() => Over::Late,
+        _ = connection.as_mut() => return,
+        () = tokio::time::sleep(age) => {}
+        _ = ended.changed() => {}
     }
+    shut_down(connection.as_mut());
+    let _ = timeout(DRAIN, connection).await;
 }
 
 fn peer(stream: &TlsStream<TcpStream>) -> Option<Peer> {
@@ -285,7 +276,7 @@ async fn serve_metrics(listener: TcpListener, gate: Arc<Gate>, mut ended: watch:
         let stream = tokio::select! {
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else {
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 };
                 stream
@@ -303,7 +294,7 @@ async fn serve_metrics(listener: TcpListener, gate: Arc<Gate>, mut ended: watch:
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(DRAIN).max_headers(HEADERS_MAX);
             let connection = builder.serve_connection(TokioIo::new(stream), service);
-            until_over(connection, &mut ended, DRAIN * 6).await;
+            drive(connection, http1::Connection::graceful_shutdown, &mut ended, DRAIN * 6).await;
         });
     }
 }
@@ -321,11 +312,7 @@ fn own_eyes(gate: &Gate, path: &str) -> Response<Body> {
             response
         }
         "/livez" => reply::json(StatusCode::OK, &serde_json::json!({"live": true})),
-        "/readyz" => {
-            let ready = gate.state().is_some_and(|s| !s.endpoints.is_empty()) && !gate.recorder.failing();
-            let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            reply::json(status, &serde_json::json!({"ready": ready}))
-        }
+        "/readyz" => gate.ready(),
         _ => reply::error(StatusCode::NOT_FOUND, "try /metrics, /livez or /readyz"),
     }
 }

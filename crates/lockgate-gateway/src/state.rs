@@ -25,32 +25,9 @@ pub struct Endpoint {
     pub classification: Classification,
     /// What the model may be used for.
     pub purpose: String,
-    /// What events are about.
-    pub(crate) about: Arc<str>,
-    /// The deployment as events tell it: members of a JSON object.
-    pub(crate) told: String,
-}
-
-/// What an endpoint is made of.
-#[derive(Debug)]
-pub struct EndpointParts {
-    pub name: Name,
-    pub version: u64,
-    pub package: Digest,
-    pub artifact: Digest,
-    pub model: Model,
-    pub classification: Classification,
-    pub purpose: String,
 }
 
 impl Endpoint {
-    pub fn new(parts: EndpointParts) -> Self {
-        let EndpointParts { name, version, package, artifact, model, classification, purpose } = parts;
-        let about = format!("endpoint {name}").into();
-        let told = format!("\"artifact\":\"{artifact}\",\"package\":\"{package}\",\"version\":{version}");
-        Self { name, version, package, artifact, model, classification, purpose, about, told }
-    }
-
     /// What policy is asked about it. Its columns are the model's outputs.
     pub(crate) fn resource(&self) -> Resource {
         Resource {
@@ -64,10 +41,28 @@ impl Endpoint {
     }
 }
 
+/// An endpoint with what every event about it says, written once.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub endpoint: Arc<Endpoint>,
+    pub about: Arc<str>,
+    /// Members of a JSON object.
+    pub told: String,
+}
+
+impl From<Arc<Endpoint>> for Served {
+    fn from(endpoint: Arc<Endpoint>) -> Self {
+        let Endpoint { name, artifact, package, version, .. } = endpoint.as_ref();
+        let about = format!("endpoint {name}").into();
+        let told = format!("\"artifact\":\"{artifact}\",\"package\":\"{package}\",\"version\":{version}");
+        Self { endpoint, about, told }
+    }
+}
+
 /// Everything a decision and an answer depend on.
 #[derive(Debug)]
 pub struct State {
-    pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
+    pub(crate) endpoints: HashMap<String, Served>,
     pub(crate) roles: HashMap<String, Vec<String>>,
     pub(crate) domain: ClientDomain,
     pub(crate) policy: Policy,
@@ -87,7 +82,7 @@ impl State {
         tokens: Option<Tokens>,
     ) -> Self {
         Self {
-            endpoints: endpoints.into_iter().map(|e| (e.name.to_string(), e)).collect(),
+            endpoints: endpoints.into_iter().map(|e| (e.name.to_string(), e.into())).collect(),
             roles,
             domain,
             told: format!("\"policy\":\"{}\"", policy.digest()),

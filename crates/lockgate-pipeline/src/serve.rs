@@ -100,7 +100,7 @@ pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
     let runtime = workspace.environment.runtime.clone();
     let running = runtime.block_on(gateway.start())?;
     let event = Event::new("gateway.started", &workspace.principal.id, "gateway", Clock.now()).detail(
-        json!({"address": running.address, "endpoints": running.serving(), "policy": workspace.policy.digest()}),
+        json!({"address": running.address, "endpoints": serving(&running), "policy": workspace.policy.digest()}),
     );
     workspace.journal.append(vec![event])?;
     Ok(Served { running, loader, renewal, taken, refused: None })
@@ -108,7 +108,7 @@ pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
 
 impl Served {
     pub fn answering(&self) -> Answering {
-        Answering { address: self.running.address, metrics: self.running.metrics, endpoints: self.running.serving() }
+        Answering { address: self.running.address, metrics: self.running.metrics, endpoints: serving(&self.running) }
     }
 
     /// Takes up new deployments, policies, principals and token keys, and renews the server's
@@ -151,6 +151,10 @@ impl Served {
     pub async fn stop(self) {
         self.running.stop().await;
     }
+}
+
+fn serving(running: &Running) -> Vec<(String, u64)> {
+    running.endpoints().iter().map(|endpoint| (endpoint.name.to_string(), endpoint.version)).collect()
 }
 
 impl Renewal {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use lockgate_core::{Digest, Failure, Fault, Name, Principal, Result, yaml};
-use lockgate_gateway::{Endpoint, EndpointParts, State, TokenOptions, Tokens};
+use lockgate_gateway::{Endpoint, State, TokenOptions, Tokens};
 use lockgate_policy::{Policy, Request, Resource};
 use lockgate_proof::{LogReader, VerifyingKey};
 
@@ -124,7 +124,7 @@ impl Loader {
 
     fn endpoint(&self, head: &Recorded) -> Result<Endpoint> {
         let deployment = &head.deployment;
-        Ok(Endpoint::new(EndpointParts {
+        Ok(Endpoint {
             name: deployment.endpoint.clone(),
             version: deployment.version,
             package: deployment.package,
@@ -132,7 +132,7 @@ impl Loader {
             model: deploy::check(deployment, &self.state, &self.key, &self.model_key)?,
             classification: deployment.classification,
             purpose: deployment.purpose.clone(),
-        }))
+        })
     }
 
     /// The newest deployment of each endpoint that the audit log tells of.
