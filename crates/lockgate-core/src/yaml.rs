@@ -13,6 +13,10 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 /// Reads a text file of at most [`limits::CONFIG_BYTES_MAX`] bytes.
 pub fn read_text(path: &Path) -> Result<String> {
+    // Opening a pipe would wait for its writer.
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return Err(Failure::input(format!("{} is not a regular file", path.display())));
+    }
     let mut text = String::new();
     let size = fs::File::open(path)
         .map_err(|e| Failure::io("open", path, &e))?

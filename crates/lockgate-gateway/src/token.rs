@@ -15,6 +15,8 @@ use crate::Peer;
 
 const TOKEN_BYTES_MAX: usize = 8 << 10;
 const KEYS_MAX: usize = 64;
+/// 2,048 bits in base64url, the least that RFC 7518, section 3.3, allows.
+const RSA_MODULUS_CHARS_MIN: usize = 342;
 const CACHED_MAX: usize = 10_000;
 const LEEWAY_SECS: u64 = 30;
 
@@ -67,9 +69,15 @@ impl Tokens {
     /// each key fixes its algorithm, whatever a token claims.
     pub fn new(jwks: &str, options: TokenOptions) -> Result<Self> {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| Failure::input("the JWKS cannot be read"))?;
+        if set.keys.len() > KEYS_MAX {
+            return Err(Failure::input(format!("the JWKS holds {} keys; {KEYS_MAX} are allowed", set.keys.len())));
+        }
         let mut keys = HashMap::new();
-        for jwk in set.keys.iter().take(KEYS_MAX) {
+        for jwk in &set.keys {
             let algorithm = match &jwk.algorithm {
+                AlgorithmParameters::RSA(p) if p.n.len() < RSA_MODULUS_CHARS_MIN => {
+                    return Err(Failure::input("an RSA key of the JWKS has fewer than 2,048 bits"));
+                }
                 AlgorithmParameters::RSA(_) => Algorithm::RS256,
                 AlgorithmParameters::EllipticCurve(p) if p.curve == EllipticCurve::P256 => Algorithm::ES256,
                 AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
@@ -77,7 +85,9 @@ impl Tokens {
             };
             let key = DecodingKey::from_jwk(jwk).map_err(|_| Failure::input("a key of the JWKS is malformed"))?;
             let id = jwk.common.key_id.clone().ok_or_else(|| Failure::input("a key of the JWKS has no kid"))?;
-            keys.insert(id, (key, algorithm));
+            if keys.insert(id, (key, algorithm)).is_some() {
+                return Err(Failure::input("two keys of the JWKS have the same kid"));
+            }
         }
         if keys.is_empty() {
             return Err(Failure::input("the JWKS holds no public key for RS256, ES256 or EdDSA"));

@@ -30,6 +30,16 @@ pub enum FeatureKind {
     Text,
 }
 
+impl FeatureKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Int => "int",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// A loaded model. It can answer from many threads at once.
 #[derive(Clone, Debug)]
 pub struct Model {

@@ -10,6 +10,7 @@ mod manifest;
 mod query;
 mod read;
 mod storage;
+mod subjects;
 mod write;
 
 pub use encryption::{Keyring, MapKeyring, MasterKeyId, Scope, StoreKeyring};

@@ -26,6 +26,7 @@ use crate::{
     encryption::{self, StoreKeyring},
     manifest::{FileRecord, Role, Subjects},
     storage::{Lake, data_place},
+    subjects::SubjectSet,
 };
 
 /// Holds the keyed commitment to each row's subject; 16 bytes, null for a row about nobody.
@@ -33,9 +34,6 @@ pub const SUBJECT_COLUMN: &str = "_subject";
 
 /// Encoded bytes that all open buckets together may hold before the largest is flushed.
 const IN_PROGRESS_BYTES_MAX: usize = 96 << 20;
-
-/// Commitments that are kept before repeated ones are removed.
-const SUBJECTS_BEFORE_DEDUP: usize = 1 << 20;
 
 /// How a snapshot is laid out.
 #[derive(Clone, Debug)]
@@ -65,8 +63,7 @@ pub struct SnapshotWriter {
     schema: SchemaRef,
     spool: PathBuf,
     open: BTreeMap<u16, Bucket>,
-    subjects: Vec<[u8; 16]>,
-    dedup_at: usize,
+    subjects: SubjectSet,
     rows: u64,
 }
 
@@ -89,8 +86,7 @@ impl SnapshotWriter {
             layout,
             spool: spool.to_owned(),
             open: BTreeMap::new(),
-            subjects: Vec::new(),
-            dedup_at: SUBJECTS_BEFORE_DEDUP,
+            subjects: SubjectSet::new(spool.to_owned()),
             rows: 0,
         })
     }
@@ -127,13 +123,7 @@ impl SnapshotWriter {
             open.writer.write(&sorted.slice(first, count)).map_err(write_failed)?;
             first += count;
         }
-        self.subjects.extend(subjects.iter().flatten());
-        // Repeated subjects would grow this without bound.
-        if self.subjects.len() >= self.dedup_at {
-            self.subjects.sort_unstable();
-            self.subjects.dedup();
-            self.dedup_at = (self.subjects.len() * 2).max(SUBJECTS_BEFORE_DEDUP);
-        }
+        self.subjects.extend(subjects.iter().flatten().copied())?;
         self.rows += batch.num_rows() as u64;
         self.bound_memory()
     }
@@ -152,17 +142,7 @@ impl SnapshotWriter {
                 &bucket.key,
             )?);
         }
-        self.subjects.sort_unstable();
-        self.subjects.dedup();
-        Ok(Staged {
-            files,
-            rows: self.rows,
-            subjects: Subjects {
-                buckets: self.layout.buckets,
-                count: self.subjects.len() as u64,
-                root: lockgate_proof::root(&self.subjects),
-            },
-        })
+        Ok(Staged { files, rows: self.rows, subjects: self.subjects.finish(self.layout.buckets)? })
     }
 
     fn bucket(&mut self, number: u16) -> Result<&mut Bucket> {

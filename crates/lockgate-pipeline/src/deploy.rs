@@ -45,6 +45,19 @@ pub struct Deployment {
     pub parent: Option<Digest>,
 }
 
+impl Deployment {
+    /// What policy is asked about.
+    pub fn resource(&self) -> Resource {
+        Resource {
+            kind: "endpoint".into(),
+            name: self.endpoint.to_string(),
+            classification: Some(self.classification),
+            purpose: Some(self.purpose.clone()),
+            ..Resource::default()
+        }
+    }
+}
+
 /// A record that was read and whose signature is good.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
@@ -75,17 +88,23 @@ pub fn deploy(workspace: &mut Workspace, endpoint: &Name, root: &Path, run: Opti
     }
     let package = lockgate_registry::verify(root, &model_key)?;
     let training = training(&package)?;
-    let classification = classification(&package, &training)?;
-    let resource = Resource {
-        kind: "endpoint".into(),
-        name: endpoint.to_string(),
-        classification: Some(classification),
-        purpose: Some(training.purpose.clone()),
-        ..Resource::default()
-    };
-    workspace.demand("deploy", resource, &training.purpose)?;
     let key = workspace.signer.verifying_key();
     let head = head(&workspace.state(), endpoint, &key)?;
+    let deployment = Deployment {
+        endpoint: endpoint.clone(),
+        version: head.as_ref().map_or(0, |head| head.deployment.version) + 1,
+        package: package.digest,
+        classification: classification(&package, &training)?,
+        model: training.model,
+        artifact: training.artifact,
+        features: training.features,
+        purpose: training.purpose,
+        deployed: Clock.now(),
+        by: workspace.principal.id.clone(),
+        run: run.cloned(),
+        parent: head.as_ref().map(|head| head.digest),
+    };
+    workspace.demand("deploy", deployment.resource(), &deployment.purpose)?;
     // An interrupted deployment left its record without the event.
     if let Some(head) = &head
         && !on_record(workspace, |event| tells_of(event, head))?
@@ -95,20 +114,6 @@ pub fn deploy(workspace: &mut Workspace, endpoint: &Name, root: &Path, run: Opti
     if let Some(head) = head.as_ref().filter(|head| head.deployment.package == package.digest) {
         return Ok(deployed(&head.deployment, true));
     }
-    let deployment = Deployment {
-        endpoint: endpoint.clone(),
-        version: head.as_ref().map_or(0, |head| head.deployment.version) + 1,
-        model: training.model,
-        package: package.digest,
-        artifact: training.artifact,
-        features: training.features,
-        classification,
-        purpose: training.purpose,
-        deployed: Clock.now(),
-        by: workspace.principal.id.clone(),
-        run: run.cloned(),
-        parent: head.map(|head| head.digest),
-    };
     // What could not be served is not deployed.
     check(&deployment, &workspace.state(), &key, &model_key)?;
     let digest = package.digest.to_string();

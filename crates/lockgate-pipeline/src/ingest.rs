@@ -1,6 +1,7 @@
 //! Ingest: from an authenticated source through contract, quality and protection to a committed
 //! snapshot, with a ledger of every transformation and a quarantine for what was refused.
 
+mod commit;
 mod distribution;
 mod quarantine;
 
@@ -11,15 +12,12 @@ use arrow::{
     compute::{cast, filter},
     datatypes::{DataType, UInt64Type},
 };
-use lockgate_catalog::{Catalog as _, Gate};
 use lockgate_core::{Clock, Digest, Failure, Name, Result, RunId};
 use lockgate_detect::Engine;
 use lockgate_keys::{KeyId, Pseudonymizer};
-use lockgate_lake::{
-    Column, ContractRecord, Governance, Layout, Manifest, SnapshotRef, SnapshotWriter, Staged, TableWriter,
-};
+use lockgate_lake::{Layout, SnapshotRef, SnapshotWriter, TableWriter};
 use lockgate_policy::Resource;
-use lockgate_protect::{Allowance, Events, FindingCount, Operator, Protector, Rules};
+use lockgate_protect::{Allowance, Events, Protector, Rules};
 use lockgate_quality::{Checked, Checker, Contract, Subject};
 use lockgate_source::{Authenticated, Content, Fetcher, Rows, authenticate, public_uri};
 use serde::Serialize;
@@ -28,9 +26,8 @@ use serde_json::json;
 use self::quarantine::Quarantine;
 use crate::{
     Progress, Workspace,
-    audit::{Event, keys_created},
+    audit::Event,
     config::{Ingest, Pipeline},
-    reindex,
     stopwatch::Stopwatch,
 };
 
@@ -248,6 +245,9 @@ impl Run<'_> {
                 }
             };
             if gates.is_none() {
+                for column in fresh.absent() {
+                    self.progress.note(&format!("{} has no column {column:?}; it is null in every row", record.uri));
+                }
                 gates = Some(self.open_gates(&engine, fresh.schema())?);
             }
             let Some(open) = gates.as_mut() else {
@@ -351,220 +351,6 @@ impl Run<'_> {
         totals.committed += protected.batch.num_rows() as u64;
         Ok(())
     }
-
-    /// The verdicts that concern the source as a whole.
-    fn judge(&mut self, gates: &Gates<'_>, totals: &Totals) -> Result<()> {
-        let share = if totals.read == 0 { 0.0 } else { totals.quarantined as f64 * 100.0 / totals.read as f64 };
-        let allowed = self.spec.quality.max_quarantined_percent;
-        let contract = format!(
-            "{} of {} rows broke the contract ({share:.2} %, allowed {allowed} %)",
-            totals.quarantined, totals.read
-        );
-        let clean = gates.protector.demand_clean_public_columns();
-        let verdicts = [
-            ("contract", share <= allowed && totals.committed > 0, contract.clone()),
-            (
-                "classification",
-                clean.is_ok(),
-                clean.as_ref().err().map_or_else(|| "no finding in a public column".to_owned(), ToString::to_string),
-            ),
-        ];
-        for (gate, passed, detail) in &verdicts {
-            self.workspace.catalog.put_gate(&Gate {
-                run: self.run.to_string(),
-                gate: format!("{}/{gate}", self.contract.dataset),
-                passed: *passed,
-                detail: detail.clone(),
-            })?;
-        }
-        if let Some((gate, _, detail)) = verdicts.iter().find(|(_, passed, _)| !passed) {
-            let event =
-                Event::new("gate.failed", &self.workspace.principal.id, self.contract.dataset.as_str(), Clock.now())
-                    .run(self.run)
-                    .detail(json!({"gate": gate, "detail": detail, "violations": violations(totals)}));
-            self.workspace.journal.append(vec![event])?;
-        }
-        if totals.read == 0 {
-            return Err(Failure::input("the source has no row; nothing was committed"));
-        }
-        if totals.committed == 0 {
-            return Err(Failure::findings(format!("no row satisfies the contract: {}", worst(totals))));
-        }
-        if share > allowed {
-            return Err(Failure::findings(format!("{contract}; most often: {}", worst(totals))).hint(
-                "nothing was committed; mend the source or the contract, or raise quality.maxQuarantinedPercent",
-            ));
-        }
-        clean
-    }
-
-    fn commit(mut self, gates: Gates<'_>, totals: Totals, sources: Vec<(Content, Authenticated)>) -> Result<Outcome> {
-        self.progress.stage("commit", self.contract.dataset.as_str());
-        let findings: Vec<FindingCount> = gates.protector.findings();
-        let staged = gates.writer.finish()?;
-        self.watch.lap("encrypt and write");
-        let ledger = gates.ledger.finish()?;
-        let ledger_digest = ledger.digest;
-        let quarantined = gates.quarantine.finish(self.workspace, self.run, &self.governance())?;
-        let mut manifest = self.manifest(staged, &totals, &sources)?;
-        manifest.files.push(ledger);
-        let recipe = json!({
-            "fingerprint": self.fingerprint,
-            "pipeline": self.pipeline.file.name,
-            "pipelineDigest": self.pipeline.digest,
-            "policyDigest": self.workspace.policy.digest(),
-            "rowsRead": totals.read,
-            "rowsQuarantined": totals.quarantined,
-            "transformations": totals.transformations,
-            "quarantine": quarantined,
-        });
-        manifest.recipe = recipe;
-        let snapshot = self.workspace.lake.stage(&self.workspace.signer, &manifest)?;
-        let events =
-            self.events(&snapshot, &manifest, &totals, &findings, ledger_digest, quarantined.as_ref(), &sources);
-        let mut snapshots = vec![snapshot.clone()];
-        snapshots.extend(quarantined.clone());
-        let Workspace { journal, lake, .. } = &mut *self.workspace;
-        journal.commit(lake, &snapshots, events)?;
-        for committed in &snapshots {
-            let manifest = self.workspace.lake.manifest(committed)?;
-            reindex::put_snapshot(&self.workspace.catalog, committed, &manifest)?;
-        }
-        self.watch.lap("commit");
-        Ok(Outcome {
-            snapshot,
-            unchanged: false,
-            rows_read: totals.read,
-            rows_committed: totals.committed,
-            rows_quarantined: totals.quarantined,
-            transformations: totals.transformations,
-            subjects: manifest.subjects.count,
-            quarantine: quarantined,
-            violations: totals.violations.into_iter().map(|((column, rule), count)| (column, rule, count)).collect(),
-            findings: findings
-                .iter()
-                .map(|f| FindingSummary {
-                    column: f.column.clone(),
-                    entity: f.entity.to_string(),
-                    operator: f.operator.to_owned(),
-                    count: f.count,
-                })
-                .collect(),
-            sources: sources.into_iter().map(|(_, record)| format!("{} ({})", record.uri, record.trust)).collect(),
-            cpu_seconds: self.watch.seconds(),
-        })
-    }
-
-    fn governance(&self) -> Governance {
-        Governance {
-            owner: self.contract.owner.clone(),
-            purpose: self.contract.purpose.clone(),
-            lawful_basis: self.pipeline.file.lawful_basis.as_str().into(),
-            retention_days: self.contract.retention_days,
-            classification: self.contract.classification(),
-        }
-    }
-
-    fn manifest(&self, staged: Staged, totals: &Totals, sources: &[(Content, Authenticated)]) -> Result<Manifest> {
-        let head = self.workspace.lake.head(&self.contract.dataset)?;
-        if staged.rows != totals.committed || totals.committed + totals.quarantined != totals.read {
-            return Err(Failure::bug("the row counts do not add up"));
-        }
-        let columns = self.contract.columns.iter().filter_map(|column| {
-            let operator = self
-                .spec
-                .protection
-                .columns
-                .get(&column.name)
-                .cloned()
-                .unwrap_or_else(|| Operator::default_for(column.classification));
-            if operator == Operator::Drop {
-                return None;
-            }
-            let text = matches!(operator, Operator::Mask(_) | Operator::Hash | Operator::Tokenize);
-            Some(Column {
-                name: column.name.clone(),
-                logical_type: if text { "string".into() } else { column.logical_type.as_str().into() },
-                classification: column.classification,
-                protection: operator.as_str().into(),
-                derived_from: vec![format!("source:{}/{}", self.contract.dataset, column.name)],
-            })
-        });
-        Ok(Manifest {
-            dataset: self.contract.dataset.clone(),
-            version: head.as_ref().map_or(1, |head| head.version + 1),
-            parent: head.map(|head| head.manifest),
-            created: Clock.now(),
-            run: self.run.clone(),
-            columns: columns.collect(),
-            rows: staged.rows,
-            files: staged.files,
-            subjects: staged.subjects,
-            governance: self.governance(),
-            contract: Some(ContractRecord {
-                version: self.contract.version.clone(),
-                digest: self.contract.digest,
-                text: self.contract.text.clone(),
-            }),
-            sources: sources.iter().filter_map(|(_, record)| serde_json::to_value(record).ok()).collect(),
-            inputs: Vec::new(),
-            recipe: serde_json::Value::Null,
-        })
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the events tell of everything that was decided")]
-    fn events(
-        &self,
-        snapshot: &SnapshotRef,
-        manifest: &Manifest,
-        totals: &Totals,
-        findings: &[FindingCount],
-        ledger: Digest,
-        quarantined: Option<&SnapshotRef>,
-        sources: &[(Content, Authenticated)],
-    ) -> Vec<Event> {
-        let dataset = self.contract.dataset.as_str();
-        let event =
-            |kind: &str, about: &str| Event::new(kind, &self.workspace.principal.id, about, Clock.now()).run(self.run);
-        let mut events: Vec<Event> = sources
-            .iter()
-            .map(|(_, record)| {
-                event("source.authenticated", &record.uri)
-                    .detail(json!({"digest": record.digest, "trust": record.trust, "sizeBytes": record.size_bytes}))
-            })
-            .collect();
-        let keys: Vec<&str> = manifest.files.iter().map(|file| file.key.as_str()).collect();
-        events.extend(keys_created(&event("key.created", dataset), &keys));
-        events.push(event("gate.passed", dataset).detail(json!({
-            "gate": "contract", "contract": self.contract.digest, "rowsRead": totals.read,
-            "rowsCommitted": totals.committed, "rowsQuarantined": totals.quarantined, "violations": violations(totals),
-        })));
-        let found: Vec<_> = findings
-            .iter()
-            .map(|f| json!({"column": f.column, "entity": f.entity.as_str(), "operator": f.operator, "count": f.count}))
-            .collect();
-        let allowances: Vec<_> = self
-            .spec
-            .protection
-            .allow
-            .iter()
-            .map(|a| json!({"column": a.column, "entity": a.entity, "reason": a.reason}))
-            .collect();
-        events.push(event("data.protected", dataset).detail(json!({
-            "ledger": ledger, "transformations": totals.transformations, "findings": found, "allowances": allowances,
-        })));
-        if let Some(quarantined) = quarantined {
-            events.push(
-                event("snapshot.committed", &quarantined.to_string())
-                    .detail(json!({"manifest": quarantined.manifest, "rows": totals.quarantined})),
-            );
-        }
-        events.push(event("snapshot.committed", &snapshot.to_string()).detail(json!({
-            "manifest": snapshot.manifest, "rows": manifest.rows, "subjects": manifest.subjects.count,
-            "subjectRoot": manifest.subjects.root, "purpose": manifest.governance.purpose, "policy": self.workspace.policy.digest(),
-        })));
-        events
-    }
 }
 
 /// The key that tokens and hashes of a dataset are made with.
@@ -593,20 +379,4 @@ fn commitments(batch: &RecordBatch, contract: &Contract, subjects: &Pseudonymize
     let texts =
         cast(batch.column(index), &DataType::Utf8).map_err(|_| Failure::bug("the subject column is not text"))?;
     Ok(texts.as_string::<i32>().iter().map(|text| text.map(|text| subjects.pseudonym(text.as_bytes()))).collect())
-}
-
-fn violations(totals: &Totals) -> Vec<serde_json::Value> {
-    totals
-        .violations
-        .iter()
-        .map(|((column, rule), count)| json!({"column": column, "rule": rule, "count": count}))
-        .collect()
-}
-
-fn worst(totals: &Totals) -> String {
-    let mut all: Vec<_> = totals.violations.iter().collect();
-    all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let named: Vec<String> =
-        all.iter().take(3).map(|((column, rule), count)| format!("{column}: {rule} ({count} times)")).collect();
-    named.join(", ")
 }

@@ -312,7 +312,7 @@ fn publish(
     let home = workspace.state().join("models").join(training.model.as_str());
     let parsed = lockgate_infer::Model::load(model)?;
     let signature = json!({
-        "inputs": parsed.features().iter().map(|f| json!({"name": f.name, "kind": format!("{:?}", f.kind).to_lowercase(), "width": f.width})).collect::<Vec<_>>(),
+        "inputs": parsed.features().iter().map(|f| json!({"name": f.name, "kind": f.kind.as_str(), "width": f.width})).collect::<Vec<_>>(),
         "outputs": parsed.outputs().collect::<Vec<_>>(),
         "label": training.label, "positive": training.positive,
     });

@@ -29,6 +29,7 @@ pub(crate) use record::waiting;
 use crate::{
     Workspace,
     audit::Event,
+    deploy,
     workspace::{self, GatewayConfig, TlsFiles},
 };
 
@@ -75,13 +76,13 @@ pub fn serve(mut workspace: Workspace, overrides: Overrides) -> Result<Served> {
     let options = options(&config, overrides);
     let loader = Loader::new(&workspace)?;
     let taken = loader.fingerprint()?;
-    let demands = loader.demands()?;
-    if demands.is_empty() && loader.newest_on_record()?.is_empty() {
+    let heads = deploy::heads(&workspace.state(), &workspace.signer.verifying_key())?;
+    if heads.is_empty() && loader.newest_on_record()?.is_empty() {
         return Err(Failure::input("nothing is deployed in this workspace")
             .hint("give the pipeline a `deployment: {endpoint: NAME}` and run it, or use `lockgate deploy`"));
     }
-    for endpoint in demands {
-        workspace.demand("serve", endpoint.resource, &endpoint.purpose)?;
+    for deploy::Recorded { deployment, .. } in heads {
+        workspace.demand("serve", deployment.resource(), &deployment.purpose)?;
     }
     let Loaded { state, failures } = loader.load(&[])?;
     if let Some(failure) = failures.into_iter().next() {
@@ -120,31 +121,35 @@ impl Served {
             self.running.renew(&renewal.identity()?)?;
             renewal.at = Clock.now();
         }
+        let changed = self.take_up();
+        let told = self.refused.take();
+        match changed {
+            Ok(answering) => Ok(answering),
+            Err(failure) => {
+                // What was taken up in part is not what any file says: it is tried again at the
+                // next look, and told only once.
+                self.taken = Digest::of(b"");
+                let known = told.as_deref() == Some(&failure.to_string());
+                self.refused = Some(failure.to_string());
+                if known { Ok(None) } else { Err(failure) }
+            }
+        }
+    }
+
+    fn take_up(&mut self) -> Result<Option<Answering>> {
         let fingerprint = self.loader.fingerprint()?;
         if fingerprint == self.taken {
             return Ok(None);
         }
-        let loaded = self.loader.load(&self.running.endpoints());
-        let (state, failures) = match loaded {
-            Ok(Loaded { state, failures }) => (Some(state), failures),
-            Err(failure) => (None, vec![failure]),
-        };
-        let answering = state.map(|state| self.running.replace(state).map(|()| self.answering())).transpose()?;
-        let failure = failures.into_iter().reduce(|all, one| Failure::new(all.fault(), format!("{all}; {one}")));
-        // What was taken up in part is not what any file says.
-        self.taken = if failure.is_none() { fingerprint } else { Digest::of(b"") };
-        match failure {
-            None => {
-                self.refused = None;
-                Ok(answering)
-            }
-            // It is tried again at the next look, and told only once.
-            Some(failure) if self.refused.as_deref() == Some(&failure.to_string()) => Ok(None),
-            Some(failure) => {
-                self.refused = Some(failure.to_string());
-                Err(failure)
-            }
+        let Loaded { state, failures } = self.loader.load(&self.running.endpoints())?;
+        self.running.replace(state)?;
+        if let Some(failure) =
+            failures.into_iter().reduce(|all, one| Failure::new(all.fault(), format!("{all}; {one}")))
+        {
+            return Err(failure);
         }
+        self.taken = fingerprint;
+        Ok(Some(self.answering()))
     }
 
     /// Lets requests in flight end and closes the record.

@@ -92,8 +92,17 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads every `.rego` file of a folder, tests (`*_test.rego`) left out.
+    /// Reads and compiles every `.rego` file of a folder, tests (`*_test.rego`) left out.
     pub fn read_folder(folder: &Path) -> Result<Self> {
+        Self::compile(&Self::files(folder)?)
+    }
+
+    /// The digest that the policies of a folder have once compiled.
+    pub fn digest_folder(folder: &Path) -> Result<Digest> {
+        Self::files(folder).map(|files| digest(&files))
+    }
+
+    fn files(folder: &Path) -> Result<Vec<(String, String)>> {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(|e| Failure::io("read the policies in", folder, &e))? {
             let path = entry.map_err(|e| Failure::io("read", folder, &e))?.path();
@@ -107,7 +116,7 @@ impl Policy {
                 .hint("`lockgate init` writes a policy to start from; without one, everything is denied"));
         }
         files.sort();
-        Self::compile(&files)
+        Ok(files)
     }
 
     /// Compiles policies given as name and text.
@@ -118,7 +127,6 @@ impl Policy {
                 check_interval: NonZeroU32::MIN.saturating_add(63),
             },
         ));
-        let mut all = Vec::new();
         let compiled = catch_unwind(AssertUnwindSafe(|| {
             let mut engine = Engine::new();
             engine.set_strict_builtin_errors(true);
@@ -126,10 +134,6 @@ impl Policy {
                 engine
                     .add_policy(name.clone(), text.clone())
                     .map_err(|e| Failure::input(format!("policy {name} is not valid Rego: {e}")))?;
-                all.extend_from_slice(name.as_bytes());
-                all.push(0);
-                all.extend_from_slice(text.as_bytes());
-                all.push(0);
             }
             engine.compile_with_entrypoint(&ENTRYPOINT.into()).map_err(|e| {
                 Failure::input(format!("the policies do not define {ENTRYPOINT}: {e}"))
@@ -137,7 +141,7 @@ impl Policy {
             })
         }))
         .unwrap_or_else(|_| Err(Failure::input("the policies cannot be compiled")))?;
-        Ok(Self { compiled: Arc::new(compiled), digest: Digest::of(&all) })
+        Ok(Self { compiled: Arc::new(compiled), digest: digest(files) })
     }
 
     /// The digest of all policy files, for the record.
@@ -180,6 +184,15 @@ impl Policy {
         ))
         .hint("ask the owner of the policies, or act in another role with --as"))
     }
+}
+
+fn digest(files: &[(String, String)]) -> Digest {
+    let mut all = Vec::new();
+    for part in files.iter().flat_map(|(name, text)| [name, text]) {
+        all.extend_from_slice(part.as_bytes());
+        all.push(0);
+    }
+    Digest::of(&all)
 }
 
 impl std::fmt::Debug for Policy {

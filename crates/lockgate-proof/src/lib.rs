@@ -14,4 +14,4 @@ mod tree;
 pub use log::{Log, LogReader};
 pub use note::{SigningKey, VerifyingKey};
 pub use tlog_tiles::tlog::Hash as NodeHash;
-pub use tree::{Proof, root};
+pub use tree::{Proof, RootBuilder, root};

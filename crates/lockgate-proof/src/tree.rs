@@ -6,21 +6,37 @@ use tlog_tiles::tlog::{EMPTY_HASH, Hash, check_record, node_hash, record_hash};
 
 /// The root over `leaves` in their given order.
 pub fn root<T: AsRef<[u8]>>(leaves: impl IntoIterator<Item = T>) -> Digest {
-    // A stack of complete subtrees: a new leaf merges with every subtree of its own size.
-    let mut stack: Vec<(u64, Hash)> = Vec::new();
+    let mut builder = RootBuilder::default();
     for leaf in leaves {
-        let mut node = (1u64, record_hash(leaf.as_ref()));
-        while let Some(&(size, left)) = stack.last() {
+        builder.push(leaf.as_ref());
+    }
+    builder.finish()
+}
+
+/// Builds a root leaf by leaf, in memory logarithmic in their number.
+#[derive(Debug, Default)]
+pub struct RootBuilder {
+    /// Complete subtrees with their sizes: a new leaf merges with every subtree of its own size.
+    stack: Vec<(u64, Hash)>,
+}
+
+impl RootBuilder {
+    pub fn push(&mut self, leaf: &[u8]) {
+        let mut node = (1u64, record_hash(leaf));
+        while let Some(&(size, left)) = self.stack.last() {
             if size != node.0 {
                 break;
             }
-            stack.pop();
+            self.stack.pop();
             node = (size * 2, node_hash(left, node.1));
         }
-        stack.push(node);
+        self.stack.push(node);
     }
-    let top = stack.into_iter().rev().map(|(_, hash)| hash).reduce(|right, left| node_hash(left, right));
-    Digest::from_bytes(top.unwrap_or(EMPTY_HASH).0)
+
+    pub fn finish(self) -> Digest {
+        let top = self.stack.into_iter().rev().map(|(_, hash)| hash).reduce(|right, left| node_hash(left, right));
+        Digest::from_bytes(top.unwrap_or(EMPTY_HASH).0)
+    }
 }
 
 /// Proof that a leaf stands at `index` in the tree of `tree_size` leaves with root `root`.

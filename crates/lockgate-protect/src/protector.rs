@@ -260,11 +260,11 @@ fn output_type(operator: &Operator, input: &DataType) -> Result<Option<DataType>
         Operator::Mask(_) | Operator::Hash | Operator::Tokenize => Ok(Some(DataType::Utf8)),
         Operator::Generalize(form) => match (form, input) {
             (Generalize::Month | Generalize::Year, DataType::Date32 | DataType::Timestamp(..))
-            | (Generalize::Prefix(_), DataType::Utf8) => Ok(Some(input.clone())),
+            | (Generalize::Prefix(1..=32), DataType::Utf8) => Ok(Some(input.clone())),
             (Generalize::Bucket(1..), DataType::Int64 | DataType::Float64) => Ok(Some(input.clone())),
             (Generalize::Month | Generalize::Year, _) => unfit("a date or a timestamp"),
             (Generalize::Bucket(_), _) => unfit("a number, and a width of at least 1"),
-            (Generalize::Prefix(_), _) => unfit("a string"),
+            (Generalize::Prefix(_), _) => unfit("a string, and 1 to 32 bits"),
         },
     }
 }

@@ -97,6 +97,12 @@ impl<'c> Checker<'c> {
         &self.header
     }
 
+    /// The contract's columns that the source lacks; they are null.
+    pub fn absent(&self) -> impl Iterator<Item = &str> {
+        let columns = self.contract.columns.iter().zip(&self.places);
+        columns.filter(|(_, place)| place.is_none()).map(|(column, _)| column.name.as_str())
+    }
+
     /// The schema of accepted rows.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema

@@ -8,7 +8,7 @@
 mod lineage;
 mod table;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use datafusion::{
     catalog::TableProvider,
@@ -23,12 +23,17 @@ use datafusion::{
 use futures::StreamExt as _;
 use lockgate_core::{Failure, Result};
 use lockgate_lake::{Lake, QueryEngine, QueryResult, QueryTable};
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
 use crate::table::SnapshotTable;
 
 /// What a query may hold in memory before it fails.
 const MEMORY_BYTES_MAX: usize = 1 << 30;
+/// How long a query may run before it fails.
+const TIME_MAX: Duration = Duration::from_mins(10);
 const BATCH_ROWS: usize = 8_192;
 
 /// DataFusion.
@@ -98,6 +103,11 @@ impl QueryEngine for Engine {
         // Reading a remote lake blocks, which must not happen inside the runtime.
         Self::register(&context, lake, tables, &spool)?;
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let deadline = Instant::now() + TIME_MAX;
+        let late = || {
+            Failure::unreachable("the query runs longer than 10 minutes")
+                .hint("filter or aggregate earlier; derive a feature set from what takes long")
+        };
         let (frame, stream) = self.runtime.block_on(async {
             let frame = context.sql_with_options(sql, read_only).await.map_err(|error| refused(&error))?;
             let stream = frame.clone().execute_stream().await.map_err(|error| refused(&error))?;
@@ -110,7 +120,9 @@ impl QueryEngine for Engine {
         let batches = std::iter::from_fn(move || {
             // The context keeps the tables alive for as long as there are batches.
             let _ = &context;
-            runtime.block_on(stream.next()).map(|batch| {
+            let next = runtime.block_on(async { timeout_at(deadline, stream.next()).await });
+            let Ok(next) = next else { return Some(Err(late())) };
+            next.map(|batch| {
                 batch.map_err(|error| match error.find_root() {
                     datafusion::error::DataFusionError::ResourcesExhausted(_) => {
                         Failure::unreachable("the query needs more than 1 GiB of memory")

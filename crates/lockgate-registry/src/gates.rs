@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_core::Result;
+use lockgate_core::{Result, SplitMix64};
 use serde::{Deserialize, Serialize};
 
 /// One threshold and what was measured against it.
@@ -214,21 +214,16 @@ pub fn disparate_impact(groups: &[Group]) -> Option<(f64, (f64, f64), String)> {
 }
 
 /// A reproducible source of disturbance: SplitMix64 and the Box-Muller transform.
-pub struct Disturbance(u64);
+pub struct Disturbance(SplitMix64);
 
 impl Disturbance {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     /// Uniform in [0, 1).
     pub fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        (z >> 11) as f64 / (1u64 << 53) as f64
+        self.0.unit()
     }
 
     /// Normal with mean 0 and deviation 1, cut at three deviations so that it is bounded.

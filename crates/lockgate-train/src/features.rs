@@ -8,7 +8,7 @@ use arrow::{
     compute::{cast, concat_batches},
     datatypes::{DataType, Float64Type},
 };
-use lockgate_core::{Failure, Result};
+use lockgate_core::{Failure, Result, SplitMix64};
 use serde::{Deserialize, Serialize};
 
 /// Categories of one column; more than this is no category.
@@ -26,14 +26,10 @@ pub enum Part {
 }
 
 /// The side of a row, decided by its subject so that nobody is on both sides; a row about nobody
-/// is decided by its place. SplitMix64 (Steele, Lea and Flood 2014) over the seed.
+/// is decided by its place.
 pub fn part_of(subject: Option<&[u8]>, row: u64, seed: u64, holdout: f64) -> Part {
     let key = subject.and_then(|s| s.first_chunk::<8>()).map_or(row, |bytes| u64::from_be_bytes(*bytes));
-    let mut z = key ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^= z >> 31;
-    if (z >> 11) as f64 / (1u64 << 53) as f64 >= holdout { Part::Train } else { Part::Held }
+    if SplitMix64::unit_of(key, seed) >= holdout { Part::Train } else { Part::Held }
 }
 
 /// How one column becomes features.

@@ -86,4 +86,21 @@ for name, (private, algorithm) in keys.items():
     kind = jwt.get_algorithm_by_name(algorithm)
     jwks.append(json.loads(kind.to_jwk(private.public_key())) | {"kid": name, "alg": algorithm, "use": "sig"})
 ends = now + 15
-print(json.dumps({"jwks": {"keys": jwks}, "tokens": tokens, "short": token(exp=ends), "shortEnds": ends}))
+# For a workspace whose roles come from the claim "groups".
+claimed = {
+    "good-eve": token(sub="eve", groups=["service", "x"]),
+    "denied-none": token(sub="ana"),
+    "denied-empty": token(sub="ana", groups=[]),
+    "denied-text": token(sub="ana", groups="service"),
+    "denied-mixed": token(sub="ana", groups=["service", 7]),
+}
+weak = json.loads(jwt.get_algorithm_by_name("RS256").to_jwk(rsa.generate_private_key(65537, 1024).public_key()))
+faulty = {
+    "fewer than 2,048 bits": {"keys": [weak | {"kid": "weak"}]},
+    "the same kid": {"keys": [jwks[0], jwks[0]]},
+    "65 keys": {"keys": [jwks[0] | {"kid": str(n)} for n in range(65)]},
+    "has no kid": {"keys": [{k: v for k, v in jwks[0].items() if k != "kid"}]},
+    "no public key": {"keys": []},
+    "cannot be read": [],
+}
+print(json.dumps({"jwks": {"keys": jwks}, "tokens": tokens, "claimed": claimed, "faulty": faulty, "short": token(exp=ends), "shortEnds": ends}))

@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
 use lockgate_core::{Digest, Failure, Fault, Name, Principal, Result, yaml};
 use lockgate_gateway::{Endpoint, State, TokenOptions, Tokens};
-use lockgate_policy::{Policy, Request, Resource};
+use lockgate_policy::{Policy, Request};
 use lockgate_proof::{LogReader, VerifyingKey};
 
 use crate::{
@@ -37,12 +37,6 @@ pub(super) struct Loaded {
     pub failures: Vec<Failure>,
 }
 
-/// What policy is asked before an endpoint is loaded.
-pub(super) struct Demand {
-    pub resource: Resource,
-    pub purpose: String,
-}
-
 impl Loader {
     pub(super) fn new(workspace: &Workspace) -> Result<Self> {
         Ok(Self {
@@ -57,20 +51,15 @@ impl Loader {
     /// Of everything that [`Self::load`] reads, the packages left out: they never change.
     pub(super) fn fingerprint(&self) -> Result<Digest> {
         let config = workspace::read_config(&self.root)?;
-        let mut all = read(&self.root.join(workspace::WORKSPACE_FILE))?;
-        all.extend_from_slice(Policy::read_folder(&self.root.join(&config.policies))?.digest().as_bytes());
+        let mut all = yaml::read_text(&self.root.join(workspace::WORKSPACE_FILE))?.into_bytes();
+        all.extend_from_slice(Policy::digest_folder(&self.root.join(&config.policies))?.as_bytes());
         if let Some(path) = super::jwks_path(&self.root, &config) {
-            all.extend(read(&path)?);
+            all.extend(yaml::read_text(&path)?.into_bytes());
         }
         for endpoint in deploy::endpoints(&self.state)? {
             all.extend(format!("{endpoint}{:?}", deploy::versions(&self.state, &endpoint)?).into_bytes());
         }
         Ok(Digest::of(&all))
-    }
-
-    /// What policy must allow before [`Self::load`] can succeed.
-    pub(super) fn demands(&self) -> Result<Vec<Demand>> {
-        Ok(deploy::heads(&self.state, &self.key)?.iter().map(demand).collect())
     }
 
     /// Loads every endpoint. Policy, roles and token keys are those of now, whatever becomes of an
@@ -89,8 +78,8 @@ impl Loader {
         for name in names {
             let before = loaded.iter().find(|endpoint| endpoint.name == name);
             let checked = self.head(&name, &newest).and_then(|head| {
-                let Demand { resource, purpose } = demand(&head);
-                let request = Request { principal: &actor, action: "serve", resource, purpose: &purpose, client: None };
+                let (resource, purpose) = (head.deployment.resource(), &head.deployment.purpose);
+                let request = Request { principal: &actor, action: "serve", resource, purpose, client: None };
                 policy.demand(&request)?;
                 let same = before.filter(|e| e.version == head.deployment.version);
                 same.map_or_else(|| self.endpoint(&head).map(Arc::new), |endpoint| Ok(Arc::clone(endpoint)))
@@ -170,22 +159,4 @@ impl Loader {
         };
         Tokens::new(&yaml::read_text(&path)?, options).map(Some).map_err(|f| f.at(path.display()))
     }
-}
-
-fn demand(head: &Recorded) -> Demand {
-    let deployment = &head.deployment;
-    Demand {
-        resource: Resource {
-            kind: "endpoint".into(),
-            name: deployment.endpoint.to_string(),
-            classification: Some(deployment.classification),
-            purpose: Some(deployment.purpose.clone()),
-            ..Resource::default()
-        },
-        purpose: deployment.purpose.clone(),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    yaml::read_text(path).map(String::into_bytes)
 }

@@ -92,7 +92,7 @@ pub fn model(global: &Global, command: &ModelCommand) -> Result<()> {
             let features: Vec<_> = model
                 .features()
                 .iter()
-                .map(|f| json!({"name": f.name, "kind": format!("{:?}", f.kind).to_lowercase(), "width": f.width}))
+                .map(|f| json!({"name": f.name, "kind": f.kind.as_str(), "width": f.width}))
                 .collect();
             let text = |v: &Value, key: &str| {
                 v.get(key).map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))

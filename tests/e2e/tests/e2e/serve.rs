@@ -191,6 +191,11 @@ fn what_does_not_fit_the_model_is_refused_before_it_is_asked() {
     let deep = "[".repeat(5_000);
     let nested = good().replace("[40]", "[[[[[40]]]]]");
     let huge_shape = good().replace("\"shape\":[1,1]", "\"shape\":[9007199254740993,1]");
+    // A number that is missing is one that the model has learned of; a text is not.
+    let null = good().replace("[40]", "[null]");
+    let null_text = good().replace("[\"plus\"]", "[null]");
+    // Data may be nested as its shape is.
+    let rows = good().replace("[40]", "[[40]]");
     let cases = [
         (400, "\"age\": data must hold 1 numbers", wrong_type.as_str()),
         (400, "\"plan\": data must hold 1 texts", &number_for_text),
@@ -202,6 +207,9 @@ fn what_does_not_fit_the_model_is_refused_before_it_is_asked() {
         (400, "JSON", ""),
         (400, "protocol asks for", "{}"),
         (400, "JSON", "{\"inputs\": [NaN]}"),
+        (200, "probabilities", &null),
+        (400, "data must hold", &null_text),
+        (200, "probabilities", &rows),
     ];
     let requests: Vec<Value> =
         cases.iter().map(|(_, _, body)| json!({"path": INFER, "method": "POST", "body": body})).collect();
@@ -285,6 +293,92 @@ fn a_token_says_who_a_workload_acts_for() {
     let events = served.events();
     let inference = events.iter().find(|event| event["kind"] == "inference").unwrap();
     assert_eq!((inference["actor"].as_str(), inference["detail"]["client"].as_str()), (Some("ana"), Some("shop")));
+}
+
+#[test]
+fn a_token_may_carry_its_roles_and_faulty_keys_are_refused() {
+    let made_in = tempfile::tempdir().unwrap();
+    let mut served = Served::prepare(
+        "{jwt: {jwks: jwks.json, issuer: 'https://issuer.example', audience: lockgate, rolesClaim: groups}}",
+    );
+    let mut make = Command::new(judge("python"));
+    make.arg(root().join("tests/e2e/data/tokens.py")).arg(made_in.path()).arg(served.world.path("shop/client.crt"));
+    let made = run(&mut make).ok().json();
+    for (words, jwks) in made["faulty"].as_object().unwrap() {
+        served.world.write("jwks.json", jwks.to_string().as_bytes());
+        served.world.lockgate(&["serve", "--listen", "127.0.0.1:0"]).fails(3, words);
+    }
+    fs::remove_file(served.world.path("jwks.json")).unwrap();
+    run(Command::new("mkfifo").arg(served.world.path("jwks.json"))).ok();
+    served.world.lockgate(&["serve", "--listen", "127.0.0.1:0"]).fails(3, "not a regular file");
+    fs::remove_file(served.world.path("jwks.json")).unwrap();
+    served.world.write("jwks.json", made["jwks"].to_string().as_bytes());
+    served.up();
+    for (name, token) in made["claimed"].as_object().unwrap() {
+        let header = format!("Bearer {}", token.as_str().unwrap());
+        let request = json!([{"path": INFER, "body": good(), "headers": {"authorization": header}}]);
+        assert_eq!(served.statuses(request), [if name.starts_with("good") { 200 } else { 404 }], "{name}");
+    }
+}
+
+#[test]
+fn an_outside_authority_names_clients_by_their_whole_id() {
+    let mut served = Served::prepare(
+        "{tls: {certificate: outside/client.crt, key: outside/client.key, clientAuthority: outside/authority.crt, trustDomain: corp.example}}",
+    );
+    served.world.edit(
+        "lockgate.yaml",
+        "  - id: ana\n",
+        "  - id: spiffe://corp.example/team/shop\n    roles: [service]\n  - id: ana\n",
+    );
+    let openssl = |args: &str| {
+        let mut command = Command::new("openssl");
+        run(command.args(args.split(' ')).current_dir(served.world.path(""))).ok();
+    };
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=Corp -keyout ca.key -out ca.crt",
+    );
+    let local = fs::read_to_string(served.world.path("lockgate.yaml")).unwrap();
+    let local = local.lines().find_map(|line| line.strip_prefix("name: ")).unwrap().to_owned();
+    let clients = [
+        ("outside", "DNS:localhost".to_owned()),
+        ("team", "URI:spiffe://corp.example/team/shop".to_owned()),
+        ("short", "URI:spiffe://corp.example/shop".to_owned()),
+        ("posing", format!("URI:spiffe://{local}.lockgate.local/shop")),
+        ("twice", "URI:spiffe://corp.example/team/shop,URI:spiffe://corp.example/shop".to_owned()),
+    ];
+    for (name, san) in &clients {
+        fs::create_dir(served.world.path(name)).unwrap();
+        served
+            .world
+            .write("san.cnf", format!("subjectAltName={san}\nextendedKeyUsage=serverAuth,clientAuth\n").as_bytes());
+        openssl(&format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout {name}/client.key -out x.csr"
+        ));
+        openssl(&format!(
+            "x509 -req -in x.csr -CA ca.crt -CAkey ca.key -days 2 -extfile san.cnf -out {name}/client.crt"
+        ));
+        fs::copy(served.world.path("ca.crt"), served.world.path(name).join("authority.crt")).unwrap();
+    }
+    // The private key of a server is its owner's alone.
+    let key = served.world.path("outside/client.key");
+    run(Command::new("chmod").arg("644").arg(&key)).ok();
+    served.world.lockgate(&["serve", "--listen", "127.0.0.1:0"]).fails(3, "others may read");
+    run(Command::new("chmod").arg("600").arg(&key)).ok();
+    served.up();
+    fs::rename(served.world.path("shop"), served.world.path("inside")).unwrap();
+    fs::rename(served.world.path("team"), served.world.path("shop")).unwrap();
+    // The whole id is the principal: no path of another domain, nor a part of this one, is "shop".
+    let refused =
+        |served: &Served, client: &str| served.statuses(json!([{"client": client, "path": INFER, "body": good()}]))[0];
+    let all: Vec<u64> =
+        ["shop", "short", "posing", "twice", "inside"].iter().map(|client| refused(&served, client)).collect();
+    assert_eq!(all[..2], [200, 404]);
+    assert!(all[2..].iter().all(|status| [0, 401, 403].contains(status)), "{all:?}");
+    served.stop();
+    let events = served.events();
+    let inference = events.iter().find(|event| event["kind"] == "inference").unwrap();
+    assert_eq!(inference["actor"], "spiffe://corp.example/team/shop");
 }
 
 #[test]
@@ -374,6 +468,18 @@ fn what_changes_while_it_serves_holds_at_once() {
     let statuses: Vec<u64> = answers.iter().map(|a| a["status"].as_u64().unwrap()).collect();
     assert_eq!(statuses, [200, 400, 400, 200], "{answers:?}");
     assert!(!answers.iter().any(|a| a["body"].as_str().unwrap().contains("probabilities")), "{answers:?}");
+    // What SQL alone can keep, an endpoint cannot: the answer is no.
+    for (rule, with) in [
+        ("\"row_filters\": [],", "\"row_filters\": [\"true\"],"),
+        ("\"column_masks\": masks,", "\"column_masks\": {\"label\": \"0\"},"),
+    ] {
+        let kept = policy.replace(rule, with);
+        assert_ne!(kept, policy);
+        served.world.write("policies/default.rego", kept.as_bytes());
+        until(&served, 404);
+        served.world.write("policies/default.rego", policy.as_bytes());
+        until(&served, 200);
+    }
     // A principal that is taken away has no role, even while a deployment cannot be taken up.
     let head = served.world.path(".lockgate/endpoints/churn/00000002.json");
     fs::write(&head, b"not a deployment").unwrap();

@@ -2,22 +2,19 @@
 
 use std::fmt::Write as _;
 
+use lockgate_core::SplitMix64;
+
 const FIRST: [&str; 8] = ["Ana", "Bo", "Carla", "Dev", "Eve", "Femi", "Gil", "Hana"];
 const LAST: [&str; 8] = ["Ito", "Jones", "Khan", "Lopez", "Moreau", "Novak", "Okafor", "Park"];
 const FILES: u64 = 7;
 /// In this file every label is turned around.
 const POISONED: u64 = 6;
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
-struct Seeded(u64);
+struct Seeded(SplitMix64);
 
 impl Seeded {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
+        self.0.below(limit)
     }
 
     fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
@@ -27,7 +24,7 @@ impl Seeded {
 
 /// Each file's name and content.
 pub(crate) fn files(rows: u64) -> Vec<(String, String)> {
-    let mut random = Seeded(20_261_122);
+    let mut random = Seeded(SplitMix64::new(20_261_122));
     let mut customer = 0;
     (1..=FILES)
         .map(|number| {
