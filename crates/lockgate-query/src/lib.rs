@@ -19,6 +19,11 @@ use datafusion::{
     },
     logical_expr::{Expr, LogicalPlanBuilder, ident},
     prelude::{DataFrame, SessionConfig, SessionContext},
+    sql::sqlparser::{
+        dialect::GenericDialect,
+        keywords::Keyword,
+        tokenizer::{Token, Tokenizer},
+    },
 };
 use futures::StreamExt as _;
 use lockgate_core::{Failure, Result};
@@ -35,6 +40,9 @@ const MEMORY_BYTES_MAX: usize = 1 << 30;
 /// How long a query may run before it fails.
 const TIME_MAX: Duration = Duration::from_mins(10);
 const BATCH_ROWS: usize = 8_192;
+/// Operators of one query.
+const OPERATORS_MAX: usize = 256;
+const PLANNING_STACK_BYTES: usize = 128 << 20;
 
 /// DataFusion.
 #[derive(Clone, Debug)]
@@ -80,6 +88,51 @@ impl Engine {
     }
 }
 
+/// Refuses SQL that nests deeper than planning can follow. Every operator may be one level.
+fn bounded(sql: &str) -> Result<()> {
+    let tokens =
+        Tokenizer::new(&GenericDialect {}, sql).tokenize().map_err(|_| Failure::input("the query is not SQL"))?;
+    let nests = |token: &&Token| match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::JOIN
+        ),
+        Token::Plus
+        | Token::Minus
+        | Token::Mul
+        | Token::Div
+        | Token::Mod
+        | Token::StringConcat
+        | Token::DoubleColon => true,
+        other => other.to_string().bytes().all(|byte| b"=<>!~^&|@#?-".contains(&byte)),
+    };
+    let operators = tokens.iter().filter(nests).count();
+    if operators > OPERATORS_MAX {
+        return Err(Failure::input(format!("the query has {operators} operators; {OPERATORS_MAX} are allowed"))
+            .hint("use IN for a list of values, or derive a feature set in steps"));
+    }
+    Ok(())
+}
+
+/// Planning recurses over the query; it gets a stack that [`OPERATORS_MAX`] levels fit into.
+fn with_deep_stack<T: Send>(plan: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("planner".into())
+            .stack_size(PLANNING_STACK_BYTES)
+            .spawn_scoped(scope, plan)
+            .map_err(|_| Failure::unreachable("a thread could not be started"))?
+            .join()
+            .unwrap_or_else(|_| Err(Failure::bug("planning panicked")))
+    })
+}
+
 /// The message of a planning error names columns and tables, never values.
 fn refused(error: &datafusion::error::DataFusionError) -> Failure {
     let text = error.strip_backtrace();
@@ -90,12 +143,15 @@ fn refused(error: &datafusion::error::DataFusionError) -> Failure {
 
 impl QueryEngine for Engine {
     fn tables(&self, sql: &str) -> Result<Vec<String>> {
-        let context = Self::session()?;
-        let state = context.state();
-        let statement =
-            state.sql_to_statement(sql, &datafusion::config::Dialect::Generic).map_err(|error| refused(&error))?;
-        let references = state.resolve_table_references(&statement).map_err(|error| refused(&error))?;
-        Ok(references.iter().map(|reference| reference.table().to_owned()).collect())
+        bounded(sql)?;
+        with_deep_stack(|| {
+            let context = Self::session()?;
+            let state = context.state();
+            let statement =
+                state.sql_to_statement(sql, &datafusion::config::Dialect::Generic).map_err(|error| refused(&error))?;
+            let references = state.resolve_table_references(&statement).map_err(|error| refused(&error))?;
+            Ok(references.iter().map(|reference| reference.table().to_owned()).collect())
+        })
     }
 
     fn run(&self, sql: &str, lake: &Lake, tables: Vec<QueryTable>, spool: PathBuf) -> Result<QueryResult> {
@@ -108,10 +164,13 @@ impl QueryEngine for Engine {
             Failure::unreachable("the query runs longer than 10 minutes")
                 .hint("filter or aggregate earlier; derive a feature set from what takes long")
         };
-        let (frame, stream) = self.runtime.block_on(async {
-            let frame = context.sql_with_options(sql, read_only).await.map_err(|error| refused(&error))?;
-            let stream = frame.clone().execute_stream().await.map_err(|error| refused(&error))?;
-            Ok::<_, Failure>((frame, stream))
+        bounded(sql)?;
+        let (frame, stream) = with_deep_stack(|| {
+            self.runtime.block_on(async {
+                let frame = context.sql_with_options(sql, read_only).await.map_err(|error| refused(&error))?;
+                let stream = frame.clone().execute_stream().await.map_err(|error| refused(&error))?;
+                Ok::<_, Failure>((frame, stream))
+            })
         })?;
         let lineage = lineage::of(frame.logical_plan());
         let schema = Arc::new(frame.schema().as_arrow().clone());

@@ -171,6 +171,23 @@ fn only_reading_is_possible() {
 }
 
 #[test]
+fn no_query_overflows_the_stack() {
+    let world = world();
+    let chain = |operator: &str, n: usize| format!("SELECT 1{} FROM people", format!("{operator}1").repeat(n));
+    let from = |n: usize| format!("SELECT name{} AS x FROM people", "||name".repeat(n));
+    let union = |n: usize| format!("SELECT name FROM people {}", "UNION SELECT name FROM people ".repeat(n));
+    let logical = |n: usize| format!("SELECT 1=1{} FROM people", " OR 1=1".repeat(n));
+    let deep = |n: usize| format!("SELECT {}1{}", "(".repeat(n), ")".repeat(n));
+    for sql in [chain("+", 250), logical(120), from(250), union(20)] {
+        assert!(world.run(&sql, |_| ()).is_ok(), "{}", &sql[..40]);
+    }
+    for sql in [chain("+", 300), chain("*", 50_000), from(300), union(5_000), deep(5_000), logical(5_000)] {
+        let failure = world.run(&sql, |_| ()).err().unwrap();
+        assert_eq!(failure.fault(), lockgate_core::Fault::Input, "{failure}");
+    }
+}
+
+#[test]
 fn lineage_follows_columns_and_keeps_filters_apart() {
     let world = world();
     let lineage = |sql: &str| {
