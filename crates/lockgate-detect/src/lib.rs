@@ -1,31 +1,42 @@
-//! Finds sensitive values in text. Pure: no I/O, no clock, no global state.
+//! Finds sensitive values in text: personal data and secrets. Pure: no I/O, no clock, no global
+//! state that changes.
 //!
-//! Invariants: offsets are byte offsets on character boundaries of the text that was given; no
-//! input makes the scan quadratic, since every pattern has a bounded length. This crate does not
-//! decide what happens to a finding.
+//! Invariants: offsets are byte offsets on character boundaries of the text that was given;
+//! findings do not overlap; time is linear in the text. This crate does not decide what happens to
+//! a finding.
 
-mod recognizers;
-mod validate;
+mod address;
+mod check;
+mod context;
+mod normalize;
+mod recognizer;
+mod scan;
 
-use regex_automata::{Anchored, Input, PatternID, meta::Regex, util::syntax};
+use std::collections::BTreeSet;
 
-use recognizers::RECOGNIZERS;
+pub use context::Context;
+use scan::{CONTEXT_BOOST, Scanner};
 
 /// A kind of sensitive value, under Presidio's name where Presidio has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entity(&'static str);
 
 impl Entity {
+    /// What is known only so that nothing else is seen in it.
+    pub(crate) const NONE: Self = Self("");
+
+    pub(crate) const fn known(name: &'static str) -> Self {
+        Self(name)
+    }
+
     pub const fn as_str(self) -> &'static str {
         self.0
     }
 
-    /// Every entity that the engine can find, sorted.
+    /// Every entity that is built in, sorted.
     pub fn all() -> Vec<Self> {
-        let mut all: Vec<Self> = RECOGNIZERS.iter().map(|r| r.entity).collect();
-        all.sort();
-        all.dedup();
-        all
+        let all: BTreeSet<Self> = recognizer::rows().map(|row| Self(row.entity)).filter(|e| *e != Self::NONE).collect();
+        all.into_iter().collect()
     }
 
     /// The entity with this name.
@@ -50,69 +61,99 @@ pub struct Finding {
     pub recognizer: &'static str,
 }
 
-/// The compiled recognizers. Build it once; scanning needs no lock.
+/// What the engine looks for.
 #[derive(Clone, Debug)]
+pub struct Options {
+    /// Only these entities; all when empty.
+    pub entities: Vec<Entity>,
+    /// ISO 3166-1 alpha-2, lower case: of what belongs to a country, only that of these; all when empty.
+    pub countries: Vec<String>,
+    /// The least score that is reported.
+    pub threshold: f32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { entities: Vec::new(), countries: Vec::new(), threshold: 0.5 }
+    }
+}
+
+/// Why a finding is one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    pub recognizer: &'static str,
+    /// What the recognizer finds, and where that is laid down.
+    pub about: String,
+    pub patterns: Vec<String>,
+    /// A check digit, a numbering plan or a structure confirmed it.
+    pub confirmed: bool,
+    /// The score before words around it were heard.
+    pub base: f32,
+    /// The word that told what it is, and what it added.
+    pub context: Option<(String, f32)>,
+    pub score: f32,
+}
+
+/// The compiled recognizers. Build it once; scanning needs no lock.
+#[derive(Debug)]
 pub struct Engine {
-    regex: Regex,
+    scanner: Scanner,
 }
 
 impl Engine {
-    /// Compiles every recognizer into one automaton.
-    ///
-    /// # Panics
-    /// Never: the patterns are constants, and a test builds them.
+    /// Everything that is built in.
     #[expect(clippy::expect_used, reason = "the patterns are constants that a test compiles")]
     pub fn new() -> Self {
-        let patterns: Vec<&str> = RECOGNIZERS.iter().map(|r| r.pattern).collect();
-        let regex = Regex::builder()
-            .syntax(syntax::Config::new().unicode(false).utf8(false))
-            .build_many(&patterns)
-            .expect("the built-in patterns compile");
-        Self { regex }
+        Self::with(&Options::default()).expect("the built-in patterns compile")
+    }
+
+    /// What the options name. Fails with the text of the regex library.
+    pub fn with(options: &Options) -> Result<Self, String> {
+        let mut recognizers = recognizer::built_in();
+        recognizers.retain(|r| {
+            let wanted =
+                options.entities.is_empty() || r.entity == Entity::NONE || options.entities.contains(&r.entity);
+            let here = r
+                .country
+                .is_none_or(|c| options.countries.is_empty() || options.countries.iter().any(|known| known == c));
+            wanted && here
+        });
+        recognizers.truncate(Context::RECOGNIZERS_MAX);
+        Scanner::new(recognizers, options.threshold).map(|scanner| Self { scanner })
+    }
+
+    /// What the name of a column, a field or a path tells of.
+    pub fn context(&self, name: &str) -> Context {
+        self.scanner.context(name)
     }
 
     /// Appends the findings in `text` to `out`, in order and without overlap.
     pub fn scan(&self, text: &str, out: &mut Vec<Finding>) {
-        if !worth_scanning(text.as_bytes()) {
-            return;
-        }
-        let mut at = 0;
-        while let Some(hit) = self.regex.search(&Input::new(text).range(at..)) {
-            match self.accept(text, hit.start(), hit.pattern(), hit.end()) {
-                Some(finding) => {
-                    at = finding.end;
-                    out.push(finding);
-                }
-                None => at = next_character(text, hit.start()),
-            }
-        }
+        self.scanner.scan(text, Context::default(), out);
     }
 
-    /// The first recognizer, from `pattern` on, whose validator accepts a match at `start`.
-    fn accept(&self, text: &str, start: usize, first: PatternID, end: usize) -> Option<Finding> {
-        let mut end = Some(end);
-        for (index, recognizer) in RECOGNIZERS.iter().enumerate().skip(first.as_usize()) {
-            let stop = end.take().or_else(|| {
-                let id = PatternID::new(index).ok()?;
-                let input = Input::new(text).range(start..).anchored(Anchored::Pattern(id));
-                self.regex.search(&input).map(|hit| hit.end())
-            });
-            let Some(stop) = stop else { continue };
-            let Some(value) = text.get(start..stop) else {
-                continue;
-            };
-            let before = text.get(..start).unwrap_or_default();
-            if let Some((score, kept)) = (recognizer.validate)(value, before) {
-                return Some(Finding {
-                    entity: recognizer.entity,
-                    start,
-                    end: start + kept,
-                    score,
-                    recognizer: recognizer.name,
-                });
-            }
-        }
-        None
+    /// Like [`Self::scan`], for a text of which the context is known.
+    pub fn scan_in(&self, text: &str, context: Context, out: &mut Vec<Finding>) {
+        self.scanner.scan(text, context, out);
+    }
+
+    /// Why a finding of [`Self::scan`] in the same text is one.
+    pub fn explain(&self, text: &str, finding: &Finding) -> Option<Explanation> {
+        let place = self.scanner.recognizers().iter().position(|r| r.name == finding.recognizer)?;
+        let recognizer = self.scanner.recognizers().get(place)?;
+        let word = self.scanner.telling(text, finding.start, finding.end, place);
+        let boosted =
+            (finding.score - recognizer.valid).abs() > 1e-6 && (finding.score - recognizer.shape).abs() > 1e-6;
+        let base = if boosted { finding.score - CONTEXT_BOOST } else { finding.score };
+        Some(Explanation {
+            recognizer: recognizer.name,
+            about: recognizer.about.to_string(),
+            patterns: recognizer.patterns.iter().map(ToString::to_string).collect(),
+            confirmed: (base - recognizer.valid).abs() < 1e-6,
+            base,
+            context: boosted.then(|| (word.unwrap_or("the column's name").to_owned(), CONTEXT_BOOST)),
+            score: finding.score,
+        })
     }
 }
 
@@ -120,22 +161,6 @@ impl Default for Engine {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Every recognizer needs a digit, an at sign or a scheme; most text has none of them.
-fn worth_scanning(text: &[u8]) -> bool {
-    // Without an early exit the compiler looks at many bytes at once.
-    let (mut telling, mut colon) = (false, false);
-    for byte in text {
-        telling |= byte.is_ascii_digit();
-        telling |= *byte == b'@';
-        colon |= *byte == b':';
-    }
-    telling || (colon && memchr::memmem::find(text, b"://").is_some())
-}
-
-fn next_character(text: &str, at: usize) -> usize {
-    text.get(at..).and_then(|rest| rest.chars().next()).map_or(at + 1, |c| at + c.len_utf8())
 }
 
 #[cfg(test)]

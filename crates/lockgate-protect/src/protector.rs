@@ -13,7 +13,7 @@ use arrow::{
 };
 use chrono::{DateTime, Datelike as _, Days, NaiveDate};
 use lockgate_core::{Classification, Failure, Result, nearest};
-use lockgate_detect::{Engine, Entity, Finding};
+use lockgate_detect::{Context, Engine, Entity, Finding};
 use lockgate_keys::{KeyId, KeyStore, Pseudonymizer, Tokenizer};
 use lockgate_quality::Contract;
 
@@ -69,6 +69,8 @@ struct Plan {
     operator: Operator,
     rule: Arc<str>,
     allowed: Vec<Entity>,
+    /// What the column's name tells of.
+    context: Context,
     tokenizer: Option<Tokenizer>,
     pseudonymizer: Option<Pseudonymizer>,
     clean: Clean,
@@ -161,6 +163,7 @@ impl<'e> Protector<'e> {
                 operator,
                 rule: rule.into(),
                 allowed: allowed(&rules.allowances, &column.name)?,
+                context: engine.context(&column.name),
                 tokenizer,
                 pseudonymizer,
                 clean: Clean::default(),
@@ -288,7 +291,7 @@ impl ColumnPass<'_> {
             if self.plan.clean.knows(text) {
                 continue;
             }
-            engine.scan(text, &mut findings);
+            engine.scan_in(text, self.plan.context, &mut findings);
             if findings.is_empty() {
                 self.plan.clean.remember(text);
             }

@@ -1,0 +1,162 @@
+//! Mail addresses and URLs, found from the sign in their middle. Each walk has a limit, so that no
+//! text is walked over again and again.
+
+use crate::check::secrets::password_in_url;
+
+/// RFC 5321, section 4.5.3.1.
+const LOCAL_MAX: usize = 64;
+const DOMAIN_MAX: usize = 255;
+const URL_MAX: usize = 2_048;
+const SCHEME_MAX: usize = 24;
+
+/// Of what RFC 5322 allows before the `@`, what people use: the rest stands around addresses more
+/// often than in them.
+///
+/// Where the address around the `@` at `at` stands; what lies before `floor` belongs to another.
+pub(crate) fn email(text: &str, at: usize, floor: usize) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let local = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80 || b".!#&'+_~-".contains(&byte);
+    let mut start = at;
+    while start > floor && at - start < LOCAL_MAX && bytes.get(start - 1).is_some_and(|b| local(*b)) {
+        start -= 1;
+    }
+    // What opens a phrase is not part of the address.
+    while start < at && bytes.get(start).is_some_and(|b| b".'&!#~-+".contains(b)) {
+        start += 1;
+    }
+    start = (start..at).find(|place| text.is_char_boundary(*place))?;
+    let local = text.get(start..at)?;
+    let end = domain(text, at + 1)?;
+    (!local.is_empty() && !local.ends_with('.') && !local.contains("..")).then_some((start, end))
+}
+
+/// The end of a domain name whose last label is letters.
+fn domain(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.' || byte >= 0x80;
+    let mut end = start;
+    while end - start < DOMAIN_MAX && bytes.get(end).is_some_and(|b| part(*b)) {
+        end += 1;
+    }
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let name = text.get(start..end)?.trim_end_matches(['.', '-']);
+    let mut labels = name.split('.');
+    let last = labels.next_back()?;
+    let letters = last.chars().take_while(|c| c.is_alphabetic()).count();
+    let tld = last.char_indices().nth(letters).map_or(last, |(place, _)| last.get(..place).unwrap_or_default());
+    let known = (tld.chars().count() >= 2 && tld.len() <= 24) || last.starts_with("xn--");
+    let whole = labels.clone().next().is_some()
+        && labels.all(|label| !label.is_empty() && label.len() <= 63 && !label.starts_with('-'));
+    // "mail@host.com2" has no such domain; "host.com-x" ends before the dash.
+    let ends =
+        last.get(tld.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')) || last.starts_with("xn--");
+    let kept = if last.starts_with("xn--") { name.len() } else { name.len() - (last.len() - tld.len()) };
+    (known && whole && ends).then_some(start + kept)
+}
+
+/// A URL, and whether a password stands in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    pub start: usize,
+    pub end: usize,
+    /// A network address; other schemes are kept for their passwords alone.
+    pub is_web: bool,
+    pub has_password: bool,
+}
+
+/// The URL around the `://` at `at`.
+pub(crate) fn url(text: &str, at: usize, floor: usize) -> Option<Url> {
+    let bytes = text.as_bytes();
+    let scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let mut start = at;
+    while start > floor && at - start < SCHEME_MAX && bytes.get(start - 1).is_some_and(|b| scheme(*b)) {
+        start -= 1;
+    }
+    let name = text.get(start..at)?.to_ascii_lowercase();
+    let end = url_end(text, at + 3);
+    let rest = text.get(at + 3..end)?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let credentials = authority.rsplit_once('@').map(|(user, _)| user);
+    let has_password = credentials.and_then(|user| user.split_once(':')).is_some_and(|(_, p)| password_in_url(p));
+    let known = matches!(
+        name.as_str(),
+        "http" | "https" | "ftp" | "ftps" | "sftp" | "ws" | "wss" | "s3" | "file" | "ssh" | "git" | "ldap" | "ldaps"
+    );
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let is_web = known
+        && (host.contains('.')
+            || host.starts_with('[')
+            || host.starts_with("localhost")
+            || name == "s3"
+            || name == "file");
+    (is_web || has_password).then_some(Url { start, end, is_web, has_password })
+}
+
+/// The URL that begins with `www.` at `at`.
+pub(crate) fn www(text: &str, at: usize) -> Option<(usize, usize)> {
+    domain(text, at).map(|_| (at, url_end(text, at)))
+}
+
+/// Where a URL ends: before white space, quotes and the punctuation of its sentence.
+fn url_end(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let limit = rest.char_indices().map(|(place, _)| place).take_while(|place| *place <= URL_MAX).last().unwrap_or(0);
+    let rest = if rest.len() > URL_MAX { rest.get(..limit).unwrap_or_default() } else { rest };
+    let stop =
+        rest.find(|c: char| c.is_whitespace() || c.is_control() || "\"'<>\\`|{}^".contains(c)).unwrap_or(rest.len());
+    let mut kept = rest.get(..stop).unwrap_or_default();
+    loop {
+        let shorter = kept.trim_end_matches(['.', ',', ';', ':', '!', '?', '*']);
+        let more = |close: char, open: char| {
+            shorter.ends_with(close) && shorter.matches(close).count() > shorter.matches(open).count()
+        };
+        let unopened = more(')', '(') || more(']', '[');
+        let shorter = if unopened { shorter.get(..shorter.len() - 1).unwrap_or_default() } else { shorter };
+        if shorter.len() == kept.len() {
+            return start + kept.len();
+        }
+        kept = shorter;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_email(text: &str, expected: Option<&str>) {
+        let at = text.find('@').unwrap();
+        assert_eq!(email(text, at, 0).and_then(|(start, end)| text.get(start..end)), expected, "{text}");
+    }
+
+    #[test]
+    fn addresses_begin_and_end_where_they_do() {
+        check_email("write to ana.b+c@mail.example.org, please", Some("ana.b+c@mail.example.org"));
+        check_email("<jörg@münchen.de>", Some("jörg@münchen.de"));
+        check_email("'x'=ana@mail.example.", Some("ana@mail.example"));
+        check_email("@mention", None);
+        check_email("a@b", None);
+        check_email("user@127.0.0.1", None);
+        check_email("ana@mail..example", None);
+        check_email("git@github.com:org/repo", Some("git@github.com"));
+        check_email("ana@mail.xn--p1ai x", Some("ana@mail.xn--p1ai"));
+    }
+
+    #[track_caller]
+    fn check_url(text: &str, expected: Option<(&str, bool)>) {
+        let at = text.find("://").unwrap();
+        let found = url(text, at, 0).map(|u| (text.get(u.start..u.end).unwrap(), u.has_password));
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn urls_begin_and_end_where_they_do() {
+        check_url("see (https://a.example/x_(y)?z=1).", Some(("https://a.example/x_(y)?z=1", false)));
+        check_url("[link](http://a.example/),", Some(("http://a.example/", false)));
+        check_url("postgres://app:s3cr3tpw@db/x", Some(("postgres://app:s3cr3tpw@db/x", true)));
+        check_url("postgres://app:${PW}@db/x", None);
+        check_url("std::http://nothing", None);
+    }
+}

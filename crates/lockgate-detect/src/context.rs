@@ -1,0 +1,120 @@
+//! The words around a value that tell what it is.
+
+use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
+
+/// How far words before and after a value are heard, in bytes.
+pub(crate) const BEFORE: usize = 72;
+pub(crate) const AFTER: usize = 32;
+/// No word is longer, in bytes.
+pub(crate) const WORD_BYTES_MAX: usize = 64;
+
+/// A word in a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word {
+    pub start: usize,
+    pub end: usize,
+    pub tells: Context,
+}
+
+/// A set of recognizers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Context(pub(crate) [u64; 4]);
+
+impl Context {
+    pub(crate) const RECOGNIZERS_MAX: usize = 256;
+
+    pub(crate) fn with(mut self, recognizer: usize) -> Self {
+        if let Some(word) = self.0.get_mut(recognizer / 64) {
+            *word |= 1 << (recognizer % 64);
+        }
+        self
+    }
+
+    pub(crate) fn tells_of(self, recognizer: usize) -> bool {
+        self.0.get(recognizer / 64).is_some_and(|word| word & (1 << (recognizer % 64)) != 0)
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        let mut all = self;
+        for (mine, theirs) in all.0.iter_mut().zip(other.0) {
+            *mine |= theirs;
+        }
+        all
+    }
+}
+
+/// All context words of all recognizers in one automaton.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    automaton: AhoCorasick,
+    words: Vec<(String, Context)>,
+}
+
+impl Words {
+    pub(crate) fn new<'w>(all: impl Iterator<Item = (usize, &'w str)>) -> Option<Self> {
+        let mut words: Vec<(String, Context)> = Vec::new();
+        for (recognizer, word) in all {
+            match words.iter_mut().find(|(known, _)| known == word) {
+                Some((_, set)) => *set = set.with(recognizer),
+                None => words.push((word.to_owned(), Context::default().with(recognizer))),
+            }
+        }
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+            .start_kind(StartKind::Unanchored)
+            .build(words.iter().map(|(word, _)| word))
+            .ok()?;
+        Some(Self { automaton, words })
+    }
+
+    /// Appends the words in a part of a text: where each stands and what it tells of.
+    pub(crate) fn hear(&self, text: &str, from: usize, to: usize, out: &mut Vec<Word>) {
+        let input = Input::new(text).range(from..to).anchored(Anchored::No);
+        for hit in self.automaton.find_overlapping_iter(input) {
+            if let Some((word, tells)) = self.words.get(hit.pattern().as_usize())
+                && stands_alone(text, word, hit.start(), hit.end())
+            {
+                out.push(Word { start: hit.start(), end: hit.end(), tells: *tells });
+            }
+        }
+    }
+
+    /// What the words of a text, such as a column's name, tell of.
+    pub(crate) fn of(&self, text: &str) -> Context {
+        let mut words = Vec::new();
+        self.hear(text, 0, text.len(), &mut words);
+        words.iter().fold(Context::default(), |all, word| all.and(word.tells))
+    }
+
+    /// The first word for a recognizer around a value.
+    pub(crate) fn telling(&self, text: &str, start: usize, end: usize, recognizer: usize) -> Option<&str> {
+        let own = |(_, set): &&(String, Context)| set.tells_of(recognizer);
+        let near = |from: usize, to: usize| {
+            let input = Input::new(text).range(from..to).anchored(Anchored::No);
+            self.automaton
+                .find_overlapping_iter(input)
+                .filter(|hit| {
+                    self.words
+                        .get(hit.pattern().as_usize())
+                        .is_some_and(|(word, _)| stands_alone(text, word, hit.start(), hit.end()))
+                })
+                .find_map(|hit| self.words.get(hit.pattern().as_usize()).filter(own).map(|(word, _)| word.as_str()))
+        };
+        near(start.saturating_sub(BEFORE), start).or_else(|| near(end, (end + AFTER).min(text.len())))
+    }
+}
+
+/// Short words must stand alone; long ones may be part of a compound, as in German.
+fn stands_alone(text: &str, word: &str, start: usize, end: usize) -> bool {
+    let bytes = text.as_bytes();
+    let letter = |at: Option<&u8>| at.is_some_and(u8::is_ascii_alphabetic);
+    let open = !word.is_ascii() || !letter(start.checked_sub(1).and_then(|at| bytes.get(at)));
+    let closed = !word.is_ascii() || !letter(bytes.get(end));
+    match word.len() {
+        0..5 => open && closed,
+        5..8 => open,
+        _ => true,
+    }
+}

@@ -1,0 +1,114 @@
+//! What a recognizer is, and the table of all that are built in.
+
+mod americas;
+mod asia;
+mod europe;
+mod global;
+mod secrets;
+
+use std::borrow::Cow;
+
+use crate::{
+    Entity,
+    check::{Hit, Verdict},
+};
+
+/// How a match must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Before anything but a letter or a digit.
+    Word,
+    /// Anywhere.
+    Any,
+}
+
+/// Finds one kind of value.
+#[derive(Clone, Debug)]
+pub(crate) struct Recognizer {
+    pub name: &'static str,
+    pub entity: Entity,
+    /// What it is and where that is laid down.
+    pub about: Cow<'static, str>,
+    /// ISO 3166-1 alpha-2, lower case; `None` is everywhere.
+    pub country: Option<&'static str>,
+    /// Bytes-oriented regular expressions of bounded length, from the first byte of the value on.
+    pub patterns: Vec<Cow<'static, str>>,
+    /// Words that a value can begin with when it begins with no digit.
+    pub anchors: Vec<Cow<'static, str>>,
+    pub check: fn(&Hit<'_>) -> Verdict,
+    /// The score of the shape alone; 0 when it says nothing.
+    pub shape: f32,
+    /// The score of what a check confirms.
+    pub valid: f32,
+    pub context: Vec<Cow<'static, str>>,
+    pub tail: Tail,
+    /// Digits and separators only: part of a decimal number is none.
+    pub is_number: bool,
+    /// The least score that is reported, where it is not the engine's.
+    pub threshold: Option<f32>,
+}
+
+/// One row of a table.
+pub(crate) struct Row {
+    pub name: &'static str,
+    pub entity: &'static str,
+    pub country: &'static str,
+    pub about: &'static str,
+    pub patterns: &'static [&'static str],
+    pub anchors: &'static [&'static str],
+    pub check: fn(&Hit<'_>) -> Verdict,
+    pub shape: f32,
+    pub valid: f32,
+    pub context: &'static [&'static str],
+}
+
+impl Row {
+    fn recognizer(&self) -> Recognizer {
+        let own = |texts: &'static [&'static str]| texts.iter().map(|text| Cow::Borrowed(*text)).collect::<Vec<_>>();
+        let letters =
+            |pattern: &&str| pattern.replace(r"\d", "").replace("(?:", "").bytes().any(|b| b.is_ascii_alphabetic());
+        Recognizer {
+            name: self.name,
+            entity: Entity::known(self.entity),
+            about: Cow::Borrowed(self.about),
+            country: Some(self.country).filter(|country| !country.is_empty()),
+            patterns: own(self.patterns),
+            anchors: own(self.anchors),
+            check: self.check,
+            shape: self.shape,
+            valid: self.valid,
+            context: own(self.context),
+            tail: if self.name == "private-key" { Tail::Any } else { Tail::Word },
+            is_number: !self.patterns.is_empty() && !self.patterns.iter().any(letters),
+            threshold: None,
+        }
+    }
+}
+
+/// A row that begins with a digit, or with the `anchors` given last.
+macro_rules! row {
+    ($name:literal, $entity:literal, $country:literal, $about:literal, [$($pattern:literal),* $(,)?], $check:expr, $shape:literal, $valid:literal, [$($word:literal),* $(,)?] $(, [$($anchor:literal),* $(,)?])?) => {
+        $crate::recognizer::Row {
+            name: $name,
+            entity: $entity,
+            country: $country,
+            about: $about,
+            patterns: &[$($pattern),*],
+            anchors: &[$($($anchor),*)?],
+            check: $check,
+            shape: $shape,
+            valid: $valid,
+            context: &[$($word),*],
+        }
+    };
+}
+use row;
+
+/// All rows, the most telling first.
+pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
+    [secrets::ROWS, global::ROWS, americas::ROWS, europe::ROWS, asia::ROWS].into_iter().flatten()
+}
+
+pub(crate) fn built_in() -> Vec<Recognizer> {
+    rows().map(Row::recognizer).collect()
+}

@@ -1,0 +1,47 @@
+//! Asia, Oceania and Africa.
+
+use super::{Row, row};
+use crate::check::{asia, shape};
+
+#[rustfmt::skip]
+pub(super) static ROWS: &[Row] = &[
+    row!("au-abn", "AU_ABN", "au", "Australian business number (ATO)", [r"[0-9]{2} [0-9]{3} [0-9]{3} [0-9]{3}"], asia::au_abn, 0.0, 0.65, ["abn"]),
+    row!("au-abn-bare", "AU_ABN", "au", "Australian business number without spaces", [r"[0-9]{11}"], asia::au_abn, 0.0, 0.35, ["abn", "business number"]),
+    row!("au-acn", "AU_ACN", "au", "Australian company number (ASIC)", [r"[0-9]{3} ?[0-9]{3} ?[0-9]{3}"], asia::au_acn, 0.0, 0.3, ["acn", "company number"]),
+    row!("au-tfn", "AU_TFN", "au", "tax file number (ATO)", [r"[0-9]{3} ?[0-9]{3} ?[0-9]{3}"], asia::au_tfn, 0.0, 0.3, ["tfn", "tax file"]),
+    row!("au-medicare", "AU_MEDICARE", "au", "Medicare number (Services Australia)", [r"[2-6][0-9]{3} ?[0-9]{5} ?[0-9]"], asia::au_medicare, 0.0, 0.35, ["medicare"]),
+    row!("in-aadhaar", "IN_AADHAAR", "in", "Aadhaar number (UIDAI)", [r"[2-9][0-9]{3}[ :-][0-9]{4}[ :-][0-9]{4}"], asia::in_aadhaar, 0.0, 0.55, ["aadhaar", "aadhar", "uidai"]),
+    row!("in-aadhaar-bare", "IN_AADHAAR", "in", "Aadhaar number without spaces", [r"[2-9][0-9]{11}"], asia::in_aadhaar, 0.0, 0.3, ["aadhaar", "aadhar", "uidai"]),
+    row!("in-pan", "IN_PAN", "in", "permanent account number (Income Tax Department)", [r"(?i:[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z])"], shape, 0.6, 0.0, ["pan", "permanent account"]),
+    row!("in-voter", "IN_VOTER", "in", "voter identity card (ECI)", [r"[A-Z]{3}[0-9]{7}"], asia::varied, 0.2, 0.0, ["voter", "epic", "election"]),
+    row!("in-gstin", "IN_GSTIN", "in", "goods and services tax number (GSTN)", [r"(?i:[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][0-9A-Z]Z[0-9A-Z])"], asia::in_gstin, 0.0, 0.95, []),
+    row!("in-passport", "IN_PASSPORT", "in", "passport number", [r"[A-PR-WY][1-9][0-9] ?[0-9]{4}[1-9]"], asia::varied, 0.2, 0.0, ["passport"]),
+    row!("in-plate", "IN_VEHICLE_REGISTRATION", "in", "vehicle registration", [r"[A-Z]{2}[ -]?[0-9]{1,2}[ -]?[A-Z]{1,3}[ -]?[0-9]{4}"], asia::in_vehicle, 0.45, 0.0, ["vehicle", "registration", "rto", "car", "bike", "plate"]),
+    row!("sg-nric", "SG_NRIC_FIN", "sg", "NRIC and FIN (ICA)", [r"(?i:[STFGM][0-9]{7}[A-Z])"], asia::sg_nric, 0.0, 0.8, ["nric", "fin"]),
+    row!("sg-uen", "SG_UEN", "sg", "unique entity number (ACRA)", [r"[0-9]{8,9}[A-Z]", r"[TSR][0-9]{2}[A-Z]{2}[0-9]{4}[A-Z]"], asia::sg_uen, 0.2, 0.35, ["uen", "acra", "business registration"]),
+    row!("kr-rrn", "KR_RRN", "kr", "resident registration number", [r"[0-9]{6}-?[1-4][0-9]{6}"], asia::kr_rrn, 0.2, 0.65, ["\u{c8fc}\u{bbfc}", "resident registration", "rrn"]),
+    row!("kr-frn", "KR_FRN", "kr", "foreigner registration number", [r"[0-9]{6}-?[5-8][0-9]{6}"], asia::kr_rrn, 0.2, 0.65, ["\u{c678}\u{ad6d}\u{c778}", "foreigner registration", "frn"]),
+    row!("kr-driver-license", "KR_DRIVER_LICENSE", "kr", "driver's licence", [r"[0-9]{2}-[0-9]{2}-[0-9]{6}-[0-9]{2}"], shape, 0.5, 0.0, ["\u{c6b4}\u{c804}\u{ba74}\u{d5c8}", "driver"]),
+    row!("kr-passport", "KR_PASSPORT", "kr", "passport number", [r"(?i:[MSROD][0-9]{3}[A-Z][0-9]{4}|[MSROD][0-9]{8})"], shape, 0.2, 0.0, ["\u{c5ec}\u{ad8c}", "passport"]),
+    row!("kr-brn", "KR_BRN", "kr", "business registration number", [r"[0-9]{3}-[0-9]{2}-[0-9]{5}"], asia::kr_brn, 0.0, 0.55, ["\u{c0ac}\u{c5c5}\u{c790}", "business registration"]),
+    row!("th-tnin", "TH_TNIN", "th", "national identification number (DOPA)", [r"[1-8]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]", r"[1-8] [0-9]{4} [0-9]{5} [0-9]{2} [0-9]"], asia::th_tnin, 0.0, 0.9, []),
+    row!("th-tnin-bare", "TH_TNIN", "th", "national identification number without separators", [r"[1-8][0-9]{12}"], asia::th_tnin, 0.0, 0.3, ["\u{e1a}\u{e31}\u{e15}\u{e23}", "\u{e40}\u{e25}\u{e02}\u{e1b}\u{e23}\u{e30}\u{e08}\u{e33}\u{e15}\u{e31}\u{e27}", "thai", "national id", "tnin", "citizen"]),
+    row!("ph-umid", "PH_UMID", "ph", "unified multi-purpose identity card", [r"[0-9]{4}-[0-9]{7}-[0-9]"], asia::varied, 0.55, 0.0, ["umid", "crn"]),
+    row!("ph-tin", "PH_TIN", "ph", "taxpayer identification number", [r"[0-9]{3}-[0-9]{3}-[0-9]{3}(?:-[0-9]{3,5})?"], asia::varied, 0.25, 0.0, ["tin", "taxpayer", "bir"]),
+    row!("ph-passport", "PH_PASSPORT", "ph", "passport number", [r"[A-Z][0-9]{7}[A-Z]", r"[A-Z]{2}[0-9]{7}"], asia::varied, 0.2, 0.0, ["passport", "pasaporte", "dfa"]),
+    row!("ng-nin", "NG_NIN", "ng", "national identification number (NIMC)", [r"[0-9]{11}"], asia::varied, 0.2, 0.0, ["nin", "nimc", "national identification"]),
+    row!("ng-plate", "NG_VEHICLE_REGISTRATION", "ng", "vehicle registration", [r"[A-Z]{3}[ -]?[0-9]{3}[ -]?[A-Z]{2}"], shape, 0.3, 0.0, ["vehicle", "plate", "registration", "car"]),
+    row!("za-id", "ZA_ID_NUMBER", "za", "identity number (Home Affairs)", [r"[0-9]{6} ?[0-9]{4} ?[0-2][89][0-9]"], asia::za_id, 0.0, 0.6, ["identity number", "id number"]),
+    row!("za-passport", "ZA_PASSPORT", "za", "passport number", [r"[ADMT][0-9]{8}"], asia::varied, 0.21, 0.0, ["south african passport", "sa passport", "rsa passport"]),
+    row!("za-plate", "ZA_LICENSE_PLATE", "za", "licence plate", [r"[A-Z]{2,3} ?[0-9]{2,3} ?(?:[A-Z]{2} ?)?(?:GP|ZN|WP|EC|NC|FS|LP|MP|NW)"], shape, 0.3, 0.0, ["plate", "vehicle", "registration", "car"]),
+    row!("za-income-tax", "ZA_INCOME_TAX_NUMBER", "za", "income tax number (SARS)", [r"[0-39][0-9]{9}"], asia::luhn_only, 0.0, 0.25, ["income tax", "sars", "tax number", "tax reference"]),
+    row!("za-vat", "ZA_VAT_NUMBER", "za", "VAT number (SARS)", [r"4[0-9]{9}"], asia::varied, 0.2, 0.0, ["vat"]),
+    row!("za-company", "ZA_COMPANY_REGISTRATION", "za", "company registration (CIPC)", [r"(?:19|20)[0-9]{2}/[0-9]{6}/[0-9]{2}"], shape, 0.55, 0.0, ["company", "registration", "cipc"]),
+    row!("za-traffic", "ZA_TRAFFIC_REGISTER_NUMBER", "za", "traffic register number", [r"[0-9]{13}"], asia::varied, 0.16, 0.0, ["traffic register", "trn"]),
+    row!("za-driver-license", "ZA_DRIVER_LICENSE", "za", "driving licence", [r"[0-9]{6,10}[A-Z0-9]{2,5}"], asia::varied, 0.16, 0.0, ["driving licence", "driver's licence", "drivers licence"]),
+    row!("tr-national", "TR_NATIONAL_ID", "tr", "T.C. kimlik numaras\u{131} (NVI)", [r"[1-9][0-9]{10}"], asia::tr_national, 0.0, 0.45, ["kimlik", "tckn", "t.c."]),
+    row!("tr-plate", "TR_LICENSE_PLATE", "tr", "licence plate", [r"[0-8][0-9][ -]?[A-PR-VYZ]{1,3}[ -]?[0-9]{2,4}"], asia::tr_plate, 0.25, 0.0, ["plaka", "ara\u{e7}", "plate", "vehicle"]),
+    row!("cn-resident", "CN_RESIDENT_ID", "cn", "resident identity number (GB 11643)", [r"[1-8][0-9]{16}[0-9Xx]"], asia::cn_resident, 0.0, 0.95, []),
+    row!("cn-mobile", "CN_MOBILE_NUMBER", "cn", "mobile number (MIIT numbering plan)", [r"1[3-9][0-9]{9}", r"1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}"], asia::cn_mobile, 0.0, 0.31, ["\u{624b}\u{673a}", "\u{7535}\u{8bdd}", "\u{8054}\u{7cfb}", "\u{5fae}\u{4fe1}", "mobile", "phone", "tel", "wechat", "call"]),
+    row!("jp-my-number", "JP_MY_NUMBER", "jp", "individual number (\u{30de}\u{30a4}\u{30ca}\u{30f3}\u{30d0}\u{30fc})", [r"[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}"], asia::jp_my_number, 0.0, 0.3, ["\u{30de}\u{30a4}\u{30ca}\u{30f3}\u{30d0}\u{30fc}", "\u{500b}\u{4eba}\u{756a}\u{53f7}", "my number", "individual number"]),
+];

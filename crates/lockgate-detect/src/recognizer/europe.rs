@@ -1,0 +1,48 @@
+//! Europe.
+
+use super::{Row, row};
+use crate::check::{asia::varied, europe, shape};
+
+#[rustfmt::skip]
+pub(super) static ROWS: &[Row] = &[
+    row!("uk-nhs", "UK_NHS", "gb", "NHS number", [r"[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}"], europe::uk_nhs, 0.0, 0.35, ["nhs", "national health", "health service", "patient"]),
+    row!("uk-nino", "UK_NINO", "gb", "national insurance number (HMRC NIM39110)", [r"(?i:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D])"], europe::uk_nino, 0.0, 0.75, []),
+    row!("uk-passport", "UK_PASSPORT", "gb", "passport number", [r"[A-Z]{2}[0-9]{7}", r"[0-9]{9}"], varied, 0.2, 0.0, ["passport", "travel document", "hmpo"]),
+    row!("uk-postcode", "UK_POSTCODE", "gb", "postal code (Royal Mail)", [r"(?i:[A-PR-UWYZ][A-HK-Y]?[0-9][0-9ABCDEFGHJKMNPRSTUVWXY]? ?[0-9][ABD-HJLNP-UW-Z]{2})"], europe::uk_postcode, 0.16, 0.5, ["postcode", "post code", "address", "postal", "london", "street", "road", "zip"]),
+    row!("uk-plate", "UK_VEHICLE_REGISTRATION", "gb", "vehicle registration (DVLA)", [r"[A-HJ-PR-Y]{2}[0-9]{2} ?[A-HJ-PR-Z]{3}", r"[A-HJ-NPR-TV-Y][0-9]{1,3} ?[A-HJ-PR-Y][A-HJ-PR-Z]{2}"], shape, 0.25, 0.0, ["registration", "vehicle", "number plate", "plate", "car", "van", "dvla", "reg"]),
+    row!("uk-driving-licence", "UK_DRIVING_LICENCE", "gb", "driving licence (DVLA)", [r"(?i:[A-Z9]{5}[0-9][0156][0-9][0-3][0-9][0-9][A-Z9]{2}[A-Z0-9][A-Z]{2})"], europe::uk_driving_licence, 0.0, 0.8, []),
+    row!("es-nif", "ES_NIF", "es", "n\u{fa}mero de identificaci\u{f3}n fiscal", [r"(?i:[0-9]{8}-?[A-HJ-NP-TV-Z])", r"(?i:[0-9]{7}-[A-HJ-NP-TV-Z])"], europe::es_nif, 0.0, 0.6, ["nif", "dni", "documento", "identificaci\u{f3}n"]),
+    row!("es-nie", "ES_NIE", "es", "n\u{fa}mero de identidad de extranjero", [r"(?i:[XYZ]-?[0-9]{7}-?[A-HJ-NP-TV-Z])"], europe::es_nif, 0.0, 0.75, ["nie", "extranjero"]),
+    row!("es-passport", "ES_PASSPORT", "es", "passport number", [r"[A-Z]{3}[0-9]{6}"], varied, 0.2, 0.0, ["pasaporte", "passport"]),
+    row!("it-fiscal-code", "IT_FISCAL_CODE", "it", "codice fiscale (DM 23/12/1976)", [r"(?i:[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z])"], europe::it_fiscal_code, 0.0, 0.95, []),
+    row!("it-vat", "IT_VAT_CODE", "it", "partita IVA", [r"(?:IT)?[0-9]{11}"], europe::it_vat, 0.0, 0.3, ["partita iva", "p.iva", "p. iva", "piva", "vat", "iva"]),
+    row!("it-driver-license", "IT_DRIVER_LICENSE", "it", "patente di guida", [r"(?i:[A-Z]{2}[0-9]{7}[A-Z]|U1[A-Z0-9]{7}[A-Z])"], shape, 0.2, 0.0, ["patente", "licenza di guida", "driver"]),
+    row!("it-passport", "IT_PASSPORT", "it", "passport number", [r"(?i:[A-Z]{2}[0-9]{7})"], varied, 0.2, 0.0, ["passaporto", "passport"]),
+    row!("it-identity-card", "IT_IDENTITY_CARD", "it", "carta d'identit\u{e0}", [r"(?i:[A-Z]{2}[0-9]{5}[A-Z]{2}|[A-Z]{2} ?[0-9]{7}|[0-9]{7}[A-Z]{2})"], shape, 0.2, 0.0, ["carta d'identit\u{e0}", "carta identit\u{e0}", "identit\u{e0}", "identity card", "cie", "documento"]),
+    row!("pl-pesel", "PL_PESEL", "pl", "PESEL", [r"[0-9]{11}"], europe::pl_pesel, 0.0, 0.45, ["pesel", "numer"]),
+    row!("fi-hetu", "FI_PERSONAL_IDENTITY_CODE", "fi", "henkil\u{f6}tunnus (DVV)", [r"(?i:[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y])"], europe::fi_hetu, 0.0, 0.9, []),
+    row!("se-personnummer", "SE_PERSONNUMMER", "se", "personnummer (Skatteverket)", [r"[0-9]{6}(?:[0-9]{2})?[-+][0-9]{4}"], europe::se_personnummer, 0.0, 0.65, ["personnummer", "samordningsnummer"]),
+    row!("se-personnummer-bare", "SE_PERSONNUMMER", "se", "personnummer without its separator", [r"[0-9]{10}(?:[0-9]{2})?"], europe::se_personnummer, 0.0, 0.3, ["personnummer", "samordningsnummer", "personal identity"]),
+    row!("se-organisation", "SE_ORGANISATIONSNUMMER", "se", "organisationsnummer (Bolagsverket)", [r"[0-9]{6}-?[0-9]{4}"], europe::se_organisation, 0.0, 0.3, ["organisationsnummer", "org.nr", "orgnr", "org nr"]),
+    row!("de-tax-id", "DE_TAX_ID", "de", "steuerliche Identifikationsnummer (\u{a7} 139b AO)", [r"[1-9][0-9]{10}", r"[1-9][0-9] [0-9]{3} [0-9]{3} [0-9]{3}"], europe::de_tax_id, 0.0, 0.6, ["steuer", "steuer-id", "idnr", "tax id", "identifikationsnummer"]),
+    row!("de-tax-number", "DE_TAX_NUMBER", "de", "Steuernummer", [r"[0-9]{2,3}/[0-9]{3,4}/[0-9]{4,5}", r"(?:0[1-9]|1[0-6])[0-9]{11}"], varied, 0.25, 0.0, ["steuernummer", "steuernr", "st.-nr", "finanzamt", "tax number"]),
+    row!("de-vat", "DE_VAT_ID", "de", "Umsatzsteuer-Identifikationsnummer", [r"DE[ .-]?[0-9]{3}[ .-]?[0-9]{3}[ .-]?[0-9]{3}"], europe::de_vat, 0.0, 0.7, []),
+    row!("de-id-card", "DE_ID_CARD", "de", "Personalausweis (ICAO 9303)", [r"[CFGHJKLMNPRTVWXYZ0-9]{9}[0-9]", r"[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{7}[0-9]", r"T[0-9]{8}"], europe::de_document, 0.2, 0.3, ["personalausweis", "ausweis", "ausweisnummer", "identity card", "perso"]),
+    row!("de-passport", "DE_PASSPORT", "de", "Reisepass (ICAO 9303)", [r"[CFGHJK][CFGHJKLMNPRTVWXYZ0-9]{8}[0-9]?"], europe::de_document, 0.2, 0.3, ["reisepass", "passnummer", "passport"]),
+    row!("de-social-security", "DE_SOCIAL_SECURITY", "de", "Rentenversicherungsnummer (VKVV)", [r"[0-9]{2} ?[0-9]{6} ?[A-Z] ?[0-9]{3}"], europe::de_social_security, 0.0, 0.8, []),
+    row!("de-health-insurance", "DE_HEALTH_INSURANCE", "de", "Krankenversichertennummer (\u{a7} 290 SGB V)", [r"[A-Z][0-9]{9}"], europe::de_health_insurance, 0.0, 0.3, ["krankenversicherung", "kvnr", "versichertennummer", "krankenkasse", "gesundheitskarte"]),
+    row!("de-plate", "DE_KFZ", "de", "Kfz-Kennzeichen", [r"[A-Z]{1,3}[ -][A-Z]{1,2}[ -]?[0-9]{1,4}[EH]?", r"[A-Z]{1,3}-[A-Z]{1,2}-[0-9]{1,4}[EH]?"], shape, 0.25, 0.0, ["kennzeichen", "kfz", "fahrzeug", "auto", "nummernschild", "license plate"]),
+    row!("de-handelsregister", "DE_HANDELSREGISTER", "de", "Handelsregisternummer", [r"HR[AB] ?[0-9]{1,6}"], shape, 0.55, 0.0, ["handelsregister", "amtsgericht", "registergericht"]),
+    row!("de-fuehrerschein", "DE_FUEHRERSCHEIN", "de", "F\u{fc}hrerscheinnummer", [r"[A-Z][0-9]{2}[0-9A-Z]{6}[0-9][0-9A-Z]"], shape, 0.2, 0.0, ["f\u{fc}hrerschein", "fuehrerschein", "fahrerlaubnis"]),
+    row!("de-bsnr", "DE_BSNR", "de", "Betriebsst\u{e4}ttennummer", [r"[0-9]{9}"], varied, 0.2, 0.0, ["bsnr", "betriebsst\u{e4}tte"]),
+    row!("de-lanr", "DE_LANR", "de", "lebenslange Arztnummer", [r"[0-9]{9}"], varied, 0.2, 0.0, ["lanr", "arztnummer"]),
+    row!("de-plz", "DE_PLZ", "de", "Postleitzahl", [r"[0-9]{5}"], shape, 0.16, 0.0, ["plz", "postleitzahl", "d-"]),
+    row!("fr-nir", "FR_NIR", "fr", "num\u{e9}ro d'inscription au r\u{e9}pertoire (INSEE)", [r"[1-478] ?[0-9]{2} ?[0-9]{2} ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}"], europe::fr_nir, 0.0, 0.85, []),
+    row!("nl-bsn", "NL_BSN", "nl", "burgerservicenummer", [r"[0-9]{9}", r"[0-9]{4}\.[0-9]{2}\.[0-9]{3}"], europe::nl_bsn, 0.0, 0.3, ["bsn", "burgerservicenummer", "sofinummer", "sofi"]),
+    row!("be-national", "BE_NATIONAL_NUMBER", "be", "rijksregisternummer, num\u{e9}ro national", [r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}"], europe::be_national, 0.0, 0.95, []),
+    row!("be-national-bare", "BE_NATIONAL_NUMBER", "be", "rijksregisternummer without separators", [r"[0-9]{11}", r"[0-9]{6}-[0-9]{3}-[0-9]{2}"], europe::be_national, 0.0, 0.45, ["rijksregister", "registre national", "num\u{e9}ro national", "national number", "insz", "niss"]),
+    row!("ch-ahv", "CH_AHV", "ch", "AHV-Nummer (AHVG)", [r"756[. ]?[0-9]{4}[. ]?[0-9]{4}[. ]?[0-9]{2}"], europe::ch_ahv, 0.0, 0.9, []),
+    row!("at-social-security", "AT_SOCIAL_SECURITY", "at", "Sozialversicherungsnummer (\u{a7} 31 ASVG)", [r"[1-9][0-9]{3} ?[0-9]{6}"], europe::at_social_security, 0.0, 0.3, ["sozialversicherung", "svnr", "sv-nummer", "sv-nr", "versicherungsnummer"]),
+    row!("pt-nif", "PT_NIF", "pt", "n\u{fa}mero de identifica\u{e7}\u{e3}o fiscal", [r"[1-9][0-9]{2} ?[0-9]{3} ?[0-9]{3}"], europe::pt_nif, 0.0, 0.25, ["nif", "contribuinte", "identifica\u{e7}\u{e3}o fiscal"]),
+    row!("ie-pps", "IE_PPS", "ie", "personal public service number", [r"(?i:[0-9]{7}[A-W][A-IW]?)"], europe::ie_pps, 0.0, 0.55, ["pps", "ppsn"]),
+];

@@ -1,0 +1,494 @@
+//! The scan: one automaton finds the places where a value may begin, one pass of a second one
+//! gives every pattern that matches there, checks and context judge, and overlaps are resolved.
+//!
+//! Each place is looked at once, for a bounded number of bytes, so time is linear in the text.
+
+use std::fmt;
+
+use aho_corasick::{AhoCorasick, MatchKind as Leftmost, StartKind};
+use regex_automata::{
+    Anchored, Input, MatchKind,
+    hybrid::dfa::{Cache, DFA, OverlappingState},
+    nfa::thompson,
+    util::{pool::Pool, syntax},
+};
+
+use crate::{
+    Entity, Finding, address,
+    check::{Hit, Verdict},
+    context::{AFTER, BEFORE, Context, WORD_BYTES_MAX, Word, Words},
+    normalize::{self, Normalized},
+    recognizer::{Recognizer, Tail},
+};
+
+/// What the presence of a telling word adds to a score.
+pub(crate) const CONTEXT_BOOST: f32 = 0.35;
+/// No value that a pattern matches is longer; private keys are.
+const VALUE_BYTES_MAX: usize = 8 << 10;
+/// A token is walked back over so far.
+const TOKEN_BYTES_MAX: usize = 128;
+const STATES_BYTES_MAX: usize = 16 << 20;
+
+/// A possible finding.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    recognizer: usize,
+    start: usize,
+    end: usize,
+    score: f32,
+    valid: bool,
+}
+
+impl Candidate {
+    /// How much of the text it explains, and how well.
+    fn weight(&self) -> f32 {
+        self.score * (self.end - self.start) as f32
+    }
+}
+
+/// The compiled recognizers.
+pub(crate) struct Scanner {
+    recognizers: Vec<Recognizer>,
+    anchors: AhoCorasick,
+    dfa: DFA,
+    /// For each pattern of the automaton, its recognizer.
+    patterns: Vec<(usize, Tail)>,
+    words: Option<Words>,
+    email: Option<usize>,
+    url: Option<usize>,
+    credentials: Option<usize>,
+    threshold: f32,
+    scratch: Pool<Scratch, Box<dyn Fn() -> Scratch + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>>,
+}
+
+/// What one scan works with; it is kept for the next.
+struct Scratch {
+    cache: Cache,
+    matches: Vec<(usize, usize)>,
+    candidates: Vec<Candidate>,
+    /// The words heard around the last places.
+    words: Vec<Word>,
+}
+
+impl fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scanner({} recognizers)", self.recognizers.len())
+    }
+}
+
+/// What an anchor is. The digits come first in the automaton.
+const DIGITS: usize = 10;
+const AT: usize = 10;
+const SCHEME: usize = 11;
+const WWW: usize = 12;
+const FIRST_WORD: usize = 13;
+
+impl Scanner {
+    /// Fails with the text of the regex library when a pattern does not compile.
+    pub(crate) fn new(recognizers: Vec<Recognizer>, threshold: f32) -> Result<Self, String> {
+        let mut anchors: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+        anchors.extend(["@", "://", "www."].map(str::to_owned));
+        anchors.extend(recognizers.iter().flat_map(|r| r.anchors.iter().map(ToString::to_string)));
+        let anchors = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(Leftmost::LeftmostFirst)
+            .start_kind(StartKind::Unanchored)
+            .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+            .build(&anchors)
+            .map_err(|e| e.to_string())?;
+        let (mut patterns, mut texts) = (Vec::new(), Vec::new());
+        for (index, recognizer) in recognizers.iter().enumerate() {
+            for pattern in recognizer.patterns.iter().filter(|pattern| !pattern.is_empty()) {
+                patterns.push((index, recognizer.tail));
+                texts.push(pattern.as_ref());
+            }
+        }
+        let dfa = DFA::builder()
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(64 << 20)))
+            .configure(
+                DFA::config()
+                    .match_kind(MatchKind::All)
+                    .cache_capacity(STATES_BYTES_MAX)
+                    .skip_cache_capacity_check(true),
+            )
+            .build_many(&texts)
+            .map_err(|e| e.to_string())?;
+        let words = Words::new(
+            recognizers
+                .iter()
+                .enumerate()
+                .flat_map(|(index, r)| r.context.iter().map(move |word| (index, word.as_ref()))),
+        );
+        let find = |name: &str| recognizers.iter().position(|r| r.name == name);
+        let (email, url, credentials) = (find("email"), find("url"), find("credentials-in-url"));
+        let for_scratch = dfa.clone();
+        let make: Box<dyn Fn() -> Scratch + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe> =
+            Box::new(move || Scratch {
+                cache: for_scratch.create_cache(),
+                matches: Vec::new(),
+                candidates: Vec::new(),
+                words: Vec::new(),
+            });
+        Ok(Self {
+            recognizers,
+            anchors,
+            dfa,
+            patterns,
+            words,
+            email,
+            url,
+            credentials,
+            threshold,
+            scratch: Pool::new(make),
+        })
+    }
+
+    pub(crate) fn recognizers(&self) -> &[Recognizer] {
+        &self.recognizers
+    }
+
+    /// What a column's name tells of.
+    pub(crate) fn context(&self, name: &str) -> Context {
+        self.words.as_ref().map(|words| words.of(&spaced(name))).unwrap_or_default()
+    }
+
+    pub(crate) fn telling(&self, text: &str, start: usize, end: usize, recognizer: usize) -> Option<&str> {
+        self.words.as_ref()?.telling(text, start, end, recognizer)
+    }
+
+    /// Appends the findings in `text`, in order and without overlap.
+    pub(crate) fn scan(&self, text: &str, context: Context, out: &mut Vec<Finding>) {
+        if normalize::may_need(text)
+            && let Some(normalized) = Normalized::of(text)
+        {
+            let first = out.len();
+            self.scan_plain(&normalized.text, context, out);
+            for finding in out.iter_mut().skip(first) {
+                (finding.start, finding.end) = normalized.origin(finding.start, finding.end);
+            }
+            return;
+        }
+        self.scan_plain(text, context, out);
+    }
+
+    fn scan_plain(&self, text: &str, context: Context, out: &mut Vec<Finding>) {
+        let Some(first) = self.anchors.find(text) else { return };
+        let mut scratch = self.scratch.get();
+        let scratch = &mut *scratch;
+        scratch.candidates.clear();
+        scratch.words.clear();
+        let mut pass =
+            Pass { scanner: self, text, column: context, heard_to: 0, scratch, token_end: 0, address_end: 0 };
+        let mut hit = Some(first);
+        while let Some(anchor) = hit {
+            let next = pass.look(anchor.pattern().as_usize(), anchor.start(), anchor.end());
+            hit = self.anchors.find(aho_corasick::Input::new(text).range(next.min(text.len())..));
+        }
+        self.resolve(&mut scratch.candidates, out);
+    }
+
+    /// Of what overlaps, the confirmed stays before the unconfirmed, then the surer and longer.
+    fn resolve(&self, candidates: &mut [Candidate], out: &mut Vec<Finding>) {
+        candidates.sort_unstable_by(|a, b| {
+            (b.valid, b.weight())
+                .partial_cmp(&(a.valid, a.weight()))
+                .unwrap_or(std::cmp::Ordering::Equal)
+                .then(a.start.cmp(&b.start))
+                .then(a.recognizer.cmp(&b.recognizer))
+        });
+        let first = out.len();
+        let mut taken: std::collections::BTreeMap<usize, usize> = std::collections::BTreeMap::new();
+        let single = candidates.len() == 1;
+        for candidate in candidates.iter() {
+            if !single {
+                let before = taken.range(..candidate.end).next_back().map_or(0, |(_, end)| *end);
+                if before > candidate.start {
+                    continue;
+                }
+                taken.insert(candidate.start, candidate.end);
+            }
+            let Some(recognizer) = self.recognizers.get(candidate.recognizer) else { continue };
+            // Some things are known only so that nothing else is seen in them.
+            if recognizer.entity != Entity::NONE {
+                out.push(Finding {
+                    entity: recognizer.entity,
+                    start: candidate.start,
+                    end: candidate.end,
+                    score: candidate.score,
+                    recognizer: recognizer.name,
+                });
+            }
+        }
+        if let Some(new) = out.get_mut(first..) {
+            new.sort_unstable_by_key(|finding| finding.start);
+        }
+    }
+}
+
+/// One pass over one text.
+struct Pass<'p> {
+    scanner: &'p Scanner,
+    text: &'p str,
+    column: Context,
+    /// So far words were listened for.
+    heard_to: usize,
+    scratch: &'p mut Scratch,
+    /// Where the last token and the last address ended.
+    token_end: usize,
+    address_end: usize,
+}
+
+impl Pass<'_> {
+    /// Looks at an anchor; returns where to go on.
+    fn look(&mut self, kind: usize, start: usize, end: usize) -> usize {
+        match kind {
+            0..DIGITS => self.token(start),
+            AT => self.email(start).unwrap_or(end),
+            SCHEME => self.url(start).unwrap_or(end),
+            WWW => self.www(start).unwrap_or(end),
+            FIRST_WORD.. => {
+                let open = start
+                    .checked_sub(1)
+                    .and_then(|at| self.text.as_bytes().get(at))
+                    .is_none_or(|b| !b.is_ascii_alphanumeric());
+                if open {
+                    self.begin(start);
+                }
+                // Other words, and digits, may begin within this one.
+                (start + 1..=end).find(|at| self.text.is_char_boundary(*at)).unwrap_or(end)
+            }
+        }
+    }
+
+    /// Looks at the token around a digit and at what may lead to it.
+    fn token(&mut self, digit: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        let word = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+        let mut start = digit;
+        while start > self.token_end && digit - start < TOKEN_BYTES_MAX && word(start - 1) {
+            start -= 1;
+        }
+        let mut end = digit + 1;
+        while word(end) {
+            end += 1;
+        }
+        let whole = start == 0 || !word(start - 1);
+        if whole && !self.is_dull(start, end) {
+            let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at)).copied();
+            if matches!(before(1), Some(b'+' | b'(')) {
+                let back =
+                    if before(2) == Some(b'+') || (before(1) == Some(b'(') && before(2) == Some(b'(')) { 2 } else { 1 };
+                self.begin(start - back);
+            }
+            if matches!(before(1), Some(b'-'))
+                && matches!(before(2), None | Some(b' ' | b',' | b'(' | b'[' | b'\t' | b'\n'))
+            {
+                self.begin(start - 1);
+            }
+            if let Some(lead) = self.lead(start) {
+                if let Some(lead) = self.lead(lead).filter(|_| bytes.get(lead).is_some_and(u8::is_ascii_uppercase)) {
+                    self.begin(lead);
+                }
+                self.begin(lead);
+            }
+            self.begin(start);
+        }
+        self.token_end = end;
+        end
+    }
+
+    /// Short numbers among spaces and commas begin nothing.
+    fn is_dull(&self, start: usize, end: usize) -> bool {
+        let bytes = self.text.as_bytes();
+        let joins = |byte: Option<&u8>| byte.is_some_and(|b| b"-./ :+()\xc2".contains(b));
+        let other_script = |byte: Option<&u8>| byte.is_some_and(|b| *b >= 0x80);
+        if other_script(bytes.get(end)) {
+            return false;
+        }
+        let goes_on = joins(bytes.get(end))
+            && bytes.get(end + 1).is_some_and(|b| b.is_ascii_alphanumeric() || b"( -".contains(b));
+        let led = start > 0
+            && joins(bytes.get(start - 1))
+            && start > 1
+            && bytes.get(start - 2).is_some_and(u8::is_ascii_alphabetic);
+        end - start < 5 && !goes_on && !led
+    }
+
+    /// A short run of letters before the token, or hexadecimal groups with colons.
+    fn lead(&self, start: usize) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let separator = *bytes.get(start.checked_sub(1)?)?;
+        let back = |limit: usize, part: &dyn Fn(u8) -> bool| {
+            let mut at = start - 1;
+            while at > 0 && start - at <= limit && bytes.get(at - 1).is_some_and(|b| part(*b)) {
+                at -= 1;
+            }
+            (at < start - 1).then_some(at)
+        };
+        match separator {
+            b' ' | b'-' => back(5, &|b| b.is_ascii_alphabetic())
+                .filter(|at| at.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|b| !b.is_ascii_alphanumeric())),
+            b':' => back(40, &|b| b.is_ascii_hexdigit() || b == b':'),
+            _ => None,
+        }
+    }
+
+    /// Everything that begins at `start`.
+    fn begin(&mut self, start: usize) {
+        let end = (start + VALUE_BYTES_MAX).min(self.text.len());
+        let input = Input::new(self.text).range(start..end).anchored(Anchored::Yes);
+        let bytes = self.text.as_bytes();
+        let mut state = OverlappingState::start();
+        self.scratch.matches.clear();
+        loop {
+            // A search without a limit on cache clearing does not fail; if it did, there is no more.
+            if self.scanner.dfa.try_search_overlapping_fwd(&mut self.scratch.cache, &input, &mut state).is_err() {
+                break;
+            }
+            let Some(hit) = state.get_match() else { break };
+            if let Some((recognizer, tail)) = self.scanner.patterns.get(hit.pattern().as_usize())
+                && (*tail == Tail::Any || !bytes.get(hit.offset()).is_some_and(u8::is_ascii_alphanumeric))
+            {
+                self.scratch.matches.push((*recognizer, hit.offset()));
+            }
+        }
+        if self.scratch.matches.is_empty() {
+            return;
+        }
+        let mut matches = std::mem::take(&mut self.scratch.matches);
+        matches.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+        let mut settled = None;
+        for (recognizer, end) in &matches {
+            // What was read across a space may belong to the next value: the shorter readings stay
+            // at hand until overlaps are resolved.
+            let spaced = bytes.get(start..*end).is_some_and(|value| value.contains(&b' '));
+            if settled != Some(*recognizer) && self.accept(*recognizer, start, *end) && !spaced {
+                settled = Some(*recognizer);
+            }
+        }
+        self.scratch.matches = matches;
+    }
+
+    /// Judges one match; true when it is a candidate.
+    fn accept(&mut self, index: usize, start: usize, end: usize) -> bool {
+        let Some(recognizer) = self.scanner.recognizers.get(index) else { return false };
+        let bytes = self.text.as_bytes();
+        let next = bytes.get(end);
+        let decimal =
+            |point: Option<&u8>, digit: Option<&u8>| point == Some(&b'.') && digit.is_some_and(u8::is_ascii_digit);
+        let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at));
+        if recognizer.is_number && (decimal(before(1), before(2)) || decimal(next, bytes.get(end + 1))) {
+            return false;
+        }
+        let threshold = recognizer.threshold.unwrap_or(self.scanner.threshold);
+        // What needs a telling word in any case is not checked without one.
+        if recognizer.shape.max(recognizer.valid) < threshold && !self.is_told(index, start, end) {
+            return false;
+        }
+        let verdict = (recognizer.check)(&Hit { text: self.text, start, end });
+        let base = match verdict {
+            Verdict::No => return false,
+            Verdict::Shape => recognizer.shape,
+            Verdict::Valid => recognizer.valid,
+        };
+        // A weak number among others with the same separators is a part of theirs.
+        let joins = |b: Option<&u8>| b.is_some_and(|b| b"-./".contains(b));
+        let among = joins(before(1)) && before(2).is_some_and(u8::is_ascii_digit)
+            || joins(next) && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+        if recognizer.is_number && among && base < 0.8 {
+            return false;
+        }
+        let mut score = base;
+        if base <= 0.0 || base + CONTEXT_BOOST < threshold {
+            return false;
+        }
+        if base < threshold {
+            let part = |b: Option<&u8>| b.is_some_and(|b| b"-/_".contains(b));
+            let joined = part(before(1)) && before(2).is_some_and(u8::is_ascii_alphanumeric)
+                || part(next) && bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric);
+            if verdict == Verdict::Shape && joined || !self.is_told(index, start, end) {
+                return false;
+            }
+            score = (base + CONTEXT_BOOST).min(1.0);
+        }
+        self.scratch.candidates.push(Candidate {
+            recognizer: index,
+            start,
+            end,
+            score,
+            valid: verdict == Verdict::Valid,
+        });
+        true
+    }
+
+    /// Whether the column's name or the words around tell of this recognizer.
+    fn is_told(&mut self, index: usize, start: usize, end: usize) -> bool {
+        if self.column.tells_of(index) {
+            return true;
+        }
+        let Some(words) = &self.scanner.words else { return false };
+        let (from, to) = (start.saturating_sub(BEFORE), (end + AFTER).min(self.text.len()));
+        // Each part of the text is heard once; a little more than is asked, so that it is not asked often.
+        if self.heard_to < to {
+            let begin = self.heard_to.saturating_sub(WORD_BYTES_MAX).max(from);
+            self.heard_to = (to + AFTER).min(self.text.len());
+            self.scratch.words.retain(|word| word.end > from);
+            words.hear(self.text, begin, self.heard_to, &mut self.scratch.words);
+        }
+        self.scratch.words.iter().any(|word| {
+            word.tells.tells_of(index)
+                && ((word.start >= from && word.end <= start) || (word.start >= end && word.end <= to))
+        })
+    }
+
+    fn email(&mut self, at: usize) -> Option<usize> {
+        let recognizer = self.scanner.email?;
+        let (start, end) = address::email(self.text, at, self.address_end)?;
+        self.push(recognizer, start, end);
+        self.address_end = end;
+        Some(end)
+    }
+
+    fn url(&mut self, at: usize) -> Option<usize> {
+        let url = address::url(self.text, at, self.address_end)?;
+        let recognizer =
+            if url.has_password { self.scanner.credentials.or(self.scanner.url) } else { self.scanner.url };
+        self.push(recognizer?, url.start, url.end);
+        self.address_end = url.end;
+        self.token_end = url.end;
+        Some(url.end)
+    }
+
+    fn www(&mut self, at: usize) -> Option<usize> {
+        let recognizer = self.scanner.url?;
+        let open = at
+            .checked_sub(1)
+            .and_then(|at| self.text.as_bytes().get(at))
+            .is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'.');
+        let (start, end) = address::www(self.text, at).filter(|_| open)?;
+        self.push(recognizer, start, end);
+        self.address_end = end;
+        self.token_end = end;
+        Some(end)
+    }
+
+    fn push(&mut self, recognizer: usize, start: usize, end: usize) {
+        let score = self.scanner.recognizers.get(recognizer).map_or(0.0, |r| r.valid);
+        self.scratch.candidates.push(Candidate { recognizer, start, end, score, valid: true });
+    }
+}
+
+/// The words of a column's name: `homePhone` and `home_phone` are "home phone".
+fn spaced(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 8);
+    let mut lower = false;
+    for c in name.chars().take(256) {
+        if c.is_uppercase() && lower {
+            out.push(' ');
+        }
+        lower = c.is_lowercase();
+        out.push(if c.is_alphanumeric() { c } else { ' ' });
+    }
+    out
+}
