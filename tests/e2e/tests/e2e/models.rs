@@ -433,10 +433,12 @@ fn reviews_become_a_sentiment_as_good_inside_as_outside() {
     let text = format!("{head}\npublishing:{tail}");
     let source = format!("reviews={}", data.path.display());
     let trust = "reviews=unauthenticated";
-    // One split of 3,000 reviews says little, so several are averaged, inside as outside.
+    // One split of 3,000 reviews says little: several are averaged, inside as outside, and half of
+    // the rows are held out, so that the means differ by chance by 0.003 (one standard error).
+    let text = text.replace("holdout: 0.25", "holdout: 0.5");
     let mut inside = Vec::new();
     let mut onnx = PathBuf::new();
-    for seed in [7, 8, 9, 10, 11, 12] {
+    for seed in 7..15 {
         world.write("pipeline.yaml", text.replace("seed: 7", &format!("seed: {seed}")).as_bytes());
         let args = ["run", "pipeline.yaml", "--source", &source, "--trust", trust, "--format", "json"];
         let done = world.lockgate(&args).ok().json();
@@ -464,7 +466,7 @@ r = list(csv.DictReader(open(sys.argv[1], encoding='utf-8')))
 x = np.array([[i['site'], re.sub('[^a-z]+', ' ', i['text'].lower()).strip()] for i in r], dtype=object)
 y = np.array([i['positive'] == '1' for i in r])
 t = make_column_transformer((OneHotEncoder(handle_unknown='ignore'), [0]), (CountVectorizer(token_pattern=r'\\S+', min_df=5, max_features=2000), 1))
-cv = ShuffleSplit(12, test_size=0.25, random_state=7)
+cv = ShuffleSplit(60, test_size=0.5, random_state=7)
 auc = cross_val_score(make_pipeline(t, LogisticRegression(max_iter=500)), x, y, cv=cv, scoring='roc_auc').mean()
 rows = [json.loads(l) for l in open(sys.argv[3])]
 feed = {k: np.array([[q[k]] for q in rows], dtype=object) for k in ('site', 'words')}
