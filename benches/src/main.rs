@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark prints what it measured")]
 
 mod audit;
+mod detect;
 mod infer;
 mod ingest;
 mod process;
@@ -38,6 +39,14 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         events: u64,
     },
+    /// Finding and redacting, against a bare automaton and Presidio.
+    Detect {
+        /// The text to scan; made when it is not given.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        #[arg(long, default_value_t = 50)]
+        megabytes: usize,
+    },
     /// One row through our evaluator and through onnxruntime.
     Infer,
     /// The peer of `ingest`, as a process of its own.
@@ -50,6 +59,7 @@ fn main() -> Result<()> {
         Bench::Ingest { megabytes } => ingest::bench(megabytes),
         Bench::Serve { connections, seconds } => serve::bench(connections, seconds),
         Bench::Audit { events } => audit::bench(events),
+        Bench::Detect { file, megabytes } => detect::bench(file, megabytes),
         Bench::Infer => infer::bench(),
         Bench::PlainIngest { csv, parquet } => ingest::plain(&csv, &parquet),
     }

@@ -34,6 +34,14 @@ pub fn run(command: &mut Command) -> Result<(String, Used)> {
     Ok((fs::read_to_string(out.path())?, used))
 }
 
+/// CPU seconds that this thread has used until now.
+pub fn thread_cpu_secs() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // The clock of the calling thread exists always.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// CPU seconds that the process and its descendants have used until now.
 pub fn cpu_secs(pid: u32) -> Result<f64> {
     let mut total = own_cpu_secs(pid)?;

@@ -94,6 +94,41 @@ pub struct Explanation {
     pub score: f32,
 }
 
+/// What one recognizer finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub name: &'static str,
+    pub entity: Entity,
+    /// ISO 3166-1 alpha-2, lower case; `None` is everywhere.
+    pub country: Option<&'static str>,
+    /// What it is and where that is laid down.
+    pub about: &'static str,
+    /// It is reported only where words around it, or the column's name, tell what it is.
+    pub needs_context: bool,
+}
+
+/// The patterns of all recognizers, as `regex-automata` reads them on bytes.
+pub fn patterns() -> Vec<&'static str> {
+    recognizer::rows().flat_map(|row| row.patterns).copied().collect()
+}
+
+/// Every recognizer that is built in, by entity.
+pub fn known() -> Vec<Known> {
+    let threshold = Options::default().threshold;
+    let mut known: Vec<Known> = recognizer::rows()
+        .filter(|row| !row.entity.is_empty())
+        .map(|row| Known {
+            name: row.name,
+            entity: Entity(row.entity),
+            country: Some(row.country).filter(|country| !country.is_empty()),
+            about: row.about,
+            needs_context: row.shape.max(row.valid) < threshold,
+        })
+        .collect();
+    known.sort_by_key(|k| (k.entity, k.name));
+    known
+}
+
 /// The compiled recognizers. Build it once; scanning needs no lock.
 #[derive(Debug)]
 pub struct Engine {

@@ -2,8 +2,6 @@
 //! invisible characters, escapes, "(at)". A normalized copy is scanned, and its places are mapped
 //! back. Text that needs nothing of this is not copied.
 
-use memchr::memmem;
-
 /// A rewritten text and where its parts come from.
 #[derive(Debug, Default)]
 pub(crate) struct Normalized {
@@ -152,6 +150,9 @@ fn is_beside_ascii(text: &str, start: usize, end: usize) -> bool {
 }
 
 fn look_alike(letter: char) -> Option<&'static str> {
+    if !matches!(letter as u32, 0x391..=0x3bf | 0x410..=0x51d) {
+        return None;
+    }
     const FROM: &str = "авекмнорстухАВЕКМНОРСТУХіјѕԁһԛԝІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονι";
     const TO: &str = "abekmhopctyxABEKMHOPCTYXijsdhqwIJSABEZHIKMNOPTYXovi";
     let place = FROM.chars().position(|c| c == letter)?;
@@ -168,10 +169,16 @@ fn ascii(code: u32) -> &'static str {
 
 /// Whether the text can need rewriting at all: one pass that needs no decision.
 pub(crate) fn may_need(text: &str) -> bool {
-    !text.is_ascii()
-        || memchr::memchr3(b'%', b'&', b'[', text.as_bytes()).is_some()
-        || memmem::find(text.as_bytes(), b"(").is_some()
-        || memchr::memchr(b'{', text.as_bytes()).is_some()
+    // Without an early exit the compiler looks at many bytes at once.
+    let suspects = |byte: u8| {
+        u8::from(byte >= 0x80)
+            | u8::from(byte == b'%')
+            | u8::from(byte == b'&')
+            | u8::from(byte == b'(')
+            | u8::from(byte == b'[')
+            | u8::from(byte == b'{')
+    };
+    text.bytes().fold(0, |may, byte| may | suspects(byte)) != 0
 }
 
 #[cfg(test)]

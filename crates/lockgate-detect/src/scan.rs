@@ -100,7 +100,8 @@ impl Scanner {
         for (index, recognizer) in recognizers.iter().enumerate() {
             for pattern in recognizer.patterns.iter().filter(|pattern| !pattern.is_empty()) {
                 patterns.push((index, recognizer.tail));
-                texts.push(pattern.as_ref());
+                let end = if recognizer.tail == Tail::Word { r"\b" } else { "" };
+                texts.push(format!("(?:{pattern}){end}"));
             }
         }
         let dfa = DFA::builder()
@@ -178,8 +179,16 @@ impl Scanner {
         let scratch = &mut *scratch;
         scratch.candidates.clear();
         scratch.words.clear();
-        let mut pass =
-            Pass { scanner: self, text, column: context, heard_to: 0, scratch, token_end: 0, address_end: 0 };
+        let mut pass = Pass {
+            scanner: self,
+            text,
+            column: context,
+            heard_to: 0,
+            covered: 0,
+            scratch,
+            token_end: 0,
+            address_end: 0,
+        };
         let mut hit = Some(first);
         while let Some(anchor) = hit {
             let next = pass.look(anchor.pattern().as_usize(), anchor.start(), anchor.end());
@@ -234,6 +243,8 @@ struct Pass<'p> {
     /// So far words were listened for.
     heard_to: usize,
     scratch: &'p mut Scratch,
+    /// Where the shortest reading of the last confirmed value ended: nothing begins within it.
+    covered: usize,
     /// Where the last token and the last address ended.
     token_end: usize,
     address_end: usize,
@@ -273,13 +284,22 @@ impl Pass<'_> {
         while word(end) {
             end += 1;
         }
+        // A group within a longer number was looked at from its first one.
+        let within = start > 1
+            && bytes.get(start - 1).is_some_and(|b| b"-./".contains(b))
+            && bytes.get(start - 2).is_some_and(u8::is_ascii_digit)
+            && end - start < 12;
         let whole = start == 0 || !word(start - 1);
-        if whole && !self.is_dull(start, end) {
+        if whole && !within && start >= self.covered && !self.is_dull(start, end) {
             let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at)).copied();
             if matches!(before(1), Some(b'+' | b'(')) {
                 let back =
                     if before(2) == Some(b'+') || (before(1) == Some(b'(') && before(2) == Some(b'(')) { 2 } else { 1 };
                 self.begin(start - back);
+            }
+            if self.covered > start {
+                self.token_end = end;
+                return end;
             }
             if matches!(before(1), Some(b'-'))
                 && matches!(before(2), None | Some(b' ' | b',' | b'(' | b'[' | b'\t' | b'\n'))
@@ -358,14 +378,22 @@ impl Pass<'_> {
         }
         let mut matches = std::mem::take(&mut self.scratch.matches);
         matches.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-        let mut settled = None;
+        let (mut settled, mut covered) = (None, usize::MAX);
         for (recognizer, end) in &matches {
             // What was read across a space may belong to the next value: the shorter readings stay
             // at hand until overlaps are resolved.
             let spaced = bytes.get(start..*end).is_some_and(|value| value.contains(&b' '));
-            if settled != Some(*recognizer) && self.accept(*recognizer, start, *end) && !spaced {
-                settled = Some(*recognizer);
+            if settled != Some(*recognizer) && self.accept(*recognizer, start, *end) {
+                if self.scratch.candidates.last().is_some_and(|candidate| candidate.valid && candidate.score >= 0.8) {
+                    covered = covered.min(*end);
+                }
+                if !spaced {
+                    settled = Some(*recognizer);
+                }
             }
+        }
+        if covered != usize::MAX {
+            self.covered = self.covered.max(covered);
         }
         self.scratch.matches = matches;
     }
@@ -429,6 +457,10 @@ impl Pass<'_> {
         }
         let Some(words) = &self.scanner.words else { return false };
         let (from, to) = (start.saturating_sub(BEFORE), (end + AFTER).min(self.text.len()));
+        // The value is all there is.
+        if start - from + to - end < 2 {
+            return false;
+        }
         // Each part of the text is heard once; a little more than is asked, so that it is not asked often.
         if self.heard_to < to {
             let begin = self.heard_to.saturating_sub(WORD_BYTES_MAX).max(from);

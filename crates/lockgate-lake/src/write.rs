@@ -33,7 +33,7 @@ use crate::{
 pub const SUBJECT_COLUMN: &str = "_subject";
 
 /// Encoded bytes that all open buckets together may hold before the largest is flushed.
-const IN_PROGRESS_BYTES_MAX: usize = 96 << 20;
+const IN_PROGRESS_BYTES_MAX: usize = 64 << 20;
 
 /// How a snapshot is laid out.
 #[derive(Clone, Debug)]

@@ -11,10 +11,12 @@ pub mod derive;
 pub mod ingest;
 pub mod model;
 mod progress;
+pub mod redact;
 pub mod reindex;
 pub mod release;
 pub mod serve;
 mod stopwatch;
+pub mod survey;
 pub mod verify;
 pub mod workspace;
 

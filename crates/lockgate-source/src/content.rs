@@ -59,6 +59,11 @@ impl Content {
         ContentReader { content: self.clone(), at: 0 }
     }
 
+    /// Its text, decompressed within limits.
+    pub fn text(&self) -> Result<impl Read + use<>> {
+        crate::rows::inflate::open(self, None)
+    }
+
     /// The digest of all bytes.
     pub fn digest(&self) -> Result<Digest> {
         Digest::of_reader(self.reader())

@@ -41,6 +41,8 @@ pub enum Format {
     Table,
     Json,
     Jsonl,
+    /// SARIF 2.1.0, where findings are about files.
+    Sarif,
 }
 
 #[derive(Debug, Subcommand)]
@@ -185,8 +187,37 @@ pub enum ModelCommand {
 
 #[derive(Args, Debug)]
 pub struct ScanArgs {
-    /// Files of JSON lines with `id` and `text`, or of plain text; standard input when none is named.
+    /// Files and folders: CSV, JSON, JSON Lines, Parquet, any text, plain or in gzip or zstd.
+    /// Standard input when none is named. JSON lines with `id` and `text`, and standard input, are
+    /// answered line by line.
     pub files: Vec<PathBuf>,
+    /// List what can be found, and end.
+    #[arg(long)]
+    pub list: bool,
+    /// Look for these entities only.
+    #[arg(long, value_delimiter = ',', value_name = "ENTITY")]
+    pub entities: Vec<String>,
+    /// Of what belongs to a country, look for that of these only (ISO 3166-1 alpha-2).
+    #[arg(long, value_delimiter = ',', value_name = "COUNTRY")]
+    pub countries: Vec<String>,
+    /// The least score that is reported, 0 to 1; 0.5 by default.
+    #[arg(long, value_name = "SCORE")]
+    pub min_score: Option<f32>,
+    /// Stop after so many rows of each file.
+    #[arg(long, value_name = "ROWS")]
+    pub sample: Option<u64>,
+    /// End with exit code 1 when this entity, or `any`, is found.
+    #[arg(long, value_delimiter = ',', value_name = "ENTITY")]
+    pub fail_on: Vec<String>,
+    /// Say of each finding why it is one: recognizer, patterns, check, context word, score.
+    #[arg(long)]
+    pub explain: bool,
+    /// Write the file again with `<ENTITY>` in place of every finding.
+    #[arg(long, requires = "output")]
+    pub redact: bool,
+    /// Where the redacted file goes.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -22,13 +22,16 @@ use lockgate_pipeline::{
 };
 
 use crate::{
-    cli::{CatalogCommand, Cli, Command, Global, SchemaKind},
+    cli::{CatalogCommand, Cli, Command, Format, Global, SchemaKind},
     environment::{self, Setup},
     output,
 };
 
 pub fn dispatch(cli: &Cli) -> Result<()> {
     let global = &cli.global;
+    if global.format == Format::Sarif && !matches!(cli.command, Command::Scan(_)) {
+        return Err(Failure::usage("--format sarif is for findings about files").hint("use it with `lockgate scan`"));
+    }
     match &cli.command {
         Command::Init(args) => init::init(global, args),
         Command::Demo(args) => demo::demo(global, args),
@@ -39,7 +42,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Model(command) => model::model(global, command),
         Command::Deploy(args) => serve::deploy(global, args),
         Command::Serve(args) => serve::serve(global, args),
-        Command::Scan(args) => scan::scan(args),
+        Command::Scan(args) => scan::scan(global, args),
         Command::Datasets => lake::datasets(global),
         Command::Lineage(args) => lake::lineage(global, args),
         Command::Audit(args) => audit::audit(global, args),

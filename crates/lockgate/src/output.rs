@@ -121,7 +121,7 @@ pub fn rows<T: Serialize>(
             }
             line(&table.trim_fmt());
         }
-        Format::Json => json(global, &items)?,
+        Format::Json | Format::Sarif => json(global, &items)?,
         Format::Jsonl => {
             for item in items {
                 json(global, item)?;

@@ -1,72 +1,80 @@
 //! Telephone numbers: ITU-T E.164 and the national numbering plans that libphonenumber collects.
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
+use rlibphonenumber::PHONE_NUMBER_UTIL;
 
 use super::{Hit, Verdict};
 
-/// Plans that a number without a country's code is tried against.
-const REGIONS: [Region; 12] = [
-    Region::US,
-    Region::GB,
-    Region::DE,
-    Region::FR,
-    Region::ES,
-    Region::IT,
-    Region::NL,
-    Region::BR,
-    Region::IN,
-    Region::CN,
-    Region::JP,
-    Region::AU,
-];
+/// The groups of digits of a number, at most nine.
+struct Groups {
+    lengths: [u8; 9],
+    count: usize,
+    digits: usize,
+}
 
-/// With a country's code.
+impl Groups {
+    fn of(number: &str) -> Self {
+        let mut groups = Self { lengths: [0; 9], count: 0, digits: 0 };
+        let mut inside = false;
+        for byte in number.bytes() {
+            let digit = byte.is_ascii_digit();
+            groups.count += usize::from(digit && !inside);
+            groups.digits += usize::from(digit);
+            if let Some(length) = groups.lengths.get_mut(groups.count.wrapping_sub(1)).filter(|_| digit) {
+                *length += 1;
+            }
+            inside = digit;
+        }
+        groups
+    }
+
+    fn lengths(&self) -> &[u8] {
+        self.lengths.get(..self.count).unwrap_or(&self.lengths)
+    }
+}
+
+/// With a country's code. Where groups show what it is, the plan of the country is not asked: it
+/// lags behind what is in use.
 pub(crate) fn international(hit: &Hit<'_>) -> Verdict {
     let number = number(hit.value());
-    let digits = number.bytes().filter(u8::is_ascii_digit).count();
-    if !(8..=17).contains(&digits) || is_glued(hit) {
+    let groups = Groups::of(number);
+    if !(8..=17).contains(&groups.digits) || is_glued(hit) {
         return Verdict::No;
     }
-    let plus = number.strip_prefix("00").map_or_else(|| number.to_owned(), |rest| format!("+{rest}"));
-    let valid = is_known(&plus, None);
-    // Two zeros begin many numbers that are no telephone's.
-    let grouped = number.split(['-', ' ', '.']).count() >= 4 && digits >= 11;
-    match (valid, number.starts_with('+') || grouped) {
-        (true, _) => Verdict::Valid,
-        (false, true) => Verdict::Shape,
-        (false, false) => Verdict::No,
+    if number.starts_with('+') {
+        let grouped = groups.count >= 2 && (9..=15).contains(&groups.digits);
+        return if grouped { Verdict::Valid } else { Verdict::or_shape(is_known(number)) };
     }
+    // Two zeros begin many numbers that are no telephone's.
+    let grouped = groups.count >= 4 && groups.digits >= 11;
+    let plus = || number.strip_prefix("00").map(|rest| format!("+{rest}"));
+    if plus().is_some_and(|plus| is_known(&plus)) { Verdict::Valid } else { Verdict::shaped(grouped) }
 }
 
 /// With separators that a telephone number has and few others do.
 pub(crate) fn separated(hit: &Hit<'_>) -> Verdict {
     let number = number(hit.value());
-    let digits = number.bytes().filter(u8::is_ascii_digit).count();
-    if !(6..=13).contains(&digits) || is_glued(hit) {
+    let groups = Groups::of(number);
+    if !(6..=13).contains(&groups.digits) || is_glued(hit) {
         return Verdict::No;
     }
-    let groups: Vec<usize> =
-        number.split(|c: char| !c.is_ascii_digit()).map(str::len).filter(|length| *length > 0).collect();
-    let american = matches!(groups.as_slice(), [3, 3, 4] | [1, 3, 3, 4] | [3, 7]) && !number.starts_with("000");
+    let american = matches!(groups.lengths(), [3, 3, 4] | [1, 3, 3, 4] | [3, 7]) && !number.starts_with("000");
     let trunk = number.trim_start_matches('(').starts_with('0') && !number.starts_with("000");
     let parens = number.contains('(');
-    let confirmed = american || parens || (trunk && groups.iter().all(|length| *length >= 2));
-    if is_date_like(&groups, number) {
+    let confirmed = american || parens || (trunk && groups.lengths().iter().all(|length| *length >= 2));
+    if is_date_like(groups.lengths(), number) {
         return Verdict::No;
     }
-    Verdict::or_shape(confirmed && digits >= 8)
+    Verdict::or_shape(confirmed && groups.digits >= 8)
 }
 
-/// Digits alone: some plan must know them.
+/// Digits alone; words around must tell what they are.
 pub(crate) fn bare(hit: &Hit<'_>) -> Verdict {
-    if is_glued(hit) || hit.digits().is_uniform() {
-        return Verdict::No;
-    }
-    Verdict::or_shape(REGIONS.iter().any(|region| is_known(hit.value(), Some(*region))))
+    Verdict::shaped(!is_glued(hit) && !hit.digits().is_uniform())
 }
 
-fn is_known(number: &str, region: Option<Region>) -> bool {
-    PHONE_NUMBER_UTIL.parse(number, region).is_ok_and(|number| PHONE_NUMBER_UTIL.is_valid_number(&number))
+/// Whether the plan of the country that the number names knows it.
+fn is_known(number: &str) -> bool {
+    PHONE_NUMBER_UTIL.parse(number, None).is_ok_and(|number| PHONE_NUMBER_UTIL.is_valid_number(&number))
 }
 
 /// What stands before an extension.
@@ -82,7 +90,7 @@ fn is_glued(hit: &Hit<'_>) -> bool {
 }
 
 /// 2020-01-02, 01.02.2020, and years from one to another.
-fn is_date_like(groups: &[usize], number: &str) -> bool {
+fn is_date_like(groups: &[u8], number: &str) -> bool {
     let year = |text: &str| text.parse::<u32>().is_ok_and(|year| (1800..=2200).contains(&year));
     let dated = matches!(groups, [4, 2, 2] | [2, 2, 4]) && number.contains(['-', '.', '/']);
     let years = matches!(groups, [4, 4]) && number.split(['-', '/', ' ']).all(year);

@@ -44,7 +44,7 @@ pub(super) static ROWS: &[Row] = &[
          r"[0-9]{3}[ .-]?[0-9]{3}[ .-][0-9]{4}(?: ?(?i:x|ext\.?|#) ?[0-9]{1,6})?"], phone::separated, 0.25, 0.65,
         ["phone", "call", "tel", "telephone", "mobile", "fax", "cell", "contact", "answering", "office", "number is", "reach", "whatsapp", "sms", "text me", "dial", "ring", "handy", "telefon", "anruf", "rufnummer", "t\u{e9}l\u{e9}phone", "portable", "tel\u{e9}fono", "m\u{f3}vil", "celular", "telefono", "cellulare", "telefone", "telefoon", "mobiel", "\u{7535}\u{8bdd}", "\u{624b}\u{673a}"]),
     row!("phone-bare", "PHONE_NUMBER", "", "telephone number without separators",
-        [r"[0-9]{7,12}(?: ?(?i:x|ext\.?) ?[0-9]{1,6})?"], phone::bare, 0.15, 0.3,
+        [r"[0-9]{7,12}(?: ?(?i:x|ext\.?) ?[0-9]{1,6})?"], phone::bare, 0.3, 0.0,
         ["phone", "call", "tel", "telephone", "mobile", "fax", "cell", "cellphone", "answering", "reach", "whatsapp", "sms", "dial", "handy", "telefon", "rufnummer", "t\u{e9}l\u{e9}phone", "tel\u{e9}fono", "m\u{f3}vil", "celular", "telefono", "cellulare", "telefone", "telefoon", "mobiel", "\u{7535}\u{8bdd}", "\u{624b}\u{673a}"]),
     row!("bitcoin-base58", "CRYPTO", "", "Bitcoin address (Base58Check)", [r"[13][1-9A-HJ-NP-Za-km-z]{25,34}"], crypto::base58, 0.0, 1.0, []),
     row!("bitcoin-bech32", "CRYPTO", "", "Bitcoin address (BIP 173, BIP 350)", [r"(?:bc1|BC1)[0-9A-Za-z]{11,71}"], crypto::bech32, 0.0, 1.0, []),

@@ -1,35 +1,120 @@
-//! `lockgate scan`: findings in text, one JSON object a line.
+//! `lockgate scan`: sensitive values in files, folders and standard input.
 
-use std::io::{BufRead, BufReader, stdin};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{BufRead, BufReader, BufWriter, Write as _, stdin},
+    path::{Path, PathBuf},
+};
 
-use lockgate_core::{Failure, Result};
-use lockgate_detect::Engine;
+use lockgate_core::{Failure, Result, nearest};
+use lockgate_detect::{Engine, Entity, Finding, Options, known};
+use lockgate_pipeline::{
+    redact::redact,
+    survey::{self, Group, Survey, survey},
+};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{cli::ScanArgs, output};
+use crate::{
+    cli::{Format, Global, ScanArgs},
+    output,
+};
 
-/// A line of the input; anything else is scanned as plain text.
+/// A line of labelled text: its answer has the same `id`.
 #[derive(Deserialize)]
 struct Line {
-    id: serde_json::Value,
+    id: Value,
     text: String,
 }
 
-pub fn scan(args: &ScanArgs) -> Result<()> {
-    let engine = Engine::new();
-    if args.files.is_empty() {
-        return scan_lines(&engine, stdin().lock(), "standard input");
+pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
+    if args.list {
+        return list(global);
     }
+    let engine = engine(args)?;
+    if args.redact {
+        return write_redacted(global, args, &engine);
+    }
+    let [] = args.files.as_slice() else {
+        if args.files.iter().all(|path| is_labelled(path)) {
+            return labelled_files(args, &engine);
+        }
+        let options = survey::Options {
+            engine,
+            rows_max: args.sample,
+            threads: std::thread::available_parallelism().map_or(1, usize::from).min(64),
+        };
+        let progress = output::Terminal::new(global);
+        let found = survey(&args.files, &options, &progress)?;
+        progress.finish();
+        return report(global, args, &found);
+    };
+    labelled(&engine, stdin().lock(), "standard input", args)
+}
+
+fn list(global: &Global) -> Result<()> {
+    let known: Vec<Value> = known()
+        .iter()
+        .map(|k| json!({"entity": k.entity.as_str(), "recognizer": k.name, "country": k.country, "about": k.about, "needsContext": k.needs_context}))
+        .collect();
+    let header = ["entity", "recognizer", "country", "found", "what it is"];
+    output::rows(global, &header, &known, |row| {
+        let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let found = if row.get("needsContext") == Some(&json!(true)) { "with a telling word" } else { "alone" };
+        vec![text("entity"), text("recognizer"), text("country"), found.to_owned(), text("about")]
+    })
+}
+
+fn engine(args: &ScanArgs) -> Result<Engine> {
+    let mut options = Options::default();
+    for name in &args.entities {
+        options.entities.push(entity(name)?);
+    }
+    options.countries = args.countries.iter().map(|country| country.to_ascii_lowercase()).collect();
+    if let Some(score) = args.min_score {
+        if !(0.0..=1.0).contains(&score) {
+            return Err(Failure::usage("--min-score lies between 0 and 1"));
+        }
+        options.threshold = score;
+    }
+    Engine::with(&options).map_err(Failure::bug)
+}
+
+fn entity(name: &str) -> Result<Entity> {
+    Entity::parse(name).ok_or_else(|| {
+        let all = Entity::all();
+        let near = nearest(name, all.iter().map(|e| e.as_str()));
+        Failure::usage(format!("unknown entity {name:?}"))
+            .hint(format!("did you mean {}?", near.unwrap_or("EMAIL_ADDRESS")))
+    })
+}
+
+/// JSON lines of which the first has `id` and `text`, and nothing that would make it a record of another kind.
+fn is_labelled(path: &Path) -> bool {
+    let named = path.extension().is_some_and(|e| e == "jsonl" || e == "ndjson");
+    let first = || {
+        let mut line = String::new();
+        let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
+        let mut reader = BufReader::new(std::io::Read::take(file, 1 << 20));
+        reader.read_line(&mut line).ok()?;
+        serde_json::from_str::<Line>(&line).ok()
+    };
+    named && first().is_some()
+}
+
+fn labelled_files(args: &ScanArgs, engine: &Engine) -> Result<()> {
     for path in &args.files {
-        let file = std::fs::File::open(path).map_err(|e| Failure::io("open", path, &e))?;
-        scan_lines(&engine, BufReader::new(file), &path.display().to_string())?;
+        let file = File::open(path).map_err(|e| Failure::io("open", path, &e))?;
+        labelled(engine, BufReader::new(file), &path.display().to_string(), args)?;
     }
     Ok(())
 }
 
-fn scan_lines(engine: &Engine, reader: impl BufRead, place: &str) -> Result<()> {
+/// One JSON object a line: `id` (or the line's number) and the spans, offsets in code points.
+fn labelled(engine: &Engine, reader: impl BufRead, place: &str, args: &ScanArgs) -> Result<()> {
     let mut findings = Vec::new();
+    let mut failing = BTreeSet::new();
     for (number, text) in (1u64..).zip(reader.lines()) {
         let text = text.map_err(|e| Failure::input(format!("{place}:{number}: {e}")))?;
         let (id, text) = match serde_json::from_str::<Line>(&text) {
@@ -38,13 +123,153 @@ fn scan_lines(engine: &Engine, reader: impl BufRead, place: &str) -> Result<()> 
         };
         findings.clear();
         engine.scan(&text, &mut findings);
-        // Offsets in the output count code points; the engine counts bytes.
-        let count = |end: usize| text.get(..end).map_or(0, |head| head.chars().count());
-        let spans: Vec<_> = findings
-            .iter()
-            .map(|f| json!({"type": f.entity.as_str(), "start": count(f.start), "end": count(f.end), "score": f.score}))
-            .collect();
+        let spans: Vec<Value> = findings.iter().map(|finding| span(engine, &text, finding, args.explain)).collect();
         output::line(&json!({"id": id, "spans": spans}).to_string());
+        failing.extend(findings.iter().map(|f| f.entity.as_str()).filter(|name| fails(args, name)));
     }
+    verdict(&failing)
+}
+
+fn span(engine: &Engine, text: &str, finding: &Finding, explain: bool) -> Value {
+    // Offsets in the output count code points; the engine counts bytes.
+    let count = |end: usize| text.get(..end).map_or(0, |head| head.chars().count());
+    let mut span = json!({
+        "type": finding.entity.as_str(),
+        "start": count(finding.start),
+        "end": count(finding.end),
+        "score": finding.score,
+    });
+    if explain
+        && let Some(why) = engine.explain(text, finding)
+        && let Some(map) = span.as_object_mut()
+    {
+        let context = why.context.map(|(word, added)| json!({"word": word, "added": added}));
+        map.insert(
+            "why".into(),
+            json!({
+                "recognizer": why.recognizer, "about": why.about, "patterns": why.patterns,
+                "confirmed": why.confirmed, "base": why.base, "context": context,
+            }),
+        );
+    }
+    span
+}
+
+fn fails(args: &ScanArgs, entity: &str) -> bool {
+    args.fail_on.iter().any(|name| name == "any" || name == entity)
+}
+
+fn verdict(failing: &BTreeSet<&str>) -> Result<()> {
+    if failing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = failing.iter().copied().collect();
+    Err(Failure::findings(format!("found {}", names.join(", "))))
+}
+
+fn report(global: &Global, args: &ScanArgs, found: &Survey) -> Result<()> {
+    for name in args.fail_on.iter().filter(|name| *name != "any") {
+        entity(name)?;
+    }
+    match global.format {
+        Format::Json => output::json(global, found)?,
+        Format::Jsonl => found.groups.iter().try_for_each(|group| output::json(global, group))?,
+        Format::Sarif => output::json(global, &sarif(found))?,
+        Format::Table => {
+            let cells = |group: &Group| {
+                let share = group.share.map(|share| format!("{:.0} %", share * 100.0)).unwrap_or_default();
+                vec![
+                    group.file.clone(),
+                    group.column.clone().unwrap_or_default(),
+                    group.entity.clone(),
+                    group.count.to_string(),
+                    share,
+                    format!("{:.2}", group.confidence),
+                    group.shapes.join("  "),
+                    group.places.first().map(ToString::to_string).unwrap_or_default(),
+                ]
+            };
+            let header = ["file", "column", "entity", "count", "of values", "confidence", "looks like", "first"];
+            if !found.groups.is_empty() {
+                output::rows(global, &header, &found.groups, cells)?;
+            }
+            let total: u64 = found.groups.iter().map(|group| group.count).sum();
+            let size = found.bytes as f64 / 1e6;
+            output::say(
+                global,
+                &format!("{total} findings in {} rows of {} files, {size:.1} MB", found.rows, found.files),
+            );
+        }
+    }
+    for (file, why) in &found.unread {
+        output::warn(global, &format!("{file} was not scanned: {why}"));
+    }
+    let failing: BTreeSet<&str> =
+        found.groups.iter().map(|group| group.entity.as_str()).filter(|name| fails(args, name)).collect();
+    verdict(&failing)?;
+    // A scan that could not see everything has not found nothing.
+    match found.unread.first() {
+        Some((file, why)) => {
+            Err(Failure::input(format!("{} files were not scanned; the first is {file}: {why}", found.unread.len())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// SARIF 2.1.0 (OASIS): one result for each of the places that were kept.
+fn sarif(found: &Survey) -> Value {
+    let rules: BTreeSet<&str> = found.groups.iter().map(|group| group.entity.as_str()).collect();
+    let results: Vec<Value> = found
+        .groups
+        .iter()
+        .flat_map(|group| {
+            let column = group.column.as_ref().map(|name| format!(" in column {name:?}")).unwrap_or_default();
+            let text = format!("{}{column}: {} found, confidence {:.2}", group.entity, group.count, group.confidence);
+            group.places.iter().map(move |line| {
+                json!({
+                    "ruleId": group.entity,
+                    "level": "warning",
+                    "message": {"text": text},
+                    "locations": [{"physicalLocation": {
+                        "artifactLocation": {"uri": group.file},
+                        "region": {"startLine": line},
+                    }}],
+                })
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "lockgate scan",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules.iter().map(|id| json!({"id": id})).collect::<Vec<_>>(),
+            }},
+            "results": results,
+        }],
+    })
+}
+
+fn write_redacted(global: &Global, args: &ScanArgs, engine: &Engine) -> Result<()> {
+    let ([input], Some(target)) = (args.files.as_slice(), &args.output) else {
+        return Err(
+            Failure::usage("--redact takes one file and --output").hint("lockgate scan --redact data.csv -o clean.csv")
+        );
+    };
+    let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
+    if same(input, target) {
+        return Err(Failure::usage("the output is the input").hint("name another file; nothing was written"));
+    }
+    let folder =
+        target.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let file = tempfile::NamedTempFile::new_in(&folder).map_err(|e| Failure::io("write in", &folder, &e))?;
+    let mut writer = BufWriter::new(file);
+    let count = redact(input, engine, &mut writer)?;
+    writer.flush().map_err(|e| Failure::io("write", target, &e))?;
+    let file = writer.into_inner().map_err(|e| Failure::io("write", target, e.error()))?;
+    file.persist(target).map_err(|e| Failure::io("write", target, &e.error))?;
+    output::say(global, &format!("{count} values redacted in {}", target.display()));
     Ok(())
 }

@@ -8,5 +8,6 @@ mod ingest;
 mod judges;
 mod models;
 mod s3;
+mod scan;
 mod serve;
 mod world;

@@ -1,0 +1,176 @@
+//! Redact: writes a file again with `<ENTITY>` in place of every sensitive value.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write},
+    path::Path,
+};
+
+use arrow::{
+    array::{Array as _, AsArray as _},
+    compute::cast,
+    datatypes::DataType,
+};
+use lockgate_core::{Failure, Result, limits};
+use lockgate_detect::{Context, Engine, Finding};
+use lockgate_source::{Content, Rows};
+use serde_json::Value;
+
+/// Writes `path` to `out` without its sensitive values; returns how many there were. CSV stays CSV
+/// and JSON Lines stay JSON Lines; everything else is text.
+pub fn redact(path: &Path, engine: &Engine, out: &mut dyn Write) -> Result<u64> {
+    let content = Content::file(path)?;
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    let mut redactor = Redactor { engine, findings: Vec::new(), count: 0 };
+    match name.rsplit('.').next() {
+        Some("csv") => redactor.table(path, &content, ',', out)?,
+        Some("tsv") => redactor.table(path, &content, '\t', out)?,
+        Some("jsonl" | "ndjson") => redactor.json_lines(&content, out)?,
+        Some("parquet" | "json") => {
+            return Err(Failure::input(format!("{} cannot be redacted as a file", path.display()))
+                .hint("ingest it with a contract, or write it as CSV or JSON Lines"));
+        }
+        _ => redactor.lines(&content, out)?,
+    }
+    Ok(redactor.count)
+}
+
+struct Redactor<'r> {
+    engine: &'r Engine,
+    findings: Vec<Finding>,
+    count: u64,
+}
+
+fn failed(error: &std::io::Error) -> Failure {
+    Failure::unreachable(format!("the output cannot be written: {error}"))
+}
+
+impl Redactor<'_> {
+    /// The text without its sensitive values; `None` when it has none.
+    fn clean(&mut self, text: &str, context: Context) -> Option<String> {
+        self.findings.clear();
+        self.engine.scan_in(text, context, &mut self.findings);
+        if self.findings.is_empty() {
+            return None;
+        }
+        self.count += self.findings.len() as u64;
+        let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
+        for finding in &self.findings {
+            out.push_str(text.get(copied..finding.start).unwrap_or_default());
+            out.push('<');
+            out.push_str(finding.entity.as_str());
+            out.push('>');
+            copied = finding.end;
+        }
+        out.push_str(text.get(copied..).unwrap_or_default());
+        Some(out)
+    }
+
+    /// Reads lines of bounded length; `each` gets them with their ends.
+    fn each_line(content: &Content, mut each: impl FnMut(&str) -> Result<()>) -> Result<()> {
+        let mut reader = BufReader::new(content.text()?);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = (&mut reader)
+                .take(limits::RECORD_BYTES_MAX as u64)
+                .read_until(b'\n', &mut line)
+                .map_err(|e| Failure::input(format!("it cannot be read: {e}")))?;
+            if read == 0 {
+                return Ok(());
+            }
+            each(&String::from_utf8_lossy(&line))?;
+        }
+    }
+
+    fn lines(&mut self, content: &Content, out: &mut dyn Write) -> Result<()> {
+        Self::each_line(content, |line| {
+            let clean = self.clean(line, Context::default());
+            out.write_all(clean.as_deref().unwrap_or(line).as_bytes()).map_err(|e| failed(&e))
+        })
+    }
+
+    fn json_lines(&mut self, content: &Content, out: &mut dyn Write) -> Result<()> {
+        Self::each_line(content, |line| {
+            let clean = match serde_json::from_str::<Value>(line) {
+                Ok(value) => {
+                    let before = self.count;
+                    let value = self.value(value, Context::default());
+                    // What needs no change keeps its very bytes.
+                    (self.count > before).then(|| format!("{value}\n"))
+                }
+                Err(_) => self.clean(line, Context::default()),
+            };
+            out.write_all(clean.as_deref().unwrap_or(line).as_bytes()).map_err(|e| failed(&e))
+        })
+    }
+
+    fn value(&mut self, value: Value, context: Context) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.clean(&text, context).unwrap_or(text)),
+            Value::Number(number) => {
+                self.clean(&number.to_string(), context).map_or(Value::Number(number), Value::String)
+            }
+            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.value(item, context)).collect()),
+            Value::Object(map) => Value::Object(
+                map.into_iter()
+                    .map(|(key, value)| {
+                        let value = self.value(value, self.engine.context(&key));
+                        (self.clean(&key, Context::default()).unwrap_or(key), value)
+                    })
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+
+    fn table(&mut self, path: &Path, content: &Content, delimiter: char, out: &mut dyn Write) -> Result<()> {
+        let mut rows = Rows::look(content, &path.display().to_string(), Some(delimiter))?;
+        let contexts: Vec<Context> = rows.header().iter().map(|name| self.engine.context(name)).collect();
+        let header: Vec<Option<&str>> = rows.header().iter().map(|name| Some(name.as_str())).collect();
+        write_record(&header, delimiter, out)?;
+        while let Some(batch) = rows.next_batch()? {
+            if let Some(malformed) = batch.malformed.first() {
+                return Err(Failure::input(format!(
+                    "row {} of {} has another number of fields than the header",
+                    malformed.row + 1,
+                    path.display()
+                ))
+                .hint("mend the file; a row that cannot be read cannot be redacted"));
+            }
+            let columns: Vec<_> =
+                batch.batch.columns().iter().filter_map(|array| cast(array, &DataType::Utf8).ok()).collect();
+            for row in 0..batch.batch.num_rows() {
+                let mut fields = Vec::with_capacity(columns.len());
+                for (column, context) in columns.iter().zip(&contexts) {
+                    let text =
+                        column.as_string_opt::<i32>().filter(|texts| !texts.is_null(row)).map(|texts| texts.value(row));
+                    fields.push(text.map(|text| self.clean(text, *context).unwrap_or_else(|| text.to_owned())));
+                }
+                let fields: Vec<Option<&str>> = fields.iter().map(Option::as_deref).collect();
+                write_record(&fields, delimiter, out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One record of RFC 4180.
+fn write_record(fields: &[Option<&str>], delimiter: char, out: &mut dyn Write) -> Result<()> {
+    let mut line = String::new();
+    for (at, field) in fields.iter().enumerate() {
+        if at > 0 {
+            line.push(delimiter);
+        }
+        let field = field.unwrap_or_default();
+        if field.contains([delimiter, '"', '\n', '\r']) {
+            line.push('"');
+            line.push_str(&field.replace('"', "\"\""));
+            line.push('"');
+        } else {
+            line.push_str(field);
+        }
+    }
+    line.push('\n');
+    out.write_all(line.as_bytes()).map_err(|e| failed(&e))
+}

@@ -1,0 +1,151 @@
+//! `lockgate scan`: what it finds in files of every kind, and what it writes redacted.
+
+use std::{fs, io::Write as _, process::Command};
+
+use serde_json::{Value, json};
+
+use crate::world::{World, judge, run};
+
+fn world() -> World {
+    let world = World::people("id,email,city\n");
+    let people = "id,ssn,phone,note,amount\n1,078051129,6502530000,\"call +1 650-253-0000, \"\"now\"\"\",12\n2,536904399,2125550123,ana@mail.example,13\n";
+    world.write("in/people.csv", people.as_bytes());
+    world.write("in/notes.txt", "nothing here\nmail bo@mail.example\ncard 4111 1111 1111 1111\n".as_bytes());
+    world.write(
+        "in/deep/events.jsonl",
+        b"{\"user\":{\"mails\":[\"eve@mail.example\"]},\"card\":4111111111111111,\"ok\":true}\n{\"user\":{\"mails\":[]},\"n\":1.5}\n",
+    );
+    world.write("in/one.json", b"[{\"iban\":\"DE89370400440532013000\"},{\"iban\":null}]");
+    world.write("in/.hidden.txt", b"hidden@mail.example");
+    let script = "\
+import gzip, sys, pyarrow as pa, pyarrow.parquet as pq
+pq.write_table(pa.table({'ssn': pa.array([78051129, 536904399]), 'mail': ['x@mail.example', None]}), 'in/table.parquet')
+with gzip.open('in/log.txt.gz', 'wt') as f: f.write('from 10.218.6.131\\n' * 3)
+";
+    run(Command::new(judge("python")).args(["-c", script]).current_dir(world.path(""))).ok();
+    world
+}
+
+#[test]
+fn every_kind_of_file_is_scanned_and_tells_columns() {
+    let world = world();
+    let done = world.lockgate(&["scan", "in", "--format", "json"]).ok().json();
+    let found: Vec<(String, String, String, u64)> = done["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| {
+            let text = |key: &str| g[key].as_str().unwrap_or_default().to_owned();
+            (text("file").replace("in/", ""), text("column"), text("entity"), g["count"].as_u64().unwrap())
+        })
+        .collect();
+    let row =
+        |file: &str, column: &str, entity: &str, count| (file.to_owned(), column.to_owned(), entity.to_owned(), count);
+    assert_eq!(
+        found,
+        [
+            row("deep/events.jsonl", "card", "CREDIT_CARD", 1),
+            row("deep/events.jsonl", "user.mails[]", "EMAIL_ADDRESS", 1),
+            row("log.txt.gz", "", "IP_ADDRESS", 3),
+            row("notes.txt", "", "CREDIT_CARD", 1),
+            row("notes.txt", "", "EMAIL_ADDRESS", 1),
+            row("one.json", "iban", "IBAN_CODE", 1),
+            row("people.csv", "note", "EMAIL_ADDRESS", 1),
+            row("people.csv", "note", "PHONE_NUMBER", 1),
+            row("people.csv", "phone", "PHONE_NUMBER", 2),
+            row("people.csv", "ssn", "US_SSN", 2),
+            row("table.parquet", "mail", "EMAIL_ADDRESS", 1),
+            row("table.parquet", "ssn", "US_SSN", 1),
+        ]
+    );
+    assert_eq!((done["files"].as_u64(), done["rows"].as_u64()), (Some(6), Some(14)));
+    // Shapes, never values.
+    let table = world.lockgate(&["scan", "in"]).ok();
+    assert!(table.out.contains("999999999") && table.out.contains("xxx@xxxx.xxxxxxx"), "{}", table.out);
+    for value in ["078051129", "eve@", "4111", "ana@"] {
+        assert!(!table.out.contains(value) && !table.err.contains(value), "{value}");
+    }
+    let sampled = world.lockgate(&["scan", "in/log.txt.gz", "--sample", "1", "--format", "json"]).ok().json();
+    assert_eq!(sampled["groups"][0]["count"], 1);
+    // SARIF as its schema has it: one run, rules, and a place for each result.
+    let sarif = world.lockgate(&["scan", "in/notes.txt", "--format", "sarif"]).ok().json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let lines: Vec<(&str, u64)> = results
+        .iter()
+        .map(|r| {
+            let line = r["locations"][0]["physicalLocation"]["region"]["startLine"].as_u64().unwrap();
+            (r["ruleId"].as_str().unwrap(), line)
+        })
+        .collect();
+    assert_eq!(lines, [("CREDIT_CARD", 3), ("EMAIL_ADDRESS", 2)]);
+    world.lockgate(&["verify", "--format", "sarif"]).fails(2, "findings about files");
+}
+
+#[test]
+fn a_scan_can_fail_a_build_and_names_what_it_could_not_read() {
+    let world = world();
+    world.lockgate(&["scan", "in", "--fail-on", "CREDIT_CARD,US_SSN"]).fails(1, "found CREDIT_CARD, US_SSN");
+    world.lockgate(&["scan", "in", "--fail-on", "any", "--entities", "IMEI"]).ok();
+    world.lockgate(&["scan", "in", "--fail-on", "CREDIT_CRAD"]).fails(2, "CREDIT_CRAD");
+    world.lockgate(&["scan", "in", "--entities", "EMAIL"]).fails(2, "EMAIL");
+    world.lockgate(&["scan", "in", "--min-score", "7"]).fails(2, "between 0 and 1");
+    world.lockgate(&["scan", "absent"]).fails(3, "absent");
+    world.write("in/broken.parquet", b"PAR1 this is none");
+    world.write("in/broken.txt.gz", &[0x1f, 0x8b, 8, 0, 1, 2, 3]);
+    world.write("in/odd.txt", &[b'x', 0xff, 0xfe, b' ', b'a', b'@', b'b', b'.', b'd', b'e', b'\n']);
+    let done = world.lockgate(&["scan", "in", "--format", "json"]);
+    let done = done.fails(3, "2 files were not scanned");
+    let found: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(found["unread"].as_array().unwrap().len(), 2, "{found}");
+    assert!(done.out.contains("odd.txt"));
+    // A bomb stops at its limit, and a line without an end does not fill the memory.
+    let bomb = "import gzip; f = gzip.open('in/bomb.txt.gz', 'wb'); [f.write(bytes(1 << 20)) for _ in range(400)]";
+    run(Command::new(judge("python")).args(["-c", bomb]).current_dir(world.path(""))).ok();
+    world.lockgate(&["scan", "in/bomb.txt.gz"]).fails(3, "bomb.txt.gz");
+}
+
+#[test]
+fn what_is_written_redacted_holds_no_value() {
+    let world = world();
+    for file in ["in/people.csv", "in/notes.txt", "in/deep/events.jsonl"] {
+        let out = format!("clean.{}", file.rsplit('.').next().unwrap());
+        world.lockgate(&["scan", file, "--redact", "--output", &out]).ok();
+        let clean = fs::read_to_string(world.path(&out)).unwrap();
+        for value in ["078051129", "536904399", "6502530000", "253-0000", "mail.example", "4111"] {
+            assert!(!clean.contains(value), "{value} in {clean}");
+        }
+        assert_eq!(clean.lines().count(), fs::read_to_string(world.path(file)).unwrap().lines().count());
+        // Doing it again changes nothing.
+        world.lockgate(&["scan", &out, "--redact", "-o", "twice.txt"]).ok();
+        assert_eq!(world.lockgate(&["scan", &out, "--format", "json"]).ok().json()["groups"], json!([]));
+    }
+    assert!(fs::read_to_string(world.path("clean.csv")).unwrap().contains("\"call <PHONE_NUMBER>, \"\"now\"\"\",12"));
+    world.lockgate(&["scan", "in/people.csv", "--redact", "-o", "in/people.csv"]).fails(2, "the output is the input");
+    world.lockgate(&["scan", "in/table.parquet", "--redact", "-o", "x"]).fails(3, "cannot be redacted");
+    world.lockgate(&["scan", "in", "--redact"]).fails(2, "--output");
+}
+
+#[test]
+fn labelled_lines_are_answered_line_by_line() {
+    let world = world();
+    world.write(
+        "texts.jsonl",
+        "{\"id\":7,\"text\":\"é 4111 1111 1111 1111\"}\n{\"id\":\"x\",\"text\":\"my ssn is 078051129\"}\n".as_bytes(),
+    );
+    let done = world.lockgate(&["scan", "texts.jsonl", "--explain"]).ok();
+    let lines: Vec<Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["id"], 7);
+    assert_eq!(lines[0]["spans"][0]["type"], "CREDIT_CARD");
+    assert_eq!((lines[0]["spans"][0]["start"].as_u64(), lines[0]["spans"][0]["end"].as_u64()), (Some(2), Some(21)));
+    assert_eq!(lines[1]["spans"][0]["why"]["context"]["word"], "ssn");
+    let mut child = world
+        .command(&["scan"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"write to ana@mail.example\n").unwrap();
+    let out = child.wait_with_output().unwrap();
+    let line: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((line["id"].as_u64(), line["spans"][0]["type"].as_str()), (Some(1), Some("EMAIL_ADDRESS")));
+}
