@@ -154,7 +154,7 @@ fn text(bytes: usize) -> String {
     let mut line = 0u64;
     while out.len() < bytes {
         out.push_str(&format!("R{line:07},"));
-        for _ in 0..(1 + random.below(6)) {
+        for _ in 0..=random.below(6) {
             for _ in 0..(6 + random.below(14)) {
                 out.push_str(WORDS[random.below(WORDS.len() as u64) as usize]);
                 out.push(' ');

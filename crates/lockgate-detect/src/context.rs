@@ -107,7 +107,7 @@ impl Words {
 }
 
 /// Short words must stand alone; long ones may be part of a compound, as in German.
-fn stands_alone(text: &str, word: &str, start: usize, end: usize) -> bool {
+pub(crate) fn stands_alone(text: &str, word: &str, start: usize, end: usize) -> bool {
     let bytes = text.as_bytes();
     let letter = |at: Option<&u8>| at.is_some_and(u8::is_ascii_alphabetic);
     let open = !word.is_ascii() || !letter(start.checked_sub(1).and_then(|at| bytes.get(at)));

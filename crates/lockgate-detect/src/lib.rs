@@ -8,6 +8,7 @@
 mod address;
 mod check;
 mod context;
+mod custom;
 mod normalize;
 mod recognizer;
 mod scan;
@@ -15,6 +16,9 @@ mod scan;
 use std::collections::BTreeSet;
 
 pub use context::Context;
+pub use custom::Custom;
+use custom::Patterns;
+use recognizer::Recognizer;
 use scan::{CONTEXT_BOOST, Scanner};
 
 /// A kind of sensitive value, under Presidio's name where Presidio has it.
@@ -70,11 +74,24 @@ pub struct Options {
     pub countries: Vec<String>,
     /// The least score that is reported.
     pub threshold: f32,
+    /// Other thresholds for some entities.
+    pub thresholds: Vec<(Entity, f32)>,
+    /// Recognizers beside those that are built in.
+    pub custom: Vec<Custom>,
+    /// Values that are never reported, whatever they look like.
+    pub allow: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { entities: Vec::new(), countries: Vec::new(), threshold: 0.5 }
+        Self {
+            entities: Vec::new(),
+            countries: Vec::new(),
+            threshold: 0.5,
+            thresholds: Vec::new(),
+            custom: Vec::new(),
+            allow: Vec::new(),
+        }
     }
 }
 
@@ -153,8 +170,23 @@ impl Engine {
                 .is_none_or(|c| options.countries.is_empty() || options.countries.iter().any(|known| known == c));
             wanted && here
         });
-        recognizers.truncate(Context::RECOGNIZERS_MAX);
-        Scanner::new(recognizers, options.threshold).map(|scanner| Self { scanner })
+        let first = recognizers.len();
+        recognizers.extend(options.custom.iter().map(Recognizer::custom));
+        if recognizers.len() > Context::RECOGNIZERS_MAX {
+            return Err(format!("{} recognizers; {} are allowed", recognizers.len(), Context::RECOGNIZERS_MAX));
+        }
+        for recognizer in &mut recognizers {
+            let own = options.thresholds.iter().find(|(entity, _)| *entity == recognizer.entity);
+            recognizer.threshold = own.map(|(_, threshold)| *threshold);
+        }
+        let custom = Patterns::new(&options.custom, first)?;
+        Scanner::new(recognizers, custom, options).map(|scanner| Self { scanner })
+    }
+
+    /// The entity with this name, custom ones among them.
+    pub fn entity(&self, name: &str) -> Option<Entity> {
+        let own = self.scanner.recognizers().iter().map(|r| r.entity).find(|entity| entity.as_str() == name);
+        own.or_else(|| Entity::parse(name))
     }
 
     /// What the name of a column, a field or a path tells of.

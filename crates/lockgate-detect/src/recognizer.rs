@@ -9,8 +9,9 @@ mod secrets;
 use std::borrow::Cow;
 
 use crate::{
-    Entity,
-    check::{Hit, Verdict},
+    Custom, Entity,
+    check::{self, Hit, Verdict},
+    custom,
 };
 
 /// How a match must end.
@@ -46,6 +47,27 @@ pub(crate) struct Recognizer {
     pub is_number: bool,
     /// The least score that is reported, where it is not the engine's.
     pub threshold: Option<f32>,
+}
+
+impl Recognizer {
+    /// One of a team's own; its patterns are searched for apart.
+    pub(crate) fn custom(custom: &Custom) -> Self {
+        Self {
+            name: custom::keep(&custom.name),
+            entity: custom::entity(&custom.entity),
+            about: Cow::Borrowed("a recognizer of your own"),
+            country: None,
+            patterns: Vec::new(),
+            anchors: Vec::new(),
+            check: check::shape,
+            shape: custom.patterns.iter().map(|(_, score)| *score).fold(0.0, f32::max),
+            valid: 1.0,
+            context: custom.context.iter().map(|word| Cow::Owned(word.to_lowercase())).collect(),
+            tail: Tail::Any,
+            is_number: false,
+            threshold: None,
+        }
+    }
 }
 
 /// One row of a table.

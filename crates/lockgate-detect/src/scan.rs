@@ -3,7 +3,7 @@
 //!
 //! Each place is looked at once, for a bounded number of bytes, so time is linear in the text.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use aho_corasick::{AhoCorasick, MatchKind as Leftmost, StartKind};
 use regex_automata::{
@@ -14,9 +14,10 @@ use regex_automata::{
 };
 
 use crate::{
-    Entity, Finding, address,
+    Entity, Finding, Options, address,
     check::{Hit, Verdict},
     context::{AFTER, BEFORE, Context, WORD_BYTES_MAX, Word, Words},
+    custom::Patterns,
     normalize::{self, Normalized},
     recognizer::{Recognizer, Tail},
 };
@@ -58,6 +59,8 @@ pub(crate) struct Scanner {
     url: Option<usize>,
     credentials: Option<usize>,
     threshold: f32,
+    custom: Option<Patterns>,
+    allow: HashSet<String>,
     scratch: Pool<Scratch, Box<dyn Fn() -> Scratch + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>>,
 }
 
@@ -85,7 +88,11 @@ const FIRST_WORD: usize = 13;
 
 impl Scanner {
     /// Fails with the text of the regex library when a pattern does not compile.
-    pub(crate) fn new(recognizers: Vec<Recognizer>, threshold: f32) -> Result<Self, String> {
+    pub(crate) fn new(
+        recognizers: Vec<Recognizer>,
+        custom: Option<Patterns>,
+        options: &Options,
+    ) -> Result<Self, String> {
         let mut anchors: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
         anchors.extend(["@", "://", "www."].map(str::to_owned));
         anchors.extend(recognizers.iter().flat_map(|r| r.anchors.iter().map(ToString::to_string)));
@@ -140,7 +147,9 @@ impl Scanner {
             email,
             url,
             credentials,
-            threshold,
+            threshold: options.threshold,
+            custom,
+            allow: options.allow.iter().cloned().collect(),
             scratch: Pool::new(make),
         })
     }
@@ -174,7 +183,10 @@ impl Scanner {
     }
 
     fn scan_plain(&self, text: &str, context: Context, out: &mut Vec<Finding>) {
-        let Some(first) = self.anchors.find(text) else { return };
+        let first = self.anchors.find(text);
+        if first.is_none() && self.custom.is_none() {
+            return;
+        }
         let mut scratch = self.scratch.get();
         let scratch = &mut *scratch;
         scratch.candidates.clear();
@@ -189,10 +201,15 @@ impl Scanner {
             token_end: 0,
             address_end: 0,
         };
-        let mut hit = Some(first);
+        let mut hit = first;
         while let Some(anchor) = hit {
             let next = pass.look(anchor.pattern().as_usize(), anchor.start(), anchor.end());
             hit = self.anchors.find(aho_corasick::Input::new(text).range(next.min(text.len())..));
+        }
+        pass.custom();
+        if !self.allow.is_empty() {
+            let allowed = |c: &Candidate| text.get(c.start..c.end).is_some_and(|value| self.allow.contains(value));
+            scratch.candidates.retain(|candidate| !allowed(candidate));
         }
         self.resolve(&mut scratch.candidates, out);
     }
@@ -474,6 +491,26 @@ impl Pass<'_> {
         })
     }
 
+    /// What a team's own recognizers find.
+    fn custom(&mut self) {
+        let Some(custom) = &self.scanner.custom else { return };
+        let mut found = Vec::new();
+        custom.find(self.text, |pattern, start, end| found.push((pattern.recognizer, pattern.score, start, end)));
+        for (recognizer, base, start, end) in found {
+            let own = self.scanner.recognizers.get(recognizer).and_then(|r| r.threshold);
+            let threshold = own.unwrap_or(self.scanner.threshold);
+            // A word beside it lifts even a weak pattern to what is reported.
+            let score = if base < threshold && self.is_told(recognizer, start, end) {
+                (base + CONTEXT_BOOST).max(threshold)
+            } else {
+                base
+            };
+            if score >= threshold {
+                self.scratch.candidates.push(Candidate { recognizer, start, end, score, valid: base >= 0.8 });
+            }
+        }
+    }
+
     fn email(&mut self, at: usize) -> Option<usize> {
         let recognizer = self.scanner.email?;
         let (start, end) = address::email(self.text, at, self.address_end)?;
@@ -506,7 +543,12 @@ impl Pass<'_> {
     }
 
     fn push(&mut self, recognizer: usize, start: usize, end: usize) {
-        let score = self.scanner.recognizers.get(recognizer).map_or(0.0, |r| r.valid);
+        let Some((score, own)) = self.scanner.recognizers.get(recognizer).map(|r| (r.valid, r.threshold)) else {
+            return;
+        };
+        if score < own.unwrap_or(self.scanner.threshold) {
+            return;
+        }
         self.scratch.candidates.push(Candidate { recognizer, start, end, score, valid: true });
     }
 }

@@ -95,6 +95,9 @@ pub struct Protection {
     pub columns: BTreeMap<String, Operator>,
     /// Findings that a person has declared harmless.
     pub allow: Vec<Allow>,
+    /// Recognizers of your own beside those that are built in: YAML as Presidio's, relative to the
+    /// pipeline.
+    pub recognizers: Option<PathBuf>,
 }
 
 /// A finding that is not what it seems.

@@ -12,8 +12,8 @@ use arrow::{
     compute::{cast, filter},
     datatypes::{DataType, UInt64Type},
 };
-use lockgate_core::{Clock, Digest, Failure, Name, Result, RunId};
-use lockgate_detect::Engine;
+use lockgate_core::{Clock, Digest, Failure, Name, Result, RunId, yaml};
+use lockgate_detect::{Engine, Options};
 use lockgate_keys::{KeyId, Pseudonymizer};
 use lockgate_lake::{Layout, SnapshotRef, SnapshotWriter, TableWriter};
 use lockgate_policy::Resource;
@@ -28,6 +28,7 @@ use crate::{
     Progress, Workspace,
     audit::Event,
     config::{Ingest, Pipeline},
+    recognizers,
     stopwatch::Stopwatch,
 };
 
@@ -81,7 +82,7 @@ pub fn ingest(
     let mut watch = Stopwatch::start();
     let sources = authenticate_all(workspace, pipeline, spec)?;
     watch.lap("authenticate");
-    let fingerprint = fingerprint(spec, pipeline, &contract, &sources);
+    let fingerprint = fingerprint(spec, pipeline, &contract, &sources)?;
     if let Some(outcome) = unchanged(workspace, name, &fingerprint)? {
         return Ok(outcome);
     }
@@ -147,10 +148,14 @@ fn fingerprint(
     pipeline: &Pipeline,
     contract: &Contract,
     sources: &[(Content, Authenticated)],
-) -> String {
+) -> Result<String> {
+    let recognizers = match &spec.protection.recognizers {
+        Some(path) => Digest::of(yaml::read_text(&pipeline.base.join(path))?.as_bytes()).to_string(),
+        None => String::new(),
+    };
     let digests: Vec<String> = sources.iter().map(|(_, s)| format!("{} {} {}", s.uri, s.digest, s.trust)).collect();
     let text = format!(
-        "{:?}\n{:?}\n{:?}\n{}\n{}\n{:?}\n{}\n{digests:?}",
+        "{:?}\n{:?}\n{:?}\n{}\n{}\n{:?}\n{}\n{digests:?}{recognizers}",
         spec.protection,
         spec.quality,
         spec.source.encoding,
@@ -159,7 +164,7 @@ fn fingerprint(
         pipeline.file.lawful_basis,
         pipeline.file.purpose
     );
-    Digest::of(text.as_bytes()).to_string()
+    Ok(Digest::of(text.as_bytes()).to_string())
 }
 
 fn unchanged(workspace: &Workspace, name: &Name, fingerprint: &str) -> Result<Option<Outcome>> {
@@ -221,7 +226,8 @@ struct Gates<'g> {
 
 impl Run<'_> {
     fn execute(mut self) -> Result<Outcome> {
-        let engine = Engine::new();
+        let own = self.spec.protection.recognizers.as_ref().map(|path| self.pipeline.base.join(path));
+        let engine = recognizers::engine(own.as_deref(), Options::default())?;
         let names: Vec<String> = self.contract.columns.iter().map(|c| c.name.clone()).collect();
         let poisoned =
             distribution::outliers(&self.sources, self.spec, self.contract, &names, &self.workspace.spool())?;

@@ -11,6 +11,7 @@ pub mod derive;
 pub mod ingest;
 pub mod model;
 mod progress;
+pub mod recognizers;
 pub mod redact;
 pub mod reindex;
 pub mod release;

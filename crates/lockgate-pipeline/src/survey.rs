@@ -216,13 +216,16 @@ impl Reader<'_> {
         while let Some(batch) = rows.next_batch()? {
             let first = self.rows + 1;
             self.rows += (batch.rows.len() + batch.malformed.len()) as u64;
+            let beyond = self.options.rows_max.map_or(0, |max| self.rows.saturating_sub(max)) as usize;
+            self.rows -= beyond as u64;
+            let kept = batch.batch.slice(0, batch.batch.num_rows().saturating_sub(beyond));
             let broken = batch.malformed.into_iter().flat_map(|m| {
                 let row = m.row + 1;
                 m.fields.into_iter().map(move |field| (row, field))
             });
             let whole = self.column(None);
             let broken: Vec<_> = broken.map(|(row, field)| (Arc::clone(&whole), row, field)).collect();
-            if !(self.send)(Work::Batch(columns.clone(), batch.batch, first)) || !(self.send)(Work::Values(broken)) {
+            if !(self.send)(Work::Batch(columns.clone(), kept, first)) || !(self.send)(Work::Values(broken)) {
                 return Err(Failure::bug("the scanning threads ended early"));
             }
             if self.full() {

@@ -162,7 +162,7 @@ impl<'e> Protector<'e> {
                 classification: column.classification,
                 operator,
                 rule: rule.into(),
-                allowed: allowed(&rules.allowances, &column.name)?,
+                allowed: allowed(engine, &rules.allowances, &column.name)?,
                 context: engine.context(&column.name),
                 tokenizer,
                 pseudonymizer,
@@ -235,12 +235,12 @@ impl<'e> Protector<'e> {
     }
 }
 
-fn allowed(allowances: &[Allowance], column: &str) -> Result<Vec<Entity>> {
+fn allowed(engine: &Engine, allowances: &[Allowance], column: &str) -> Result<Vec<Entity>> {
     allowances
         .iter()
         .filter(|allowance| allowance.column == column)
         .map(|allowance| {
-            Entity::parse(&allowance.entity).ok_or_else(|| {
+            engine.entity(&allowance.entity).ok_or_else(|| {
                 let all = Entity::all();
                 let near = nearest(&allowance.entity, all.iter().map(|e| e.as_str()));
                 Failure::input(format!("unknown entity {:?}", allowance.entity))

@@ -203,6 +203,9 @@ pub struct ScanArgs {
     /// The least score that is reported, 0 to 1; 0.5 by default.
     #[arg(long, value_name = "SCORE")]
     pub min_score: Option<f32>,
+    /// Recognizers of your own beside those that are built in: YAML as Presidio's.
+    #[arg(long, value_name = "FILE")]
+    pub recognizers: Option<PathBuf>,
     /// Stop after so many rows of each file.
     #[arg(long, value_name = "ROWS")]
     pub sample: Option<u64>,

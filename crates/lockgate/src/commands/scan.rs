@@ -10,6 +10,7 @@ use std::{
 use lockgate_core::{Failure, Result, nearest};
 use lockgate_detect::{Engine, Entity, Finding, Options, known};
 use lockgate_pipeline::{
+    recognizers,
     redact::redact,
     survey::{self, Group, Survey, survey},
 };
@@ -48,7 +49,7 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         let progress = output::Terminal::new(global);
         let found = survey(&args.files, &options, &progress)?;
         progress.finish();
-        return report(global, args, &found);
+        return report(global, args, &options.engine, &found);
     };
     labelled(&engine, stdin().lock(), "standard input", args)
 }
@@ -78,7 +79,7 @@ fn engine(args: &ScanArgs) -> Result<Engine> {
         }
         options.threshold = score;
     }
-    Engine::with(&options).map_err(Failure::bug)
+    recognizers::engine(args.recognizers.as_deref(), options)
 }
 
 fn entity(name: &str) -> Result<Entity> {
@@ -167,8 +168,8 @@ fn verdict(failing: &BTreeSet<&str>) -> Result<()> {
     Err(Failure::findings(format!("found {}", names.join(", "))))
 }
 
-fn report(global: &Global, args: &ScanArgs, found: &Survey) -> Result<()> {
-    for name in args.fail_on.iter().filter(|name| *name != "any") {
+fn report(global: &Global, args: &ScanArgs, engine: &Engine, found: &Survey) -> Result<()> {
+    for name in args.fail_on.iter().filter(|name| *name != "any" && engine.entity(name).is_none()) {
         entity(name)?;
     }
     match global.format {

@@ -149,3 +149,66 @@ fn labelled_lines_are_answered_line_by_line() {
     let line: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((line["id"].as_u64(), line["spans"][0]["type"].as_str()), (Some(1), Some("EMAIL_ADDRESS")));
 }
+
+#[test]
+fn a_team_adds_recognizers_and_presidio_files_are_read_as_they_are() {
+    let world = world();
+    let own = r#"
+supported_languages: [en]
+global_regex_flags: 26
+recognizers:
+  - name: Employee id
+    supported_languages:
+      - language: en
+        context: [employee, badge]
+    supported_entity: EMPLOYEE_ID
+    patterns:
+      - {name: strong, regex: '\bEMP-[0-9]{6}\b', score: 0.9}
+      - {name: weak, regex: '\b[A-Z]{2}[0-9]{3}\b', score: 0.05}
+  - name: Projects
+    supported_language: en
+    supported_entity: PROJECT
+    deny_list: [Blue Heron, night+owl]
+  - name: CreditCardRecognizer
+    type: predefined
+  - name: Switched off
+    enabled: false
+    supported_entity: NOTHING
+    deny_list: [the]
+allow_list: [support@mail.example]
+thresholds: {PHONE_NUMBER: 0.99}
+"#;
+    world.write("own.yaml", own.as_bytes());
+    let text = "write to support@mail.example about emp-123456, his badge is XY123\ncode XY124\n\
+                the blue heron and Night+Owl, not blueheron; +1 650-253-0000 or ana@mail.example\n";
+    world.write("texts.txt", text.as_bytes());
+    let done = world.lockgate(&["scan", "texts.txt", "--recognizers", "own.yaml", "--format", "json"]).ok().json();
+    let found: Vec<(&str, u64)> = done["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| (g["entity"].as_str().unwrap(), g["count"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(found, [("EMAIL_ADDRESS", 1), ("EMPLOYEE_ID", 2), ("PROJECT", 2)]);
+    world
+        .lockgate(&["scan", "texts.txt", "--recognizers", "own.yaml", "--fail-on", "PROJECT"])
+        .fails(1, "found PROJECT");
+    for (wrong, right, words) in [
+        ("[0-9]{6}\\b'", "[0-9]{6}(?<!x)'", "own.yaml:5: recognizer \"Employee id\""),
+        ("[0-9]{6}\\b'", "[0-9]{6'", "own.yaml:5: recognizer"),
+        ("score: 0.9", "score: 9", "does not lie between 0 and 1"),
+        ("supported_entity: EMPLOYEE_ID", "supported_entity: employee id", "is no entity"),
+        ("    supported_entity: EMPLOYEE_ID\n", "", "needs one supported_entity"),
+        ("deny_list: [Blue", "denylist: [Blue", "did you mean \"deny_list\"?"),
+        ("PHONE_NUMBER: 0.99", "PHONE_NUMBR: 0.99", "unknown entity"),
+    ] {
+        world.write("own.yaml", own.replacen(wrong, right, 1).as_bytes());
+        world.lockgate(&["scan", "texts.txt", "--recognizers", "own.yaml"]).fails(3, words);
+    }
+    // In a pipeline, too: what they find is protected and on record.
+    world.write("own.yaml", own.as_bytes());
+    world.edit("pipeline.yaml", "    protection:\n", "    protection:\n      recognizers: own.yaml\n");
+    world.write("data/people.csv", b"id,email,city\nP1,a@mail.example,Blue Heron\n");
+    let done = world.lockgate(&["run", "pipeline.yaml"]).ok();
+    assert!(done.out.contains("PROJECT in city: redact"), "{}", done.out);
+}
