@@ -26,7 +26,8 @@ const WORDS: [&str; 48] = [
     "number", "came", "late", "however", "really", "works",
 ];
 
-const PRESIDIO: &str = r"
+/// Presidio with every pattern for English and no language model.
+pub const PRESIDIO_ANALYZER: &str = r"
 import logging, sys, time
 logging.disable(logging.CRITICAL)
 import spacy
@@ -47,6 +48,9 @@ class Blank(NlpEngine):
 nlp = Blank(); nlp.load()
 registry = RecognizerRegistry(); registry.load_predefined_recognizers(languages=['en'])
 analyzer = AnalyzerEngine(nlp_engine=nlp, registry=registry, supported_languages=['en'])
+";
+
+const PRESIDIO: &str = r"
 lines = open(sys.argv[1], encoding='utf-8').read(int(sys.argv[2])).splitlines()
 for line in lines[:50]: analyzer.analyze(line, language='en')
 begun = time.process_time()
@@ -133,16 +137,20 @@ fn scaling(engine: &Engine, text: &str) -> f64 {
     one.as_secs_f64() / begun.elapsed().as_secs_f64()
 }
 
-/// Presidio in an environment of its own, made when it is not there.
-fn presidio(path: &Path) -> Result<f64> {
+/// The Python of an environment with Presidio in it, made when it is not there.
+pub fn peers() -> Result<PathBuf> {
     let folder = process::root().join("target/peers");
     let python = folder.join("bin/python");
     if !python.exists() {
         process::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         process::run(Command::new(folder.join("bin/pip")).args(["install", "-q", "presidio-analyzer==2.2.366"]))?;
     }
-    let mut command = Command::new(python);
-    command.args(["-c", PRESIDIO]).arg(path).arg(PRESIDIO_BYTES.to_string());
+    Ok(python)
+}
+
+fn presidio(path: &Path) -> Result<f64> {
+    let mut command = Command::new(peers()?);
+    command.args(["-c", &format!("{PRESIDIO_ANALYZER}{PRESIDIO}")]).arg(path).arg(PRESIDIO_BYTES.to_string());
     let (out, _) = process::run(&mut command)?;
     out.split_whitespace().nth(1).context("no figure")?.parse().context("no number")
 }

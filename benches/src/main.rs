@@ -2,6 +2,7 @@
 //! prints the ratio: `cargo xtask bench NAME`.
 #![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark prints what it measured")]
 
+mod accuracy;
 mod audit;
 mod detect;
 mod infer;
@@ -39,6 +40,12 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         events: u64,
     },
+    /// What is found of labelled text, beside Presidio: a table in Markdown.
+    Accuracy {
+        /// JSON lines with `text` and `spans` of `type`, `start` and `end` in code points.
+        #[arg(long)]
+        gold: PathBuf,
+    },
     /// Finding and redacting, against a bare automaton and Presidio.
     Detect {
         /// The text to scan; made when it is not given.
@@ -59,6 +66,7 @@ fn main() -> Result<()> {
         Bench::Ingest { megabytes } => ingest::bench(megabytes),
         Bench::Serve { connections, seconds } => serve::bench(connections, seconds),
         Bench::Audit { events } => audit::bench(events),
+        Bench::Accuracy { gold } => accuracy::bench(&gold),
         Bench::Detect { file, megabytes } => detect::bench(file, megabytes),
         Bench::Infer => infer::bench(),
         Bench::PlainIngest { csv, parquet } => ingest::plain(&csv, &parquet),

@@ -32,7 +32,7 @@ enum Task {
     Setup,
     /// Write the generated files: schemas and the command line's reference.
     Generate,
-    /// Build in release and run a benchmark: detect, ingest, serve, audit or infer.
+    /// Build in release and run a benchmark: accuracy, detect, ingest, serve, audit or infer.
     Bench {
         name: String,
         /// Its options, such as `--megabytes 100`.
