@@ -361,3 +361,6 @@ pub(crate) fn write(
     };
     serde_json::to_vec(&response).map_err(|_| Failure::bug("an answer could not be written"))
 }
+
+#[cfg(test)]
+mod tests;
