@@ -15,7 +15,7 @@ use crate::{
     Workspace, audit,
     deploy::{self, Recorded},
     model,
-    workspace::{self, WorkspaceFile},
+    workspace::{self, GatewayConfig, WorkspaceFile},
 };
 
 /// Reading a log while a run appends to it can meet a tile that was just replaced.
@@ -29,6 +29,8 @@ pub(super) struct Loader {
     /// PEM of the key that signs packages.
     model_key: String,
     actor: String,
+    /// The settings that hold until the gateway ends.
+    started: String,
 }
 
 /// What could be loaded, and why the rest could not.
@@ -45,6 +47,7 @@ impl Loader {
             key: workspace.signer.verifying_key(),
             model_key: model::model_key(workspace)?.public_pem()?,
             actor: workspace.principal.id.clone(),
+            started: lasting(&workspace.config),
         })
     }
 
@@ -93,6 +96,12 @@ impl Loader {
                     failures.push(failure.at(format!("endpoint {name}")));
                 }
             }
+        }
+        if lasting(&config) != self.started {
+            failures.push(
+                Failure::input("addresses, limits or certificates of the gateway were changed")
+                    .hint("they hold from the next start on"),
+            );
         }
         let domain = super::client_domain(&config);
         Ok(Loaded { state: State::new(endpoints, roles, domain, policy, tokens), failures })
@@ -159,4 +168,9 @@ impl Loader {
         };
         Tokens::new(&yaml::read_text(&path)?, options).map(Some).map_err(|f| f.at(path.display()))
     }
+}
+
+/// What of the configuration is read when the gateway starts, and not again.
+fn lasting(config: &WorkspaceFile) -> String {
+    format!("{:?}", GatewayConfig { jwt: None, ..config.gateway.clone() })
 }

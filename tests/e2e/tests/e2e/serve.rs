@@ -488,10 +488,13 @@ fn what_changes_while_it_serves_holds_at_once() {
     fs::remove_file(&head).unwrap();
     served.world.edit("lockgate.yaml", "  - id: ana\n", "  - id: shop\n    roles: [service]\n  - id: ana\n");
     until(&served, 200);
+    // What holds from the next start on is said.
+    served.world.edit("lockgate.yaml", "burst: 1000", "burst: 1001");
     // A policy that lets nobody serve the endpoint takes it away.
     served.world.write("policies/default.rego", policy.replace("\"deploy\", \"serve\"", "\"deploy\"").as_bytes());
     until(&served, 404);
     let told = served.stop();
+    assert!(told.contains("limits or certificates of the gateway were changed"), "{told}");
     assert!(told.contains("is not taken up") && told.contains("to serve the endpoint churn"), "{told}");
 }
 
