@@ -27,6 +27,10 @@ pub(crate) fn email(text: &str, at: usize, floor: usize) -> Option<(usize, usize
     start = (start..at).find(|place| text.is_char_boundary(*place))?;
     let local = text.get(start..at)?;
     let end = domain(text, at + 1)?;
+    // git@host:path is a repository.
+    if local == "git" && bytes.get(end) == Some(&b':') {
+        return None;
+    }
     (!local.is_empty() && !local.ends_with('.') && !local.contains("..")).then_some((start, end))
 }
 
@@ -46,6 +50,11 @@ fn domain(text: &str, start: usize) -> Option<usize> {
     let last = labels.next_back()?;
     let letters = last.chars().take_while(|c| c.is_alphabetic()).count();
     let tld = last.char_indices().nth(letters).map_or(last, |(place, _)| last.get(..place).unwrap_or_default());
+    const FILES: [&str; 13] =
+        ["png", "jpg", "jpeg", "webp", "gif", "svg", "css", "js", "html", "json", "xml", "txt", "pdf"];
+    if FILES.iter().any(|file| tld.eq_ignore_ascii_case(file)) {
+        return None;
+    }
     let known = (tld.chars().count() >= 2 && tld.len() <= 24) || last.starts_with("xn--");
     let whole = labels.clone().next().is_some()
         && labels.all(|label| !label.is_empty() && label.len() <= 63 && !label.starts_with('-'));
@@ -140,7 +149,8 @@ mod tests {
         check_email("a@b", None);
         check_email("user@127.0.0.1", None);
         check_email("ana@mail..example", None);
-        check_email("git@github.com:org/repo", Some("git@github.com"));
+        check_email("git@github.com:org/repo", None);
+        check_email("icon@2x.png", None);
         check_email("ana@mail.xn--p1ai x", Some("ana@mail.xn--p1ai"));
     }
 

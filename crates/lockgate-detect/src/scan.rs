@@ -280,7 +280,8 @@ impl Pass<'_> {
                     .checked_sub(1)
                     .and_then(|at| self.text.as_bytes().get(at))
                     .is_none_or(|b| !b.is_ascii_alphanumeric());
-                if open {
+                // `dbPassword` and `PGPASSWORD` end in a telling word.
+                if open || end - start >= 6 {
                     self.begin(start);
                 }
                 // Other words, and digits, may begin within this one.
@@ -423,7 +424,10 @@ impl Pass<'_> {
         let decimal =
             |point: Option<&u8>, digit: Option<&u8>| point == Some(&b'.') && digit.is_some_and(u8::is_ascii_digit);
         let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at));
-        if recognizer.is_number && (decimal(before(1), before(2)) || decimal(next, bytes.get(end + 1))) {
+        let begins_with_digit = bytes.get(start).is_some_and(u8::is_ascii_digit);
+        if begins_with_digit && decimal(before(1), before(2))
+            || recognizer.is_number && decimal(next, bytes.get(end + 1))
+        {
             return false;
         }
         let threshold = recognizer.threshold.unwrap_or(self.scanner.threshold);
@@ -441,7 +445,7 @@ impl Pass<'_> {
         let joins = |b: Option<&u8>| b.is_some_and(|b| b"-./".contains(b));
         let among = joins(before(1)) && before(2).is_some_and(u8::is_ascii_digit)
             || joins(next) && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
-        if recognizer.is_number && among && base < 0.8 {
+        if recognizer.is_number && base < 0.8 && (among || is_one_of_many(bytes, start, end)) {
             return false;
         }
         let mut score = base;
@@ -524,6 +528,8 @@ impl Pass<'_> {
         let recognizer =
             if url.has_password { self.scanner.credentials.or(self.scanner.url) } else { self.scanner.url };
         self.push(recognizer?, url.start, url.end);
+        // A webhook is a secret, not an address.
+        self.begin(at + 3);
         self.address_end = url.end;
         self.token_end = url.end;
         Some(url.end)
@@ -551,6 +557,20 @@ impl Pass<'_> {
         }
         self.scratch.candidates.push(Candidate { recognizer, start, end, score, valid: true });
     }
+}
+
+/// A number in groups beside more groups of the same length is cut out of a row of numbers.
+fn is_one_of_many(bytes: &[u8], start: usize, end: usize) -> bool {
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let value = bytes.get(start..end).unwrap_or_default();
+    if !value.contains(&b' ') {
+        return false;
+    }
+    let group = |at: usize| (at..).take_while(|at| digit(*at)).take(20).count();
+    let back = |at: usize| (1..=at.min(20)).take_while(|back| digit(at - back)).count();
+    let after = bytes.get(end) == Some(&b' ') && group(end + 1) > 0 && group(end + 1) == back(end);
+    let before = start > 1 && bytes.get(start - 1) == Some(&b' ') && back(start - 1) > 0 && back(start - 1) == group(start);
+    after || before
 }
 
 /// The words of a column's name: `homePhone` and `home_phone` are "home phone".

@@ -59,7 +59,10 @@ pub(crate) fn separated(hit: &Hit<'_>) -> Verdict {
     }
     let american = matches!(groups.lengths(), [3, 3, 4] | [1, 3, 3, 4] | [3, 7]) && !number.starts_with("000");
     let trunk = number.trim_start_matches('(').starts_with('0') && !number.starts_with("000");
-    let parens = number.contains('(');
+    let (parens, closed) = (number.contains('('), number.contains(')'));
+    if parens != closed {
+        return Verdict::No;
+    }
     let confirmed = american || parens || (trunk && groups.lengths().iter().all(|length| *length >= 2));
     if is_date_like(groups.lengths(), number) {
         return Verdict::No;

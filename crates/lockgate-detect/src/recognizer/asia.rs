@@ -31,7 +31,7 @@ pub(super) static ROWS: &[Row] = &[
     row!("ph-passport", "PH_PASSPORT", "ph", "passport number", [r"[A-Z][0-9]{7}[A-Z]", r"[A-Z]{2}[0-9]{7}"], asia::varied, 0.2, 0.0, ["passport", "pasaporte", "dfa"]),
     row!("ng-nin", "NG_NIN", "ng", "national identification number (NIMC)", [r"[0-9]{11}"], asia::varied, 0.2, 0.0, ["nin", "nimc", "national identification"]),
     row!("ng-plate", "NG_VEHICLE_REGISTRATION", "ng", "vehicle registration", [r"[A-Z]{3}[ -]?[0-9]{3}[ -]?[A-Z]{2}"], shape, 0.3, 0.0, ["vehicle", "plate", "registration", "car"]),
-    row!("za-id", "ZA_ID_NUMBER", "za", "identity number (Home Affairs)", [r"[0-9]{6} ?[0-9]{4} ?[0-2][89][0-9]"], asia::za_id, 0.0, 0.6, ["identity number", "id number"]),
+    row!("za-id", "ZA_ID_NUMBER", "za", "identity number (Home Affairs)", [r"[0-9]{6} ?[0-9]{4} ?[0-2][89][0-9]"], asia::za_id, 0.0, 0.45, ["identity number", "id number"]),
     row!("za-passport", "ZA_PASSPORT", "za", "passport number", [r"[ADMT][0-9]{8}"], asia::varied, 0.21, 0.0, ["south african passport", "sa passport", "rsa passport"]),
     row!("za-plate", "ZA_LICENSE_PLATE", "za", "licence plate", [r"[A-Z]{2,3} ?[0-9]{2,3} ?(?:[A-Z]{2} ?)?(?:GP|ZN|WP|EC|NC|FS|LP|MP|NW)"], shape, 0.3, 0.0, ["plate", "vehicle", "registration", "car"]),
     row!("za-income-tax", "ZA_INCOME_TAX_NUMBER", "za", "income tax number (SARS)", [r"[0-39][0-9]{9}"], asia::luhn_only, 0.0, 0.25, ["income tax", "sars", "tax number", "tax reference"]),

@@ -49,6 +49,8 @@ pub(super) static ROWS: &[Row] = &[
     row!("bitcoin-base58", "CRYPTO", "", "Bitcoin address (Base58Check)", [r"[13][1-9A-HJ-NP-Za-km-z]{25,34}"], crypto::base58, 0.0, 1.0, []),
     row!("bitcoin-bech32", "CRYPTO", "", "Bitcoin address (BIP 173, BIP 350)", [r"(?:bc1|BC1)[0-9A-Za-z]{11,71}"], crypto::bech32, 0.0, 1.0, []),
     row!("ethereum", "CRYPTO", "", "Ethereum address (EIP-55)", [r"0x[0-9A-Fa-f]{40}"], crypto::ethereum, 0.6, 1.0, ["ethereum", "eth", "wallet", "address"]),
+    row!("coordinates-labelled", "GEO_COORDINATES", "", "latitude and longitude behind their names",
+        [r#"(?i:lat(?:itude)?)["']?[:= ]{1,3}-?[0-9]{1,2}\.[0-9]{3,15}[,; ]{1,3}["']?(?i:lng|lon(?:gitude)?)["']?[:= ]{1,3}-?[0-9]{1,3}\.[0-9]{3,15}"#], shape, 0.8, 0.0, [], ["lat"]),
     row!("imei", "IMEI", "", "mobile equipment identity (3GPP TS 23.003)", [r"[0-9]{15}", r"[0-9]{2}-[0-9]{6}-[0-9]{6}-[0-9]"], global::imei, 0.0, 0.3, ["imei", "handset", "device id", "equipment"]),
     row!("vin", "VIN", "", "vehicle identification number (ISO 3779)", [r"(?i:[A-HJ-NPR-Z0-9]{17})"], global::vin, 0.2, 0.6, ["vin", "chassis", "vehicle", "fahrgestellnummer", "fahrzeug", "bastidor", "telaio", "ch\u{e2}ssis"]),
     row!("coordinates", "GEO_COORDINATES", "", "latitude and longitude in decimal degrees (ISO 6709)",
