@@ -100,7 +100,14 @@ impl Row {
             shape: self.shape,
             valid: self.valid,
             context: own(self.context),
-            tail: if matches!(self.name, "private-key" | "date-cjk" | "azure-key" | "azure-sas" | "authorization" | "title") { Tail::Any } else { Tail::Word },
+            tail: if matches!(
+                self.name,
+                "private-key" | "date-cjk" | "azure-key" | "azure-sas" | "authorization" | "title"
+            ) {
+                Tail::Any
+            } else {
+                Tail::Word
+            },
             is_number: !self.patterns.is_empty() && !self.patterns.iter().any(letters),
             threshold: None,
         }

@@ -569,7 +569,8 @@ fn is_one_of_many(bytes: &[u8], start: usize, end: usize) -> bool {
     let group = |at: usize| (at..).take_while(|at| digit(*at)).take(20).count();
     let back = |at: usize| (1..=at.min(20)).take_while(|back| digit(at - back)).count();
     let after = bytes.get(end) == Some(&b' ') && group(end + 1) > 0 && group(end + 1) == back(end);
-    let before = start > 1 && bytes.get(start - 1) == Some(&b' ') && back(start - 1) > 0 && back(start - 1) == group(start);
+    let before =
+        start > 1 && bytes.get(start - 1) == Some(&b' ') && back(start - 1) > 0 && back(start - 1) == group(start);
     after || before
 }
 

@@ -1,19 +1,20 @@
 //! Redact: writes a file again with `<ENTITY>` in place of every sensitive value.
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _, Write},
-    path::Path,
-};
+use std::{io::Write, path::Path};
 
 use arrow::{
     array::{Array as _, AsArray as _},
     compute::cast,
     datatypes::DataType,
 };
-use lockgate_core::{Failure, Result, limits};
+use lockgate_core::{Failure, Result};
 use lockgate_detect::{Context, Engine, Finding};
-use lockgate_source::{Content, Rows};
-use serde_json::Value;
+use lockgate_source::{Content, Format, Rows};
+
+use crate::{
+    json_text::{self, Kind, Token},
+    pieces::Pieces,
+};
 
 /// Writes `path` to `out` without its sensitive values; returns how many there were. CSV stays CSV
 /// and JSON Lines stay JSON Lines; everything else is text.
@@ -66,68 +67,60 @@ impl Redactor<'_> {
         Some(out)
     }
 
-    /// Reads lines of bounded length; `each` gets them with their ends.
-    fn each_line(content: &Content, mut each: impl FnMut(&str) -> Result<()>) -> Result<()> {
-        let mut reader = BufReader::new(content.text()?);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let read = (&mut reader)
-                .take(limits::RECORD_BYTES_MAX as u64)
-                .read_until(b'\n', &mut line)
-                .map_err(|e| Failure::input(format!("it cannot be read: {e}")))?;
-            if read == 0 {
+    fn lines(&mut self, content: &Content, out: &mut dyn Write) -> Result<()> {
+        let mut key_goes_on = false;
+        each_piece(content, |line| {
+            // A private key goes on over lines; without an end it takes the rest with it.
+            if key_goes_on {
+                key_goes_on = !line.contains("-----END");
                 return Ok(());
             }
-            each(&String::from_utf8_lossy(&line))?;
-        }
-    }
-
-    fn lines(&mut self, content: &Content, out: &mut dyn Write) -> Result<()> {
-        Self::each_line(content, |line| {
             let clean = self.clean(line, Context::default());
+            let begins = self.findings.iter().any(|f| f.entity.as_str() == "PRIVATE_KEY");
+            key_goes_on = begins && !line.contains("-----END");
             out.write_all(clean.as_deref().unwrap_or(line).as_bytes()).map_err(|e| failed(&e))
         })
     }
 
     fn json_lines(&mut self, content: &Content, out: &mut dyn Write) -> Result<()> {
-        Self::each_line(content, |line| {
-            let clean = match serde_json::from_str::<Value>(line) {
-                Ok(value) => {
-                    let before = self.count;
-                    let value = self.value(value, Context::default());
-                    // What needs no change keeps its very bytes.
-                    (self.count > before).then(|| format!("{value}\n"))
-                }
-                Err(_) => self.clean(line, Context::default()),
-            };
+        each_piece(content, |line| {
+            let tokens = json_text::tokens(line);
+            let clean = if tokens.is_empty() { self.clean(line, Context::default()) } else { self.json(line, tokens) };
             out.write_all(clean.as_deref().unwrap_or(line).as_bytes()).map_err(|e| failed(&e))
         })
     }
 
-    fn value(&mut self, value: Value, context: Context) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.clean(&text, context).unwrap_or(text)),
-            Value::Number(number) => {
-                self.clean(&number.to_string(), context).map_or(Value::Number(number), Value::String)
+    /// A JSON text with its strings and numbers cleaned where they stand.
+    fn json(&mut self, line: &str, tokens: Vec<Token>) -> Option<String> {
+        let (mut out, mut copied) = (String::new(), 0);
+        let mut context = Context::default();
+        for token in tokens {
+            let own = if token.kind == Kind::Key { Context::default() } else { context };
+            let clean = self.clean(&token.text, own);
+            if token.kind == Kind::Key {
+                context = self.engine.context(&token.text);
             }
-            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.value(item, context)).collect()),
-            Value::Object(map) => Value::Object(
-                map.into_iter()
-                    .map(|(key, value)| {
-                        let value = self.value(value, self.engine.context(&key));
-                        (self.clean(&key, Context::default()).unwrap_or(key), value)
-                    })
-                    .collect(),
-            ),
-            other => other,
+            if let Some(clean) = clean {
+                out.push_str(line.get(copied..token.place.start).unwrap_or_default());
+                out.push_str(&serde_json::Value::String(clean).to_string());
+                copied = token.place.end;
+            }
         }
+        if copied == 0 {
+            return None;
+        }
+        out.push_str(line.get(copied..).unwrap_or_default());
+        Some(out)
     }
 
     fn table(&mut self, path: &Path, content: &Content, delimiter: char, out: &mut dyn Write) -> Result<()> {
-        let mut rows = Rows::look(content, &path.display().to_string(), Some(delimiter))?;
+        let mut rows = Rows::look(content, &path.display().to_string(), Format::Csv, Some(delimiter))?;
         let contexts: Vec<Context> = rows.header().iter().map(|name| self.engine.context(name)).collect();
-        let header: Vec<Option<&str>> = rows.header().iter().map(|name| Some(name.as_str())).collect();
+        // A file without a header has its first row there.
+        let names: Vec<String> = rows.header().to_vec();
+        let header: Vec<String> =
+            names.into_iter().map(|name| self.clean(&name, Context::default()).unwrap_or(name)).collect();
+        let header: Vec<Option<&str>> = header.iter().map(|name| Some(name.as_str())).collect();
         write_record(&header, delimiter, out)?;
         while let Some(batch) = rows.next_batch()? {
             if let Some(malformed) = batch.malformed.first() {
@@ -153,6 +146,16 @@ impl Redactor<'_> {
         }
         Ok(())
     }
+}
+
+/// Gives the lines of a text with their ends, in pieces of bounded length.
+fn each_piece(content: &Content, mut each: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    let (mut pieces, mut line) = (Pieces::open(content)?, Vec::new());
+    while pieces.next(&mut line)? {
+        each(&String::from_utf8_lossy(&line))?;
+        line.clear();
+    }
+    Ok(())
 }
 
 /// One record of RFC 4180.

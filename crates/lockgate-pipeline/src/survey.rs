@@ -3,8 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{BufRead as _, BufReader, Read as _},
+    fmt, fs,
+    io::Read as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -18,13 +18,15 @@ use arrow::{
     compute::cast,
     datatypes::DataType,
 };
-use lockgate_core::{Failure, Result, limits, printable_name};
+use lockgate_core::{Failure, Result, printable_name};
 use lockgate_detect::{Context, Engine, Entity, Finding};
-use lockgate_source::{Content, Rows};
-use serde::Serialize;
-use serde_json::Value;
+use lockgate_source::{Content, Format, Rows};
+use serde::{
+    Serialize,
+    de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
+};
 
-use crate::Progress;
+use crate::{Progress, pieces::Pieces};
 
 /// Text that one worker takes at once.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -47,10 +49,13 @@ pub struct Options {
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Survey {
     pub files: u64,
     pub rows: u64,
     pub bytes: u64,
+    /// Links, pipes and devices in folders.
+    pub left_out: u64,
     pub groups: Vec<Group>,
     /// Files that could not be read, and why.
     pub unread: Vec<(String, String)>,
@@ -113,13 +118,14 @@ struct Tallies {
 
 /// Surveys files and folders.
 pub fn survey(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> Result<Survey> {
-    let mut files = Vec::new();
+    let (mut files, mut left_out) = (Vec::new(), 0);
     for path in paths {
-        collect(path, &mut files, 0)?;
+        collect(path, &mut files, &mut left_out, 0)?;
     }
+    files.dedup();
     let (sender, receiver) = sync_channel::<Work>(options.threads.max(1) * 2);
     let receiver = Mutex::new(receiver);
-    let mut survey = Survey { files: files.len() as u64, ..Survey::default() };
+    let mut survey = Survey { files: files.len() as u64, left_out, ..Survey::default() };
     let tallies = thread::scope(|scope| {
         let workers: Vec<_> =
             (0..options.threads.max(1)).map(|_| scope.spawn(|| work(&receiver, &options.engine))).collect();
@@ -144,8 +150,8 @@ pub fn survey(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> 
     Ok(survey)
 }
 
-/// The files below a path, sorted. What begins with a dot is left out, and links are not followed.
-fn collect(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
+/// The files below a path, sorted. Links, pipes and devices are left out, and counted.
+fn collect(path: &Path, files: &mut Vec<PathBuf>, left_out: &mut u64, depth: usize) -> Result<()> {
     let kind = fs::metadata(path).map_err(|e| Failure::io("open", path, &e))?;
     if kind.is_dir() {
         if depth > DEPTH_MAX {
@@ -154,15 +160,16 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
         let mut inside = Vec::new();
         for entry in fs::read_dir(path).map_err(|e| Failure::io("read", path, &e))? {
             let entry = entry.map_err(|e| Failure::io("read", path, &e))?;
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            let link = entry.file_type().map_err(|e| Failure::io("read", path, &e))?.is_symlink();
-            if !hidden && !link {
+            let kind = entry.file_type().map_err(|e| Failure::io("read", path, &e))?;
+            if kind.is_dir() || kind.is_file() {
                 inside.push(entry.path());
+            } else {
+                *left_out += 1;
             }
         }
         inside.sort();
         for path in inside {
-            collect(&path, files, depth + 1)?;
+            collect(&path, files, left_out, depth + 1)?;
         }
     } else if depth == 0 || kind.is_file() {
         files.push(path.to_owned());
@@ -186,8 +193,13 @@ impl Reader<'_> {
         let content = Content::file(path)?;
         let name = path.to_string_lossy().to_ascii_lowercase();
         let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+        let mut magic = [0; 4];
+        let parquet = content.reader().read_exact(&mut magic).is_ok() && magic == *b"PAR1";
         match name.rsplit('.').next() {
-            Some("csv" | "tsv" | "parquet") => self.table(path, &content, name.ends_with(".tsv")),
+            _ if parquet => self.table(path, &content, Format::Parquet, None),
+            Some("parquet") => Err(Failure::input("it is no Parquet file")),
+            Some("csv") => self.table(path, &content, Format::Csv, None),
+            Some("tsv") => self.table(path, &content, Format::Csv, Some('\t')),
             Some("jsonl" | "ndjson") => self.json_lines(&content),
             Some("json") => self.json(&content),
             _ => self.lines(&content),
@@ -210,9 +222,13 @@ impl Reader<'_> {
         Arc::new(Column { file: self.file, name, context })
     }
 
-    fn table(&mut self, path: &Path, content: &Content, tabs: bool) -> Result<()> {
-        let mut rows = Rows::look(content, &path.display().to_string(), tabs.then_some('\t'))?;
+    fn table(&mut self, path: &Path, content: &Content, format: Format, delimiter: Option<char>) -> Result<()> {
+        let mut rows = Rows::look(content, &path.display().to_string(), format, delimiter)?;
         let columns: Vec<Arc<Column>> = rows.header().iter().map(|name| self.column(Some(name))).collect();
+        // A file without a header has its first row there.
+        let header = self.column(Some("header"));
+        let names = rows.header().iter().map(|name| (Arc::clone(&header), 0, name.clone())).collect();
+        (self.send)(Work::Values(names));
         while let Some(batch) = rows.next_batch()? {
             let first = self.rows + 1;
             self.rows += (batch.rows.len() + batch.malformed.len()) as u64;
@@ -237,18 +253,10 @@ impl Reader<'_> {
 
     fn lines(&mut self, content: &Content) -> Result<()> {
         let column = self.column(None);
-        let mut reader = BufReader::with_capacity(BLOCK_BYTES, content.text()?);
+        let mut pieces = Pieces::open(content)?;
         loop {
             let (mut block, first) = (Vec::with_capacity(BLOCK_BYTES), self.rows + 1);
-            while block.len() < BLOCK_BYTES && !self.full() {
-                // A line without an end is cut, so that it does not fill the memory.
-                let read = (&mut reader)
-                    .take(limits::RECORD_BYTES_MAX as u64)
-                    .read_until(b'\n', &mut block)
-                    .map_err(|e| Failure::input(format!("it cannot be read: {e}")))?;
-                if read == 0 {
-                    break;
-                }
+            while block.len() < BLOCK_BYTES && !self.full() && pieces.next(&mut block)? {
                 self.rows += 1;
             }
             if block.is_empty() {
@@ -262,24 +270,21 @@ impl Reader<'_> {
     }
 
     fn json_lines(&mut self, content: &Content) -> Result<()> {
-        let mut reader = BufReader::with_capacity(BLOCK_BYTES, content.text()?);
+        let mut pieces = Pieces::open(content)?;
         let (mut columns, mut line) = (BTreeMap::new(), Vec::new());
         let (mut values, mut bytes) = (Vec::new(), 0);
         while !self.full() {
             line.clear();
-            let read = (&mut reader)
-                .take(limits::RECORD_BYTES_MAX as u64)
-                .read_until(b'\n', &mut line)
-                .map_err(|e| Failure::input(format!("it cannot be read: {e}")))?;
-            if read == 0 {
+            if !pieces.next(&mut line)? {
                 break;
             }
             self.rows += 1;
-            bytes += read;
-            match serde_json::from_slice(&line) {
-                Ok(value) => self.flatten("", value, &mut columns, &mut values),
-                // What is no JSON is text.
-                Err(_) => values.push((self.column(None), self.rows, String::from_utf8_lossy(&line).into_owned())),
+            bytes += line.len();
+            let text = String::from_utf8_lossy(&line);
+            let mut walk = Walk { reader: self, columns: &mut columns, values: &mut values };
+            // What is no JSON is text.
+            if !walk.read(&text) {
+                values.push((self.column(None), self.rows, text.into_owned()));
             }
             if bytes > BLOCK_BYTES {
                 bytes = 0;
@@ -295,82 +300,126 @@ impl Reader<'_> {
     fn json(&mut self, content: &Content) -> Result<()> {
         let mut text = Vec::new();
         content
-            .text()?
+            .text(None)?
             .take(DOCUMENT_BYTES_MAX + 1)
             .read_to_end(&mut text)
             .map_err(|e| Failure::input(format!("it cannot be read: {e}")))?;
         if text.len() as u64 > DOCUMENT_BYTES_MAX {
             return Err(Failure::input("the JSON document is larger than 256 MiB").hint("write it as JSON Lines"));
         }
-        let Ok(value) = serde_json::from_slice(&text) else { return self.lines(content) };
         let (mut columns, mut values) = (BTreeMap::new(), Vec::new());
-        let items = match value {
-            Value::Array(items) => items,
-            other => vec![other],
-        };
-        for item in items {
-            self.rows += 1;
-            self.flatten("", item, &mut columns, &mut values);
-            if values.len() > 50_000 && !(self.send)(Work::Values(std::mem::take(&mut values))) {
-                return Err(Failure::bug("the scanning threads ended early"));
-            }
+        self.rows += 1;
+        let mut walk = Walk { reader: self, columns: &mut columns, values: &mut values };
+        if !walk.read(&String::from_utf8_lossy(&text)) {
+            self.rows -= 1;
+            return self.lines(content);
         }
-        (self.send)(Work::Values(values));
+        for part in values.chunks(50_000) {
+            (self.send)(Work::Values(part.to_vec()));
+        }
+        Ok(())
+    }
+}
+
+/// The texts and numbers of a JSON text by their path, repeated keys included.
+struct Walk<'w, 'r> {
+    reader: &'w Reader<'r>,
+    columns: &'w mut BTreeMap<String, Arc<Column>>,
+    values: &'w mut Vec<(Arc<Column>, u64, String)>,
+}
+
+impl Walk<'_, '_> {
+    /// False when it is no JSON; nothing was added then.
+    fn read(&mut self, text: &str) -> bool {
+        let before = self.values.len();
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let read = At { walk: self, path: String::new() }.deserialize(&mut deserializer);
+        let whole = read.is_ok() && deserializer.end().is_ok();
+        if !whole {
+            self.values.truncate(before);
+        }
+        whole
+    }
+
+    fn leaf(&mut self, path: &str, text: String) {
+        const PATHS_MAX: usize = 2_000;
+        let column = if let Some(column) = self.columns.get(path) {
+            Arc::clone(column)
+        } else if self.columns.len() < PATHS_MAX {
+            let column = self.reader.column(Some(path));
+            // Keys may be data, as in a map from people to numbers.
+            self.values.push((self.reader.column(Some("key")), self.reader.rows, path.to_owned()));
+            self.columns.insert(path.to_owned(), Arc::clone(&column));
+            column
+        } else {
+            self.values.push((self.reader.column(Some("key")), self.reader.rows, path.to_owned()));
+            self.reader.column(Some("(more paths)"))
+        };
+        self.values.push((column, self.reader.rows, text));
+    }
+}
+
+/// One place in a JSON text. `serde_json` bounds the depth.
+struct At<'a, 'w, 'r> {
+    walk: &'a mut Walk<'w, 'r>,
+    path: String,
+}
+
+impl<'de> DeserializeSeed<'de> for At<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for At<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
+            map.next_value_seed(At { walk: self.walk, path })?;
+        }
         Ok(())
     }
 
-    /// The texts and numbers of a value by their path. `serde_json` bounds the depth.
-    fn flatten(
-        &self,
-        path: &str,
-        value: Value,
-        columns: &mut BTreeMap<String, Arc<Column>>,
-        values: &mut Vec<(Arc<Column>, u64, String)>,
-    ) {
-        let text = match value {
-            Value::Object(map) => {
-                for (key, value) in map {
-                    let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    // Keys may be data, as in a map from people to numbers.
-                    if !columns.contains_key(&inner) {
-                        self.leaf(&format!("{path}{{}}"), key, columns, values);
-                        self.leaf(&inner, String::new(), columns, values);
-                    }
-                    self.flatten(&inner, value, columns, values);
-                }
-                return;
-            }
-            Value::Array(items) => {
-                for item in items {
-                    self.flatten(&format!("{path}[]"), item, columns, values);
-                }
-                return;
-            }
-            Value::String(text) => text,
-            Value::Number(number) => number.to_string(),
-            Value::Bool(_) | Value::Null => return,
-        };
-        self.leaf(path, text, columns, values);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
+        let path = format!("{}[]", self.path);
+        while seq.next_element_seed(At { walk: self.walk, path: path.clone() })?.is_some() {}
+        Ok(())
     }
 
-    fn leaf(
-        &self,
-        path: &str,
-        text: String,
-        columns: &mut BTreeMap<String, Arc<Column>>,
-        values: &mut Vec<(Arc<Column>, u64, String)>,
-    ) {
-        const PATHS_MAX: usize = 2_000;
-        let column = match columns.get(path) {
-            Some(column) => Arc::clone(column),
-            None if columns.len() < PATHS_MAX => {
-                let column = self.column(Some(path));
-                columns.insert(path.to_owned(), Arc::clone(&column));
-                column
-            }
-            None => self.column(Some("(more paths)")),
-        };
-        values.push((column, self.rows, text));
+    fn visit_str<E>(self, text: &str) -> std::result::Result<(), E> {
+        self.walk.leaf(&self.path, text.to_owned());
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> std::result::Result<(), E> {
+        self.walk.leaf(&self.path, number.to_string());
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> std::result::Result<(), E> {
+        self.walk.leaf(&self.path, number.to_string());
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> std::result::Result<(), E> {
+        self.walk.leaf(&self.path, number.to_string());
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<(), E> {
+        Ok(())
     }
 }
 

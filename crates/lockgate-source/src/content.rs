@@ -59,9 +59,9 @@ impl Content {
         ContentReader { content: self.clone(), at: 0 }
     }
 
-    /// Its text, decompressed within limits.
-    pub fn text(&self) -> Result<impl Read + use<>> {
-        crate::rows::inflate::open(self, None)
+    /// Its text, decompressed within limits, from an encoding by its WHATWG label to UTF-8.
+    pub fn text(&self, encoding: Option<&str>) -> Result<impl Read + use<>> {
+        crate::rows::inflate::open(self, encoding)
     }
 
     /// The digest of all bytes.

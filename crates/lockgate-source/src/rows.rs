@@ -56,8 +56,8 @@ impl Rows {
     }
 
     /// The rows of a content that nobody vouches for; whoever looks at them commits nothing.
-    pub fn look(content: &Content, uri: &str, delimiter: Option<char>) -> Result<Self> {
-        let format = delimiter.map(|_| Format::Csv);
+    pub fn look(content: &Content, uri: &str, format: Format, delimiter: Option<char>) -> Result<Self> {
+        let format = Some(format);
         let spec = SourceSpec {
             uri: uri.to_owned(),
             format,

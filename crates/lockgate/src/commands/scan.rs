@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
+    fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Write as _, stdin},
     path::{Path, PathBuf},
 };
@@ -38,7 +38,8 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         return write_redacted(global, args, &engine);
     }
     let [] = args.files.as_slice() else {
-        if args.files.iter().all(|path| is_labelled(path)) {
+        // A build that must fail is to see every field, not only the labelled text.
+        if args.fail_on.is_empty() && args.files.iter().all(|path| is_labelled(path)) {
             return labelled_files(args, &engine);
         }
         let options = survey::Options {
@@ -196,6 +197,9 @@ fn report(global: &Global, args: &ScanArgs, engine: &Engine, found: &Survey) -> 
             }
             let total: u64 = found.groups.iter().map(|group| group.count).sum();
             let size = found.bytes as f64 / 1e6;
+            if found.left_out > 0 {
+                output::say(global, &format!("{} links, pipes and devices were left out", found.left_out));
+            }
             output::say(
                 global,
                 &format!("{total} findings in {} rows of {} files, {size:.1} MB", found.rows, found.files),
@@ -262,6 +266,9 @@ fn write_redacted(global: &Global, args: &ScanArgs, engine: &Engine) -> Result<(
     let same = |a: &Path, b: &Path| a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
     if same(input, target) {
         return Err(Failure::usage("the output is the input").hint("name another file; nothing was written"));
+    }
+    if fs::symlink_metadata(target).is_ok_and(|meta| !meta.is_file()) {
+        return Err(Failure::usage(format!("{} is there and is not a regular file", target.display())));
     }
     let folder =
         target.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);

@@ -44,12 +44,13 @@ fn every_kind_of_file_is_scanned_and_tells_columns() {
     assert_eq!(
         found,
         [
+            row(".hidden.txt", "", "EMAIL_ADDRESS", 1),
             row("deep/events.jsonl", "card", "CREDIT_CARD", 1),
             row("deep/events.jsonl", "user.mails[]", "EMAIL_ADDRESS", 1),
             row("log.txt.gz", "", "IP_ADDRESS", 3),
             row("notes.txt", "", "CREDIT_CARD", 1),
             row("notes.txt", "", "EMAIL_ADDRESS", 1),
-            row("one.json", "iban", "IBAN_CODE", 1),
+            row("one.json", "[].iban", "IBAN_CODE", 1),
             row("people.csv", "note", "EMAIL_ADDRESS", 1),
             row("people.csv", "note", "PHONE_NUMBER", 1),
             row("people.csv", "phone", "PHONE_NUMBER", 2),
@@ -58,7 +59,7 @@ fn every_kind_of_file_is_scanned_and_tells_columns() {
             row("table.parquet", "ssn", "US_SSN", 1),
         ]
     );
-    assert_eq!((done["files"].as_u64(), done["rows"].as_u64()), (Some(6), Some(14)));
+    assert_eq!((done["files"].as_u64(), done["rows"].as_u64()), (Some(7), Some(14)));
     // Shapes, never values.
     let table = world.lockgate(&["scan", "in"]).ok();
     assert!(table.out.contains("999999999") && table.out.contains("xxx@xxxx.xxxxxxx"), "{}", table.out);
@@ -123,6 +124,53 @@ fn what_is_written_redacted_holds_no_value() {
     world.lockgate(&["scan", "in/people.csv", "--redact", "-o", "in/people.csv"]).fails(2, "the output is the input");
     world.lockgate(&["scan", "in/table.parquet", "--redact", "-o", "x"]).fails(3, "cannot be redacted");
     world.lockgate(&["scan", "in", "--redact"]).fails(2, "--output");
+    world.lockgate(&["scan", "in/notes.txt", "--redact", "-o", "/dev/null"]).fails(2, "not a regular file");
+}
+
+#[test]
+fn nothing_slips_through_a_redaction() {
+    let world = world();
+    let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq9\nabcdefghijklmnop\n-----END RSA PRIVATE KEY-----";
+    let long = format!("{}ana@mail.example\n", "x,".repeat((1 << 19) - 6));
+    let utf16: Vec<u8> = "to ana@mail.example\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [&[0xff, 0xfe][..], &utf16].concat();
+    let key = format!("before\n{key}\nafter\n");
+    let cases: [(&str, &[u8], &[&str]); 8] = [
+        ("key.txt", key.as_bytes(), &["MIIE", "abcdefghijklmnop", "END RSA"]),
+        ("headless.csv", b"ana@mail.example,536-22-1234\nbo@mail.example,536-22-1235\n", &["ana@", "536-22"]),
+        ("twice.jsonl", b"{\"a\":\"ana@mail.example\",\"a\":\"x\"}\n", &["ana@"]),
+        ("keys.jsonl", b"{\"ana@mail.example\":1,\"bo@mail.example\":2e2}\n", &["ana@", "bo@"]),
+        ("long.txt", long.as_bytes(), &["ana@"]),
+        ("wide.txt", &utf16, &["a\u{0}n\u{0}a\u{0}@", "ana@"]),
+        ("marked.txt", &marked, &["a\u{0}n\u{0}a\u{0}@", "ana@"]),
+        ("escaped.jsonl", b"{\"a\":\"ana\\u0040mail.example\"}\n", &["u0040", "ana"]),
+    ];
+    for (name, bytes, values) in cases {
+        world.write(name, bytes);
+        let scanned = world.lockgate(&["scan", name, "--format", "json"]).ok().json();
+        assert!(!scanned["groups"].as_array().unwrap().is_empty(), "{name}");
+        world.lockgate(&["scan", name, "--fail-on", "any"]).fails(1, "found");
+        world.lockgate(&["scan", name, "--redact", "-o", "clean"]).ok();
+        let clean = String::from_utf8(fs::read(world.path("clean")).unwrap()).unwrap();
+        for value in values {
+            assert!(!clean.contains(value), "{value} in {}", &clean[..clean.len().min(300)]);
+        }
+    }
+    // What is not touched keeps its bytes.
+    let kept = fs::read_to_string(world.path("clean")).unwrap();
+    assert_eq!(kept, "{\"a\":\"<EMAIL_ADDRESS>\"}\n");
+    world.write(
+        "kept.jsonl",
+        b"{ \"z\": 1e2, \"n\":12345678901234567890123, \"mail\":\"a@mail.example\", \"z\":[true,null]}\n",
+    );
+    world.lockgate(&["scan", "kept.jsonl", "--redact", "-o", "clean"]).ok();
+    let kept = fs::read_to_string(world.path("clean")).unwrap();
+    assert_eq!(kept, "{ \"z\": 1e2, \"n\":12345678901234567890123, \"mail\":\"<EMAIL_ADDRESS>\", \"z\":[true,null]}\n");
+    // Fields beside a labelled text are seen by a build that must fail.
+    world.write("label.jsonl", b"{\"id\":\"1\",\"text\":\"x\",\"ssn\":\"536-22-1234\"}\n");
+    world.lockgate(&["scan", "label.jsonl", "--fail-on", "any"]).fails(1, "found US_SSN");
+    world.write("archive.zip", b"PK\x03\x04 and more");
+    world.lockgate(&["scan", "archive.zip"]).fails(3, "archive");
 }
 
 #[test]
@@ -153,7 +201,7 @@ fn labelled_lines_are_answered_line_by_line() {
 #[test]
 fn a_team_adds_recognizers_and_presidio_files_are_read_as_they_are() {
     let world = world();
-    let own = r#"
+    let own = r"
 supported_languages: [en]
 global_regex_flags: 26
 recognizers:
@@ -177,7 +225,7 @@ recognizers:
     deny_list: [the]
 allow_list: [support@mail.example]
 thresholds: {PHONE_NUMBER: 0.99}
-"#;
+";
     world.write("own.yaml", own.as_bytes());
     let text = "write to support@mail.example about emp-123456, his badge is XY123\ncode XY124\n\
                 the blue heron and Night+Owl, not blueheron; +1 650-253-0000 or ana@mail.example\n";
