@@ -15,16 +15,14 @@ const SCHEME_MAX: usize = 24;
 /// Where the address around the `@` at `at` stands; what lies before `floor` belongs to another.
 pub(crate) fn email(text: &str, at: usize, floor: usize) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
-    let local = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80 || b".!#&'+_~-".contains(&byte);
-    let mut start = at;
-    while start > floor && at - start < LOCAL_MAX && bytes.get(start - 1).is_some_and(|b| local(*b)) {
-        start -= 1;
-    }
+    let local = |c: char| is_letter(c) || c.is_ascii_digit() || ".!#&'+_~-".contains(c);
+    let room = text.get(floor..at)?;
+    let length: usize = room.chars().rev().take(LOCAL_MAX).take_while(|c| local(*c)).map(char::len_utf8).sum();
+    let mut start = at - length;
     // What opens a phrase is not part of the address.
     while start < at && bytes.get(start).is_some_and(|b| b".'&!#~-+".contains(b)) {
         start += 1;
     }
-    start = (start..at).find(|place| text.is_char_boundary(*place))?;
     let local = text.get(start..at)?;
     let end = domain(text, at + 1)?;
     // git@host:path is a repository.
@@ -34,17 +32,17 @@ pub(crate) fn email(text: &str, at: usize, floor: usize) -> Option<(usize, usize
     (!local.is_empty() && !local.ends_with('.') && !local.contains("..")).then_some((start, end))
 }
 
+/// A letter of a script that puts spaces between words: the others' words stand close around an
+/// address.
+fn is_letter(c: char) -> bool {
+    c.is_alphabetic() && (c as u32) < 0x0e00
+}
+
 /// The end of a domain name whose last label is letters.
 fn domain(text: &str, start: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.' || byte >= 0x80;
-    let mut end = start;
-    while end - start < DOMAIN_MAX && bytes.get(end).is_some_and(|b| part(*b)) {
-        end += 1;
-    }
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let part = |c: char| is_letter(c) || c.is_ascii_digit() || c == '-' || c == '.';
+    let length: usize = text.get(start..)?.chars().take(DOMAIN_MAX).take_while(|c| part(*c)).map(char::len_utf8).sum();
+    let end = start + length;
     let name = text.get(start..end)?.trim_end_matches(['.', '-']);
     let mut labels = name.split('.');
     let last = labels.next_back()?;
@@ -116,17 +114,20 @@ fn url_end(text: &str, start: usize) -> usize {
     let stop =
         rest.find(|c: char| c.is_whitespace() || c.is_control() || "\"'<>\\`|{}^".contains(c)).unwrap_or(rest.len());
     let mut kept = rest.get(..stop).unwrap_or_default();
+    let count = |c: char| kept.matches(c).count();
+    let (mut round, mut square) = (count(')').saturating_sub(count('(')), count(']').saturating_sub(count('[')));
     loop {
         let shorter = kept.trim_end_matches(['.', ',', ';', ':', '!', '?', '*']);
-        let more = |close: char, open: char| {
-            shorter.ends_with(close) && shorter.matches(close).count() > shorter.matches(open).count()
+        let unopened = match shorter.as_bytes().last() {
+            Some(b')') => &mut round,
+            Some(b']') => &mut square,
+            _ => return start + shorter.len(),
         };
-        let unopened = more(')', '(') || more(']', '[');
-        let shorter = if unopened { shorter.get(..shorter.len() - 1).unwrap_or_default() } else { shorter };
-        if shorter.len() == kept.len() {
-            return start + kept.len();
+        if *unopened == 0 {
+            return start + shorter.len();
         }
-        kept = shorter;
+        *unopened -= 1;
+        kept = shorter.get(..shorter.len() - 1).unwrap_or_default();
     }
 }
 
@@ -145,6 +146,8 @@ mod tests {
         check_email("write to ana.b+c@mail.example.org, please", Some("ana.b+c@mail.example.org"));
         check_email("<jörg@münchen.de>", Some("jörg@münchen.de"));
         check_email("'x'=ana@mail.example.", Some("ana@mail.example"));
+        check_email("\u{201c}ana@mail.example\u{201d} \u{2026}", Some("ana@mail.example"));
+        check_email("\u{8054}\u{7cfb}ana@mail.example\u{83b7}\u{53d6}\u{3002}", Some("ana@mail.example"));
         check_email("@mention", None);
         check_email("a@b", None);
         check_email("user@127.0.0.1", None);

@@ -34,7 +34,9 @@ impl Context {
         self.0.get(recognizer / 64).is_some_and(|word| word & (1 << (recognizer % 64)) != 0)
     }
 
-    pub(crate) fn and(self, other: Self) -> Self {
+    /// What either tells of.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         let mut all = self;
         for (mine, theirs) in all.0.iter_mut().zip(other.0) {
             *mine |= theirs;

@@ -117,7 +117,15 @@ fn reason(error: &regex_automata::meta::BuildError) -> String {
 }
 
 fn escape(word: &str) -> String {
-    word.chars().flat_map(|c| if c.is_ascii_punctuation() { vec!['\\', c] } else { vec![c] }).collect()
+    const SPECIAL: &str = "\\.+*?()|[]{}^$#&-~";
+    let mut out = String::with_capacity(word.len() + 8);
+    for c in word.chars() {
+        if SPECIAL.contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// A name that lives as long as the program: configurations are few, and their size has a limit.

@@ -121,7 +121,8 @@ fn escape(text: &str, at: usize, rest: &str) -> Option<(usize, usize, &'static s
         return Some((0, escape.len(), with));
     }
     if let Some(number) = rest.strip_prefix("&#") {
-        let (digits, _) = number.split_once(';').filter(|(digits, _)| (2..=3).contains(&digits.len()))?;
+        let end = number.bytes().take(4).position(|byte| byte == b';').filter(|end| *end >= 2)?;
+        let digits = number.get(..end)?;
         let code = digits.parse().ok().filter(|code| (33..=126).contains(code))?;
         return Some((0, digits.len() + 3, ascii(code)));
     }
@@ -131,7 +132,8 @@ fn escape(text: &str, at: usize, rest: &str) -> Option<(usize, usize, &'static s
         b'{' => '}',
         _ => return None,
     };
-    let (word, _) = rest.get(1..)?.split_once(close).filter(|(word, _)| word.len() <= 5)?;
+    let inside = rest.get(1..)?;
+    let word = inside.get(..inside.bytes().take(6).position(|byte| byte == close as u8)?)?;
     let (_, with) = WORDS.iter().find(|(known, _)| word.trim().eq_ignore_ascii_case(known))?;
     let before = text.get(..at)?;
     let skipped = before.len() - before.trim_end_matches(' ').len();

@@ -45,6 +45,8 @@ pub(crate) struct Recognizer {
     pub tail: Tail,
     /// Digits and separators only: part of a decimal number is none.
     pub is_number: bool,
+    /// A key, token or password.
+    pub is_secret: bool,
     /// The least score that is reported, where it is not the engine's.
     pub threshold: Option<f32>,
 }
@@ -65,6 +67,7 @@ impl Recognizer {
             context: custom.context.iter().map(|word| Cow::Owned(word.to_lowercase())).collect(),
             tail: Tail::Any,
             is_number: false,
+            is_secret: false,
             threshold: None,
         }
     }
@@ -109,6 +112,7 @@ impl Row {
                 Tail::Word
             },
             is_number: !self.patterns.is_empty() && !self.patterns.iter().any(letters),
+            is_secret: secrets::ROWS.iter().any(|row| row.name == self.name),
             threshold: None,
         }
     }

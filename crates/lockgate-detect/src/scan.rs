@@ -38,6 +38,8 @@ struct Candidate {
     end: usize,
     score: f32,
     valid: bool,
+    /// A key, token or password: it stays before whatever it stands in.
+    secret: bool,
 }
 
 impl Candidate {
@@ -107,7 +109,10 @@ impl Scanner {
         for (index, recognizer) in recognizers.iter().enumerate() {
             for pattern in recognizer.patterns.iter().filter(|pattern| !pattern.is_empty()) {
                 patterns.push((index, recognizer.tail));
-                let end = if recognizer.tail == Tail::Word { r"\b" } else { "" };
+                // Not needed, since the next byte is looked at anyway; it spares most of those looks
+                // where a value ends in a letter or a digit.
+                let plain = recognizer.tail == Tail::Word && recognizer.anchors.is_empty() && recognizer.name != "ipv6";
+                let end = if plain { r"\b" } else { "" };
                 texts.push(format!("(?:{pattern}){end}"));
             }
         }
@@ -197,6 +202,7 @@ impl Scanner {
             column: context,
             heard_to: 0,
             covered: 0,
+            url_end: 0,
             scratch,
             token_end: 0,
             address_end: 0,
@@ -207,18 +213,14 @@ impl Scanner {
             hit = self.anchors.find(aho_corasick::Input::new(text).range(next.min(text.len())..));
         }
         pass.custom();
-        if !self.allow.is_empty() {
-            let allowed = |c: &Candidate| text.get(c.start..c.end).is_some_and(|value| self.allow.contains(value));
-            scratch.candidates.retain(|candidate| !allowed(candidate));
-        }
-        self.resolve(&mut scratch.candidates, out);
+        self.resolve(text, &mut scratch.candidates, out);
     }
 
     /// Of what overlaps, the confirmed stays before the unconfirmed, then the surer and longer.
-    fn resolve(&self, candidates: &mut [Candidate], out: &mut Vec<Finding>) {
+    fn resolve(&self, text: &str, candidates: &mut [Candidate], out: &mut Vec<Finding>) {
         candidates.sort_unstable_by(|a, b| {
-            (b.valid, b.weight())
-                .partial_cmp(&(a.valid, a.weight()))
+            (b.secret, b.valid, b.weight())
+                .partial_cmp(&(a.secret, a.valid, a.weight()))
                 .unwrap_or(std::cmp::Ordering::Equal)
                 .then(a.start.cmp(&b.start))
                 .then(a.recognizer.cmp(&b.recognizer))
@@ -235,8 +237,9 @@ impl Scanner {
                 taken.insert(candidate.start, candidate.end);
             }
             let Some(recognizer) = self.recognizers.get(candidate.recognizer) else { continue };
+            let allowed = text.get(candidate.start..candidate.end).is_some_and(|value| self.allow.contains(value));
             // Some things are known only so that nothing else is seen in them.
-            if recognizer.entity != Entity::NONE {
+            if recognizer.entity != Entity::NONE && !allowed {
                 out.push(Finding {
                     entity: recognizer.entity,
                     start: candidate.start,
@@ -262,6 +265,8 @@ struct Pass<'p> {
     scratch: &'p mut Scratch,
     /// Where the shortest reading of the last confirmed value ended: nothing begins within it.
     covered: usize,
+    /// Where the last URL ended.
+    url_end: usize,
     /// Where the last token and the last address ended.
     token_end: usize,
     address_end: usize,
@@ -302,13 +307,14 @@ impl Pass<'_> {
         while word(end) {
             end += 1;
         }
-        // A group within a longer number was looked at from its first one.
+        // A group within a longer number was looked at from its first one, unless that ended here.
         let within = start > 1
-            && bytes.get(start - 1).is_some_and(|b| b"-./".contains(b))
+            && bytes.get(start - 1).is_some_and(|b| b"-.".contains(b))
             && bytes.get(start - 2).is_some_and(u8::is_ascii_digit)
-            && end - start < 12;
+            && bytes.get(start..end).is_some_and(|token| token.len() < 12 && token.iter().all(u8::is_ascii_digit))
+            && !self.scratch.candidates.iter().rev().take(8).any(|candidate| candidate.end + 1 == start);
         let whole = start == 0 || !word(start - 1);
-        if whole && !within && start >= self.covered && !self.is_dull(start, end) {
+        if whole && !within && start >= self.url_end && start >= self.covered && !self.is_dull(start, end) {
             let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at)).copied();
             if matches!(before(1), Some(b'+' | b'(')) {
                 let back =
@@ -345,7 +351,7 @@ impl Pass<'_> {
             return false;
         }
         let goes_on = joins(bytes.get(end))
-            && bytes.get(end + 1).is_some_and(|b| b.is_ascii_alphanumeric() || b"( -".contains(b));
+            && bytes.get(end + 1).is_some_and(|b| b.is_ascii_alphanumeric() || b"( -./".contains(b));
         let led = start > 0
             && joins(bytes.get(start - 1))
             && start > 1
@@ -426,7 +432,7 @@ impl Pass<'_> {
         let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at));
         let begins_with_digit = bytes.get(start).is_some_and(u8::is_ascii_digit);
         if begins_with_digit && decimal(before(1), before(2))
-            || recognizer.is_number && decimal(next, bytes.get(end + 1))
+            || recognizer.is_number && decimal(next, bytes.get(end + 1)) && !is_whole(bytes, end + 1)
         {
             return false;
         }
@@ -444,7 +450,7 @@ impl Pass<'_> {
         // A weak number among others with the same separators is a part of theirs.
         let joins = |b: Option<&u8>| b.is_some_and(|b| b"-./".contains(b));
         let among = joins(before(1)) && before(2).is_some_and(u8::is_ascii_digit)
-            || joins(next) && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+            || joins(next) && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) && !is_whole(bytes, end + 1);
         if recognizer.is_number && base < 0.8 && (among || is_one_of_many(bytes, start, end)) {
             return false;
         }
@@ -467,6 +473,7 @@ impl Pass<'_> {
             end,
             score,
             valid: verdict == Verdict::Valid,
+            secret: recognizer.is_secret,
         });
         true
     }
@@ -510,13 +517,20 @@ impl Pass<'_> {
                 base
             };
             if score >= threshold {
-                self.scratch.candidates.push(Candidate { recognizer, start, end, score, valid: base >= 0.8 });
+                self.scratch.candidates.push(Candidate {
+                    recognizer,
+                    start,
+                    end,
+                    score,
+                    valid: base >= 0.8,
+                    secret: false,
+                });
             }
         }
     }
 
     fn email(&mut self, at: usize) -> Option<usize> {
-        let recognizer = self.scanner.email?;
+        let recognizer = self.scanner.email.filter(|_| at >= self.url_end)?;
         let (start, end) = address::email(self.text, at, self.address_end)?;
         self.push(recognizer, start, end);
         self.address_end = end;
@@ -528,11 +542,11 @@ impl Pass<'_> {
         let recognizer =
             if url.has_password { self.scanner.credentials.or(self.scanner.url) } else { self.scanner.url };
         self.push(recognizer?, url.start, url.end);
-        // A webhook is a secret, not an address.
+        // Of what stands in a URL, secrets alone are looked for; a webhook is one itself.
         self.begin(at + 3);
         self.address_end = url.end;
-        self.token_end = url.end;
-        Some(url.end)
+        self.url_end = url.end;
+        Some(at + 3)
     }
 
     fn www(&mut self, at: usize) -> Option<usize> {
@@ -555,8 +569,14 @@ impl Pass<'_> {
         if score < own.unwrap_or(self.scanner.threshold) {
             return;
         }
-        self.scratch.candidates.push(Candidate { recognizer, start, end, score, valid: true });
+        self.scratch.candidates.push(Candidate { recognizer, start, end, score, valid: true, secret: false });
     }
+}
+
+/// Zeros alone behind the point: a whole number as data frames write it.
+fn is_whole(bytes: &[u8], at: usize) -> bool {
+    let zeros = (at..).take_while(|at| bytes.get(*at) == Some(&b'0')).take(9).count();
+    zeros > 0 && !bytes.get(at + zeros).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// A number in groups beside more groups of the same length is cut out of a row of numbers.

@@ -140,13 +140,60 @@ fn countries_and_entities_can_be_chosen() {
     assert_eq!(findings.iter().map(|f| f.entity.as_str()).collect::<Vec<_>>(), ["US_SSN"]);
 }
 
+/// What is not linear takes hours here, and the runner ends it.
 #[test]
 fn no_input_is_quadratic() {
-    for unit in ["1 ", "1-", "a@", "://", "+1", "(0", "1.2", "password=", "eyJ", "4111 ", "a1:", "＠", "(at)"] {
-        let text = unit.repeat(400_000 / unit.len());
+    let urls = format!("{}{} ", "a://".repeat(256), ")".repeat(1024));
+    let units = [
+        "1 ",
+        "1-",
+        "a@",
+        "://",
+        "+1",
+        "(0",
+        "1.2",
+        "password=",
+        "eyJ",
+        "4111 ",
+        "a1:",
+        "＠",
+        "(at)",
+        "(",
+        "[(",
+        "&#",
+        "11.22.33.44 ",
+        "www.",
+        &urls,
+    ];
+    for unit in units {
+        let text = unit.repeat(1_000_000 / unit.len());
         let mut findings = Vec::new();
         ENGINE.with(|engine| engine.scan(&text, &mut findings));
+        let mut end = 0;
+        for finding in findings {
+            assert!(finding.start >= end && finding.end <= text.len());
+            end = finding.end;
+        }
     }
+}
+
+#[test]
+fn neighbours_do_not_hide_each_other() {
+    check("536-90-4398/219-09-9998", &[("US_SSN", "536-90-4398"), ("US_SSN", "219-09-9998")]);
+    check("ref 12/536-90-4399", &[("US_SSN", "536-90-4399")]);
+    check("10.218.6.131-10.218.6.140", &[("IP_ADDRESS", "10.218.6.131"), ("IP_ADDRESS", "10.218.6.140")]);
+    check(
+        "+1 650 253 0000 4111 1111 1111 1111",
+        &[("PHONE_NUMBER", "+1 650 253 0000"), ("CREDIT_CARD", "4111 1111 1111 1111")],
+    );
+    check("card 4111111111111111.0, ssn 536904399.0", &[("CREDIT_CARD", "4111111111111111"), ("US_SSN", "536904399")]);
+    check("net 2001:db8:85a3::/48", &[("IP_ADDRESS", "2001:db8:85a3::")]);
+    let token = "ghp_Zz4yPcC0uVAiHMPQiVqWoZ1ugNgWTm2nyVsz";
+    let found = found(&format!("https://api.example/x?token={token}&y=1"))
+        .iter()
+        .map(|(entity, value)| (*entity, value.len()))
+        .collect::<Vec<_>>();
+    assert_eq!(found, [("GITHUB_TOKEN", 40)]);
 }
 
 fn redacted(text: &str) -> String {

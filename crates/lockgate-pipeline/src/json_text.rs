@@ -18,6 +18,9 @@ pub(crate) enum Kind {
     Key,
     Text,
     Number,
+    /// The beginning of an object or a list.
+    Open,
+    Close,
 }
 
 /// The tokens of a text that is JSON; of anything else, nothing.
@@ -49,6 +52,11 @@ pub(crate) fn tokens(json: &str) -> Vec<Token> {
                 let text = json.get(start..at).unwrap_or_default().to_owned();
                 tokens.push(Token { place: start..at, text, kind: Kind::Number });
             }
+            b'{' | b'[' | b'}' | b']' => {
+                at += 1;
+                let kind = if matches!(byte, b'{' | b'[') { Kind::Open } else { Kind::Close };
+                tokens.push(Token { place: start..at, text: String::new(), kind });
+            }
             _ => at += 1,
         }
     }
@@ -62,8 +70,11 @@ mod tests {
     #[test]
     fn tokens_stand_where_they_are() {
         let json = r#" {"a\"b" : [1e2, "x\u0040y"], "a\"b":-3, "é":true}"#;
-        let found: Vec<(&str, String, Kind)> =
-            tokens(json).into_iter().map(|t| (&json[t.place], t.text, t.kind)).collect();
+        let found: Vec<(&str, String, Kind)> = tokens(json)
+            .into_iter()
+            .filter(|t| !matches!(t.kind, Kind::Open | Kind::Close))
+            .map(|t| (&json[t.place], t.text, t.kind))
+            .collect();
         let token = |raw, text: &str, kind| (raw, text.to_owned(), kind);
         assert_eq!(
             found,

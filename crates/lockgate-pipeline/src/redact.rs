@@ -93,12 +93,24 @@ impl Redactor<'_> {
     /// A JSON text with its strings and numbers cleaned where they stand.
     fn json(&mut self, line: &str, tokens: Vec<Token>) -> Option<String> {
         let (mut out, mut copied) = (String::new(), 0);
-        let mut context = Context::default();
+        // What the keys above tell of, and what the last key adds to it.
+        let (mut above, mut context) = (Vec::new(), Context::default());
         for token in tokens {
-            let own = if token.kind == Kind::Key { Context::default() } else { context };
+            let own = match token.kind {
+                Kind::Open => {
+                    above.push(context);
+                    continue;
+                }
+                Kind::Close => {
+                    context = above.pop().unwrap_or_default();
+                    continue;
+                }
+                Kind::Key => Context::default(),
+                Kind::Text | Kind::Number => context,
+            };
             let clean = self.clean(&token.text, own);
             if token.kind == Kind::Key {
-                context = self.engine.context(&token.text);
+                context = above.last().copied().unwrap_or_default().and(self.engine.context(&token.text));
             }
             if let Some(clean) = clean {
                 out.push_str(line.get(copied..token.place.start).unwrap_or_default());
@@ -166,7 +178,9 @@ fn write_record(fields: &[Option<&str>], delimiter: char, out: &mut dyn Write) -
             line.push(delimiter);
         }
         let field = field.unwrap_or_default();
-        if field.contains([delimiter, '"', '\n', '\r']) {
+        // A line with nothing in it is no record to most readers.
+        let lonely = field.is_empty() && fields.len() == 1;
+        if lonely || field.contains([delimiter, '"', '\n', '\r']) {
             line.push('"');
             line.push_str(&field.replace('"', "\"\""));
             line.push('"');

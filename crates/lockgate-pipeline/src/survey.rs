@@ -93,7 +93,7 @@ struct Column {
 
 /// What a worker takes.
 enum Work {
-    Batch(Vec<Arc<Column>>, RecordBatch, u64),
+    Batch(Vec<Arc<Column>>, RecordBatch, Vec<u64>),
     Lines(Arc<Column>, String, u64),
     Values(Vec<(Arc<Column>, u64, String)>),
 }
@@ -124,11 +124,17 @@ pub fn survey(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> 
     }
     files.dedup();
     let (sender, receiver) = sync_channel::<Work>(options.threads.max(1) * 2);
-    let receiver = Mutex::new(receiver);
+    // Only the workers hold the other end: when none is left, sending fails instead of waiting.
+    let receiver = Arc::new(Mutex::new(receiver));
     let mut survey = Survey { files: files.len() as u64, left_out, ..Survey::default() };
     let tallies = thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..options.threads.max(1)).map(|_| scope.spawn(|| work(&receiver, &options.engine))).collect();
+        let workers: Vec<_> = (0..options.threads.max(1))
+            .map(|_| {
+                let receiver = Arc::clone(&receiver);
+                scope.spawn(move || work(&receiver, &options.engine))
+            })
+            .collect();
+        drop(receiver);
         for (index, file) in files.iter().enumerate() {
             progress.stage("scan", &file.display().to_string());
             let mut reader = Reader { options, file: index, rows: 0, send: &mut |work| sender.send(work).is_ok() };
@@ -211,7 +217,12 @@ impl Reader<'_> {
     }
 
     fn column(&self, name: Option<&str>) -> Arc<Column> {
-        let context = name.map(|name| self.options.engine.context(name)).unwrap_or_default();
+        self.column_in(name, name.unwrap_or_default())
+    }
+
+    /// A column that goes by one name and is about what another tells.
+    fn column_in(&self, name: Option<&str>, about: &str) -> Arc<Column> {
+        let context = self.options.engine.context(about);
         // A header may be data, too, as where a file has none.
         let printable = |name: &str| {
             name.split(['.', '[', ']', '{', '}'])
@@ -230,7 +241,6 @@ impl Reader<'_> {
         let names = rows.header().iter().map(|name| (Arc::clone(&header), 0, name.clone())).collect();
         (self.send)(Work::Values(names));
         while let Some(batch) = rows.next_batch()? {
-            let first = self.rows + 1;
             self.rows += (batch.rows.len() + batch.malformed.len()) as u64;
             let beyond = self.options.rows_max.map_or(0, |max| self.rows.saturating_sub(max)) as usize;
             self.rows -= beyond as u64;
@@ -241,7 +251,7 @@ impl Reader<'_> {
             });
             let whole = self.column(None);
             let broken: Vec<_> = broken.map(|(row, field)| (Arc::clone(&whole), row, field)).collect();
-            if !(self.send)(Work::Batch(columns.clone(), kept, first)) || !(self.send)(Work::Values(broken)) {
+            if !(self.send)(Work::Batch(columns.clone(), kept, batch.rows)) || !(self.send)(Work::Values(broken)) {
                 return Err(Failure::bug("the scanning threads ended early"));
             }
             if self.full() {
@@ -353,10 +363,20 @@ impl Walk<'_, '_> {
             column
         } else {
             self.values.push((self.reader.column(Some("key")), self.reader.rows, path.to_owned()));
-            self.reader.column(Some("(more paths)"))
+            self.reader.column_in(Some("(more paths)"), path)
         };
         self.values.push((column, self.reader.rows, text));
     }
+}
+
+/// The path below a path; of very long ones the last part is kept.
+fn below(path: &str, separator: &str, key: &str) -> String {
+    const PATH_BYTES_MAX: usize = 256;
+    let joined = if path.is_empty() { key.to_owned() } else { format!("{path}{separator}{key}") };
+    if joined.len() <= PATH_BYTES_MAX {
+        return joined;
+    }
+    key.chars().take(PATH_BYTES_MAX / 4).collect()
 }
 
 /// One place in a JSON text. `serde_json` bounds the depth.
@@ -382,14 +402,14 @@ impl<'de> Visitor<'de> for At<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
+            let path = below(&self.path, ".", &key);
             map.next_value_seed(At { walk: self.walk, path })?;
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
-        let path = format!("{}[]", self.path);
+        let path = below(&self.path, "", "[]");
         while seq.next_element_seed(At { walk: self.walk, path: path.clone() })?.is_some() {}
         Ok(())
     }
@@ -440,12 +460,12 @@ fn work(receiver: &Mutex<Receiver<Work>>, engine: &Engine) -> Tallies {
                     tallies.look(engine, &column, row, &text, &mut findings);
                 }
             }
-            Work::Batch(columns, batch, first) => {
+            Work::Batch(columns, batch, rows) => {
                 for (column, array) in columns.iter().zip(batch.columns()) {
                     let Ok(texts) = cast(array, &DataType::Utf8) else { continue };
                     let Some(texts) = texts.as_string_opt::<i32>() else { continue };
-                    for (row, text) in (first..).zip(texts).filter_map(|(row, text)| text.map(|text| (row, text))) {
-                        tallies.look(engine, column, row, text, &mut findings);
+                    for (row, text) in rows.iter().zip(texts).filter_map(|(row, text)| text.map(|text| (row, text))) {
+                        tallies.look(engine, column, row + 1, text, &mut findings);
                     }
                 }
             }

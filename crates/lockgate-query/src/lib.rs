@@ -8,7 +8,7 @@
 mod lineage;
 mod table;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use datafusion::{
     catalog::TableProvider,
@@ -20,8 +20,10 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlanBuilder, ident},
     prelude::{DataFrame, SessionConfig, SessionContext},
     sql::sqlparser::{
+        ast::visit_relations,
         dialect::GenericDialect,
         keywords::Keyword,
+        parser::Parser,
         tokenizer::{Token, Tokenizer},
     },
 };
@@ -40,9 +42,11 @@ const MEMORY_BYTES_MAX: usize = 1 << 30;
 /// How long a query may run before it fails.
 const TIME_MAX: Duration = Duration::from_mins(10);
 const BATCH_ROWS: usize = 8_192;
-/// Operators of one query.
-const OPERATORS_MAX: usize = 256;
-const PLANNING_STACK_BYTES: usize = 128 << 20;
+/// Operators and keywords of one query.
+const LEVELS_MAX: usize = 512;
+/// Tables of one query, each time they are named: views within views multiply.
+const RELATIONS_MAX: usize = 24;
+const PLANNING_STACK_BYTES: usize = 256 << 20;
 
 /// DataFusion.
 #[derive(Clone, Debug)]
@@ -88,39 +92,40 @@ impl Engine {
     }
 }
 
-/// Refuses SQL that nests deeper than planning can follow. Every operator may be one level.
+/// Refuses SQL that nests deeper, or multiplies more, than planning can follow. Every word but
+/// those of a plain list may be one level.
 fn bounded(sql: &str) -> Result<()> {
-    let tokens =
-        Tokenizer::new(&GenericDialect {}, sql).tokenize().map_err(|_| Failure::input("the query is not SQL"))?;
+    let dialect = GenericDialect {};
+    let tokens = Tokenizer::new(&dialect, sql).tokenize().map_err(|_| Failure::input("the query is not SQL"))?;
     let nests = |token: &&Token| match token {
-        Token::Word(word) => matches!(
-            word.keyword,
-            Keyword::AND
-                | Keyword::OR
-                | Keyword::NOT
-                | Keyword::UNION
-                | Keyword::EXCEPT
-                | Keyword::INTERSECT
-                | Keyword::JOIN
-        ),
-        Token::Plus
-        | Token::Minus
-        | Token::Mul
-        | Token::Div
-        | Token::Mod
-        | Token::StringConcat
-        | Token::DoubleColon => true,
-        other => other.to_string().bytes().all(|byte| b"=<>!~^&|@#?-".contains(&byte)),
+        Token::Word(word) => word.keyword != Keyword::NoKeyword && word.keyword != Keyword::NULL,
+        Token::Whitespace(_) | Token::Comma | Token::Number(..) | Token::SingleQuotedString(_) => false,
+        Token::LParen | Token::RParen | Token::Period | Token::SemiColon | Token::EOF => false,
+        _ => true,
     };
-    let operators = tokens.iter().filter(nests).count();
-    if operators > OPERATORS_MAX {
-        return Err(Failure::input(format!("the query has {operators} operators; {OPERATORS_MAX} are allowed"))
+    let levels = tokens.iter().filter(nests).count();
+    if levels > LEVELS_MAX {
+        return Err(Failure::input(format!("the query has {levels} operators and keywords; {LEVELS_MAX} are allowed"))
             .hint("use IN for a list of values, or derive a feature set in steps"));
+    }
+    let relations = with_deep_stack(|| {
+        let mut relations = 0;
+        for statement in Parser::parse_sql(&dialect, sql).unwrap_or_default() {
+            let _: ControlFlow<()> = visit_relations(&statement, |_| {
+                relations += 1;
+                ControlFlow::Continue(())
+            });
+        }
+        Ok(relations)
+    })?;
+    if relations > RELATIONS_MAX {
+        return Err(Failure::input(format!("the query names {relations} tables; {RELATIONS_MAX} are allowed"))
+            .hint("derive a feature set in steps"));
     }
     Ok(())
 }
 
-/// Planning recurses over the query; it gets a stack that [`OPERATORS_MAX`] levels fit into.
+/// Planning recurses over the query; it gets a stack that [`LEVELS_MAX`] levels fit into.
 fn with_deep_stack<T: Send>(plan: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         std::thread::Builder::new()

@@ -177,11 +177,30 @@ fn no_query_overflows_the_stack() {
     let from = |n: usize| format!("SELECT name{} AS x FROM people", "||name".repeat(n));
     let union = |n: usize| format!("SELECT name FROM people {}", "UNION SELECT name FROM people ".repeat(n));
     let logical = |n: usize| format!("SELECT 1=1{} FROM people", " OR 1=1".repeat(n));
+    let postfix = |n: usize| format!("SELECT 1{} FROM people", " IS NULL".repeat(n));
+    let zones = |n: usize| format!("SELECT now(){} FROM people", " AT TIME ZONE 'UTC'".repeat(n));
+    let views = |n: usize| {
+        let more: String = (1..n).map(|i| format!(", c{i} AS (SELECT a.name FROM c{0} a, c{0} b)", i - 1)).collect();
+        format!("WITH c0 AS (SELECT name FROM people){more} SELECT name FROM c{}", n - 1)
+    };
+    let crossed = |n: usize| format!("SELECT 1 FROM people{}", ", people".repeat(n));
     let deep = |n: usize| format!("SELECT {}1{}", "(".repeat(n), ")".repeat(n));
-    for sql in [chain("+", 250), logical(120), from(250), union(20)] {
+    for sql in [chain("+", 250), logical(120), from(250), union(16)] {
         assert!(world.run(&sql, |_| ()).is_ok(), "{}", &sql[..40]);
     }
-    for sql in [chain("+", 300), chain("*", 50_000), from(300), union(5_000), deep(5_000), logical(5_000)] {
+    for sql in [
+        chain("+", 600),
+        chain("*", 50_000),
+        from(600),
+        union(5_000),
+        deep(5_000),
+        logical(5_000),
+        postfix(15_000),
+        zones(6_000),
+        views(22),
+        views(2_800),
+        crossed(2_000),
+    ] {
         let failure = world.run(&sql, |_| ()).err().unwrap();
         assert_eq!(failure.fault(), lockgate_core::Fault::Input, "{failure}");
     }

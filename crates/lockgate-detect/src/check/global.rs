@@ -28,8 +28,28 @@ pub(crate) fn card(hit: &Hit<'_>) -> Verdict {
         _ => &[],
     };
     Verdict::confirmed(
-        lengths.contains(&digits.len()) && digits.luhn() && !digits.is_uniform() && is_grouped(hit.value()),
+        lengths.contains(&digits.len())
+            && digits.luhn()
+            && !digits.is_uniform()
+            && is_grouped(hit.value())
+            && !is_in_a_row(hit),
     )
+}
+
+/// Four groups of four out of a text that is nothing but such groups, and not whole cards: a row
+/// of numbers.
+fn is_in_a_row(hit: &Hit<'_>) -> bool {
+    const BYTES_MAX: usize = 400;
+    let text = hit.text.trim();
+    if text.len() > BYTES_MAX || hit.value().len() != 19 {
+        return false;
+    }
+    let mut groups = 0;
+    let four = text.split(' ').all(|group| {
+        groups += 1;
+        group.len() == 4 && group.bytes().all(|b| b.is_ascii_digit())
+    });
+    four && groups > 5 && groups % 4 != 0
 }
 
 /// Separators, where there are any, part a number into groups of at least two digits, or every digit.
@@ -72,8 +92,12 @@ pub(crate) fn ip(hit: &Hit<'_>) -> Verdict {
     if value.contains('.') && !value.contains(':') {
         // 1.2.3.4 inside 0.1.2.3.4 or behind a "v" is a version.
         let before = hit.before();
-        let versioned = before.ends_with(['.', 'v', 'V', '-'])
-            || before.trim_end().to_ascii_lowercase().ends_with("version")
+        let tail = before.as_bytes().get(before.len().saturating_sub(9)..).unwrap_or_default().trim_ascii_end();
+        let word = tail.get(tail.len().saturating_sub(7)..).unwrap_or_default();
+        let hyphenated = matches!(tail, [.., letter, b'-'] if letter.is_ascii_alphabetic());
+        let versioned = before.ends_with(['.', 'v', 'V'])
+            || hyphenated
+            || word.eq_ignore_ascii_case(b"version")
             || (hit.after().starts_with('.') && hit.after().as_bytes().get(1).is_some_and(u8::is_ascii_digit));
         let address = value.parse::<Ipv4Addr>().ok().filter(|_| !versioned);
         return address.map_or(Verdict::No, |address| {

@@ -41,7 +41,8 @@ pub(crate) fn international(hit: &Hit<'_>) -> Verdict {
         return Verdict::No;
     }
     if number.starts_with('+') {
-        let grouped = groups.count >= 2 && (9..=15).contains(&groups.digits);
+        // What follows behind a space may be another number: then the plan decides.
+        let grouped = groups.count >= 2 && (9..=15).contains(&groups.digits) && !number.contains(' ');
         return if grouped { Verdict::Valid } else { Verdict::or_shape(is_known(number)) };
     }
     // Two zeros begin many numbers that are no telephone's.

@@ -65,7 +65,13 @@ pub(crate) fn assigned(hit: &Hit<'_>) -> Verdict {
     let value = hit.value();
     let secret = value.rsplit(['=', ':', ' ']).next().unwrap_or(value).trim_matches(['"', '\'', '`']);
     let kinds = [secret.bytes().any(|b| b.is_ascii_digit()), secret.bytes().any(|b| b.is_ascii_alphabetic())];
-    Verdict::confirmed(kinds == [true, true] && is_random(secret, 2.9) && !secret.contains(['(', '/', '.']))
+    Verdict::shaped(
+        kinds == [true, true]
+            && is_random(secret, 2.9)
+            && !secret.contains(['(', '.'])
+            && !secret.starts_with('/')
+            && !secret.contains("//"),
+    )
 }
 
 /// RFC 9110, section 11.6.2: what stands behind `Bearer` or `Basic`.

@@ -42,5 +42,5 @@ pub(super) static ROWS: &[Row] = &[
         secrets::prefixed, 0.0, 1.0, [], ["gocspx-", "gsk_", "xai-", "sk-or-v1-", "pplx-", "dckr_pat_", "r8_", "ntn_", "lin_api_"]),
     row!("assigned-secret", "SECRET", "", "random value behind a word that tells what it is",
         [r#"(?i:password|passwd|passwort|pwd|passphrase|mot_de_passe|contrase\xc3\xb1a|senha|secret|secret[_-]?key|secret[_-]?access[_-]?key|api[_-]?key|apikey|access[_-]?key|encryption[_-]?key|signing[_-]?key|auth[_-]?token|access[_-]?token|client[_-]?secret|private[_-]?key|credentials?|token)["']? ?[:=]{1,2}>? ?["'`]?[A-Za-z0-9+/=_!@#$^&*-]{10,120}"#],
-        secrets::assigned, 0.0, 0.7, [], ["password", "passwd", "passwort", "pwd", "passphrase", "mot_de_passe", "contrase", "senha", "secret", "api_key", "api-key", "apikey", "access_key", "access-key", "accesskey", "encryption_key", "encryptionkey", "signing_key", "signingkey", "auth_token", "access_token", "client_secret", "private_key", "credential", "token"]),
+        secrets::assigned, 0.55, 0.0, [], ["password", "passwd", "passwort", "pwd", "passphrase", "mot_de_passe", "contrase", "senha", "secret", "api_key", "api-key", "apikey", "access_key", "access-key", "accesskey", "encryption_key", "encryptionkey", "signing_key", "signingkey", "auth_token", "access_token", "client_secret", "private_key", "credential", "token"]),
 ];

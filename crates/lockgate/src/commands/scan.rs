@@ -34,6 +34,9 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         return list(global);
     }
     let engine = engine(args)?;
+    for name in args.fail_on.iter().filter(|name| *name != "any" && engine.entity(name).is_none()) {
+        entity(name)?;
+    }
     if args.redact {
         return write_redacted(global, args, &engine);
     }
@@ -50,7 +53,7 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         let progress = output::Terminal::new(global);
         let found = survey(&args.files, &options, &progress)?;
         progress.finish();
-        return report(global, args, &options.engine, &found);
+        return report(global, args, &found);
     };
     labelled(&engine, stdin().lock(), "standard input", args)
 }
@@ -73,7 +76,16 @@ fn engine(args: &ScanArgs) -> Result<Engine> {
     for name in &args.entities {
         options.entities.push(entity(name)?);
     }
-    options.countries = args.countries.iter().map(|country| country.to_ascii_lowercase()).collect();
+    let countries: BTreeSet<&str> = known().iter().filter_map(|k| k.country).collect();
+    for country in &args.countries {
+        let country = country.to_ascii_lowercase();
+        if !countries.contains(country.as_str()) {
+            let all: Vec<&str> = countries.into_iter().collect();
+            return Err(Failure::usage(format!("nothing belongs to country {country:?}"))
+                .hint(format!("known are {}", all.join(", "))));
+        }
+        options.countries.push(country);
+    }
     if let Some(score) = args.min_score {
         if !(0.0..=1.0).contains(&score) {
             return Err(Failure::usage("--min-score lies between 0 and 1"));
@@ -169,10 +181,7 @@ fn verdict(failing: &BTreeSet<&str>) -> Result<()> {
     Err(Failure::findings(format!("found {}", names.join(", "))))
 }
 
-fn report(global: &Global, args: &ScanArgs, engine: &Engine, found: &Survey) -> Result<()> {
-    for name in args.fail_on.iter().filter(|name| *name != "any" && engine.entity(name).is_none()) {
-        entity(name)?;
-    }
+fn report(global: &Global, args: &ScanArgs, found: &Survey) -> Result<()> {
     match global.format {
         Format::Json => output::json(global, found)?,
         Format::Jsonl => found.groups.iter().try_for_each(|group| output::json(global, group))?,
