@@ -411,7 +411,7 @@ impl Pass<'_> {
                 if self.scratch.candidates.last().is_some_and(|candidate| candidate.valid && candidate.score >= 0.8) {
                     covered = covered.min(*end);
                 }
-                if !spaced {
+                if !spaced || *end == self.text.len() {
                     settled = Some(*recognizer);
                 }
             }

@@ -41,8 +41,10 @@ pub(crate) fn international(hit: &Hit<'_>) -> Verdict {
         return Verdict::No;
     }
     if number.starts_with('+') {
-        // What follows behind a space may be another number: then the plan decides.
-        let grouped = groups.count >= 2 && (9..=15).contains(&groups.digits) && !number.contains(' ');
+        // Where another number follows, the plan decides what belongs to this one.
+        let followed = hit.after().trim_start_matches(' ').starts_with(|c: char| c.is_ascii_digit());
+        let alone = !number.contains(' ') || !followed;
+        let grouped = groups.count >= 2 && (9..=15).contains(&groups.digits) && alone;
         return if grouped { Verdict::Valid } else { Verdict::or_shape(is_known(number)) };
     }
     // Two zeros begin many numbers that are no telephone's.
