@@ -23,7 +23,7 @@ use lockgate_detect::{Context, Engine, Entity, Finding};
 use lockgate_source::{Content, Format, Rows};
 use serde::{
     Serialize,
-    de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 use crate::{Progress, pieces::Pieces};
@@ -33,6 +33,8 @@ const BLOCK_BYTES: usize = 512 << 10;
 /// Places that are kept of each group.
 const PLACES_MAX: usize = 20;
 const SHAPES_MAX: usize = 3;
+/// Values of a JSON document that a worker takes at once.
+const VALUES_MAX: usize = 20_000;
 const FILES_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 64;
 /// A JSON document that is one value.
@@ -324,16 +326,14 @@ impl Reader<'_> {
             self.rows -= 1;
             return self.lines(content);
         }
-        for part in values.chunks(50_000) {
-            (self.send)(Work::Values(part.to_vec()));
-        }
+        (self.send)(Work::Values(values));
         Ok(())
     }
 }
 
 /// The texts and numbers of a JSON text by their path, repeated keys included.
 struct Walk<'w, 'r> {
-    reader: &'w Reader<'r>,
+    reader: &'w mut Reader<'r>,
     columns: &'w mut BTreeMap<String, Arc<Column>>,
     values: &'w mut Vec<(Arc<Column>, u64, String)>,
 }
@@ -341,14 +341,11 @@ struct Walk<'w, 'r> {
 impl Walk<'_, '_> {
     /// False when it is no JSON; nothing was added then.
     fn read(&mut self, text: &str) -> bool {
-        let before = self.values.len();
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let read = At { walk: self, path: String::new() }.deserialize(&mut deserializer);
-        let whole = read.is_ok() && deserializer.end().is_ok();
-        if !whole {
-            self.values.truncate(before);
+        if serde_json::from_str::<IgnoredAny>(text).is_err() {
+            return false;
         }
-        whole
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        At { walk: self, path: String::new() }.deserialize(&mut deserializer).is_ok()
     }
 
     fn leaf(&mut self, path: &str, text: String) {
@@ -366,6 +363,9 @@ impl Walk<'_, '_> {
             self.reader.column_in(Some("(more paths)"), path)
         };
         self.values.push((column, self.reader.rows, text));
+        if self.values.len() >= VALUES_MAX {
+            (self.reader.send)(Work::Values(std::mem::take(self.values)));
+        }
     }
 }
 

@@ -216,10 +216,10 @@ pub struct ScanArgs {
     #[arg(long)]
     pub explain: bool,
     /// Write the file again with `<ENTITY>` in place of every finding.
-    #[arg(long, requires = "output")]
+    #[arg(long, requires = "output", conflicts_with_all = ["fail_on", "sample", "explain"])]
     pub redact: bool,
     /// Where the redacted file goes.
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", requires = "redact")]
     pub output: Option<PathBuf>,
 }
 

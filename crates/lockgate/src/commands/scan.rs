@@ -45,6 +45,9 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         if args.fail_on.is_empty() && args.files.iter().all(|path| is_labelled(path)) {
             return labelled_files(args, &engine);
         }
+        if args.explain {
+            return Err(Failure::usage("--explain is for JSON lines with `id` and `text`, and for standard input"));
+        }
         let options = survey::Options {
             engine,
             rows_max: args.sample,

@@ -124,6 +124,15 @@ fn what_is_written_redacted_holds_no_value() {
     world.lockgate(&["scan", "in/people.csv", "--redact", "-o", "in/people.csv"]).fails(2, "the output is the input");
     world.lockgate(&["scan", "in/table.parquet", "--redact", "-o", "x"]).fails(3, "cannot be redacted");
     world.lockgate(&["scan", "in", "--redact"]).fails(2, "--output");
+    world.lockgate(&["scan", "in", "--redact", "-o", "x", "--fail-on", "any"]).fails(2, "--fail-on");
+    world.lockgate(&["scan", "in", "-o", "x"]).fails(2, "--redact");
+    world.lockgate(&["scan", "in", "--explain"]).fails(2, "--explain");
+    world.lockgate(&["scan", "in", "--countries", "uk"]).fails(2, "known are");
+    // Keys above a value tell what it is.
+    world.write("nested.jsonl", b"{\"ssn\":{\"value\":\"078051129\"},\"n\":{\"value\":\"078051129\"}}\n");
+    world.lockgate(&["scan", "nested.jsonl", "--redact", "-o", "clean"]).ok();
+    let clean = fs::read_to_string(world.path("clean")).unwrap();
+    assert_eq!(clean, "{\"ssn\":{\"value\":\"<US_SSN>\"},\"n\":{\"value\":\"078051129\"}}\n");
     world.lockgate(&["scan", "in/notes.txt", "--redact", "-o", "/dev/null"]).fails(2, "not a regular file");
 }
 
