@@ -19,7 +19,7 @@ pub use context::Context;
 pub use custom::Custom;
 use custom::Patterns;
 use recognizer::Recognizer;
-use scan::{CONTEXT_BOOST, Scanner};
+use scan::Scanner;
 
 /// A kind of sensitive value, under Presidio's name where Presidio has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +62,10 @@ pub struct Finding {
     pub start: usize,
     pub end: usize,
     pub score: f32,
+    /// The score before words around it were heard.
+    pub base: f32,
+    /// A check digit, a numbering plan or a structure confirmed it.
+    pub confirmed: bool,
     pub recognizer: &'static str,
 }
 
@@ -209,16 +213,14 @@ impl Engine {
         let place = self.scanner.recognizers().iter().position(|r| r.name == finding.recognizer)?;
         let recognizer = self.scanner.recognizers().get(place)?;
         let word = self.scanner.telling(text, finding.start, finding.end, place);
-        let boosted =
-            (finding.score - recognizer.valid).abs() > 1e-6 && (finding.score - recognizer.shape).abs() > 1e-6;
-        let base = if boosted { finding.score - CONTEXT_BOOST } else { finding.score };
+        let added = finding.score - finding.base;
         Some(Explanation {
             recognizer: recognizer.name,
             about: recognizer.about.to_string(),
             patterns: recognizer.patterns.iter().map(ToString::to_string).collect(),
-            confirmed: (base - recognizer.valid).abs() < 1e-6,
-            base,
-            context: boosted.then(|| (word.unwrap_or("the column's name").to_owned(), CONTEXT_BOOST)),
+            confirmed: finding.confirmed,
+            base: finding.base,
+            context: (added > 0.0).then(|| (word.unwrap_or("the column's name").to_owned(), added)),
             score: finding.score,
         })
     }

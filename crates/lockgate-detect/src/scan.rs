@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What the presence of a telling word adds to a score.
-pub(crate) const CONTEXT_BOOST: f32 = 0.35;
+const CONTEXT_BOOST: f32 = 0.35;
 /// No value that a pattern matches is longer; private keys are.
 const VALUE_BYTES_MAX: usize = 8 << 10;
 /// A token is walked back over so far.
@@ -37,6 +37,8 @@ struct Candidate {
     start: usize,
     end: usize,
     score: f32,
+    /// The score before words around were heard.
+    base: f32,
     valid: bool,
     /// A key, token or password: it stays before whatever it stands in.
     secret: bool,
@@ -245,6 +247,8 @@ impl Scanner {
                     start: candidate.start,
                     end: candidate.end,
                     score: candidate.score,
+                    base: candidate.base,
+                    confirmed: candidate.valid,
                     recognizer: recognizer.name,
                 });
             }
@@ -472,6 +476,7 @@ impl Pass<'_> {
             start,
             end,
             score,
+            base,
             valid: verdict == Verdict::Valid,
             secret: recognizer.is_secret,
         });
@@ -522,6 +527,7 @@ impl Pass<'_> {
                     start,
                     end,
                     score,
+                    base,
                     valid: base >= 0.8,
                     secret: false,
                 });
@@ -569,7 +575,15 @@ impl Pass<'_> {
         if score < own.unwrap_or(self.scanner.threshold) {
             return;
         }
-        self.scratch.candidates.push(Candidate { recognizer, start, end, score, valid: true, secret: false });
+        self.scratch.candidates.push(Candidate {
+            recognizer,
+            start,
+            end,
+            score,
+            base: score,
+            valid: true,
+            secret: false,
+        });
     }
 }
 
