@@ -14,11 +14,13 @@ use crate::{
     custom,
 };
 
-/// How a match must end.
+/// How a match ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
-    /// Before anything but a letter or a digit.
+    /// In a letter or a digit, and before anything else.
     Word,
+    /// In any sign, and before anything but a letter or a digit.
+    Sign,
     /// Anywhere.
     Any,
 }
@@ -85,13 +87,19 @@ pub(crate) struct Row {
     pub shape: f32,
     pub valid: f32,
     pub context: &'static [&'static str],
+    pub tail: Tail,
 }
 
 impl Row {
-    fn recognizer(&self) -> Recognizer {
+    /// The same row with matches that end in another way.
+    const fn ending(self, tail: Tail) -> Self {
+        Self { tail, ..self }
+    }
+
+    fn recognizer(&self, is_secret: bool) -> Recognizer {
         let own = |texts: &'static [&'static str]| texts.iter().map(|text| Cow::Borrowed(*text)).collect::<Vec<_>>();
-        let letters =
-            |pattern: &&str| pattern.replace(r"\d", "").replace("(?:", "").bytes().any(|b| b.is_ascii_alphabetic());
+        // Of patterns without letters, groups and classes among them, only digits and signs match.
+        let letters = |pattern: &&str| pattern.bytes().any(|b| b.is_ascii_alphabetic());
         Recognizer {
             name: self.name,
             entity: Entity::known(self.entity),
@@ -103,16 +111,9 @@ impl Row {
             shape: self.shape,
             valid: self.valid,
             context: own(self.context),
-            tail: if matches!(
-                self.name,
-                "private-key" | "date-cjk" | "azure-key" | "azure-sas" | "authorization" | "title"
-            ) {
-                Tail::Any
-            } else {
-                Tail::Word
-            },
+            tail: self.tail,
             is_number: !self.patterns.is_empty() && !self.patterns.iter().any(letters),
-            is_secret: secrets::ROWS.iter().any(|row| row.name == self.name),
+            is_secret,
             threshold: None,
         }
     }
@@ -132,16 +133,18 @@ macro_rules! row {
             shape: $shape,
             valid: $valid,
             context: &[$($word),*],
+            tail: $crate::recognizer::Tail::Word,
         }
     };
 }
 use row;
 
-/// All rows, the most telling first.
+/// All rows, the secrets first.
 pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
     [secrets::ROWS, global::ROWS, americas::ROWS, europe::ROWS, asia::ROWS].into_iter().flatten()
 }
 
 pub(crate) fn built_in() -> Vec<Recognizer> {
-    rows().map(Row::recognizer).collect()
+    let secrets = secrets::ROWS.len();
+    rows().enumerate().map(|(place, row)| row.recognizer(place < secrets)).collect()
 }

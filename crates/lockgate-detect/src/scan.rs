@@ -111,10 +111,8 @@ impl Scanner {
         for (index, recognizer) in recognizers.iter().enumerate() {
             for pattern in recognizer.patterns.iter().filter(|pattern| !pattern.is_empty()) {
                 patterns.push((index, recognizer.tail));
-                // Not needed, since the next byte is looked at anyway; it spares most of those looks
-                // where a value ends in a letter or a digit.
-                let plain = recognizer.tail == Tail::Word && recognizer.anchors.is_empty() && recognizer.name != "ipv6";
-                let end = if plain { r"\b" } else { "" };
+                // The next byte is looked at anyway; this spares most of those looks.
+                let end = if recognizer.tail == Tail::Word { r"\b" } else { "" };
                 texts.push(format!("(?:{pattern}){end}"));
             }
         }

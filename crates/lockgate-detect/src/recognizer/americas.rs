@@ -1,6 +1,6 @@
 //! The Americas.
 
-use super::{Row, row};
+use super::{Row, Tail, row};
 use crate::check::{americas, asia::varied, shape};
 
 #[rustfmt::skip]
@@ -20,7 +20,7 @@ pub(super) static ROWS: &[Row] = &[
     row!("us-aba", "ABA_ROUTING_NUMBER", "us", "routing number (ABA)", [r"[0-9]{9}", r"[0-9]{4}-[0-9]{4}-[0-9]"], americas::aba_routing, 0.0, 0.3, ["routing", "aba", "rtn", "wire", "bank transit"]),
     row!("us-dea", "MEDICAL_LICENSE", "us", "DEA registration of a prescriber", [r"[ABCDEFGHJKLMPRSTUXabcdefghjklmprstux][A-Za-z9][0-9]{7}"], americas::dea, 0.0, 0.55, ["dea", "prescriber", "medical license", "physician"]),
     row!("us-member-id", "US_HEALTH_INSURANCE_MEMBER_ID", "us", "member id of a health plan", [r"[A-Z]{1,5}-?[0-9]{5,14}"], varied, 0.2, 0.0, ["member id", "memberid", "member number", "subscriber", "insurance id", "policy number", "health plan"]),
-    row!("us-claim", "US_CLAIM_NUMBER", "us", "claim of a health plan", [r"(?:CLM-?)?[0-9]{6,15}"], varied, 0.2, 0.0, ["claim number", "claim no", "claim id", "claim #", "medical claim"], ["clm"]),
+    row!("us-claim", "US_CLAIM_NUMBER", "us", "claim of a health plan", [r"(?:CLM-?)?[0-9]{6,15}"], varied, 0.2, 0.0, ["claim number", "claim no", "claim id", "claim #", "medical claim"], ["clm"]).ending(Tail::Sign),
     row!("us-provider-tax", "US_PROVIDER_TAX_ID", "us", "employer identification number (IRS)", [r"[0-9]{2}-[0-9]{7}"], varied, 0.3, 0.0, ["ein", "employer id", "tax id", "tin", "federal tax"]),
     row!("us-zip", "ZIP_CODE", "us", "postal code (USPS)", [r"[0-9]{5}(?:-[0-9]{4})?"], shape, 0.16, 0.0, ["zip", "zip code", "zipcode", "postal code", "code postal", "c\u{f3}digo postal", "cap", "cep"]),
     row!("ca-sin", "CA_SIN", "ca", "social insurance number", [r"[1-79][0-9]{2}-[0-9]{3}-[0-9]{3}"], americas::ca_sin, 0.0, 0.55, ["sin", "social insurance", "nas"]),

@@ -1,6 +1,6 @@
 //! What is the same everywhere.
 
-use super::{Row, row};
+use super::{Row, Tail, row};
 use crate::check::{crypto, global, phone, shape};
 
 #[rustfmt::skip]
@@ -14,7 +14,7 @@ pub(super) static ROWS: &[Row] = &[
     row!("ipv4", "IP_ADDRESS", "", "internet address (RFC 791)",
         [r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"], global::ip, 0.4, 0.85, ["ip", "host", "server", "address", "addr", "ping", "dns", "gateway", "remote", "client", "adresse", "ipv4"]),
     row!("ipv6", "IP_ADDRESS", "", "internet address (RFC 4291)",
-        [r"[0-9A-Fa-f:]{2,39}(?:%[0-9A-Za-z]{1,16})?", r"[0-9A-Fa-f:]{2,30}:[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"], global::ip, 0.0, 0.95, []),
+        [r"[0-9A-Fa-f:]{2,39}(?:%[0-9A-Za-z]{1,16})?", r"[0-9A-Fa-f:]{2,30}:[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"], global::ip, 0.0, 0.95, []).ending(Tail::Sign),
     row!("mac", "MAC_ADDRESS", "", "hardware address (IEEE 802)",
         [r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}", r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}"], global::mac, 0.0, 0.9, []),
     row!("date-iso", "DATE_TIME", "", "day, with or without time (ISO 8601)",
@@ -33,9 +33,9 @@ pub(super) static ROWS: &[Row] = &[
     row!("date-month-day", "DATE_TIME", "", "month in words and day",
         [r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? [0-9]{1,2}(?i:st|nd|rd|th)?,? [0-9]{4}"],
         global::written_date, 0.0, 0.85, [],
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]).ending(Tail::Sign),
     row!("date-cjk", "DATE_TIME", "", "day as written in Chinese and Japanese",
-        [r"[0-9]{4}\xe5\xb9\xb4[0-9]{1,2}\xe6\x9c\x88[0-9]{1,2}\xe6\x97\xa5"], shape, 0.85, 0.0, []),
+        [r"[0-9]{4}\xe5\xb9\xb4[0-9]{1,2}\xe6\x9c\x88[0-9]{1,2}\xe6\x97\xa5"], shape, 0.85, 0.0, []).ending(Tail::Sign),
     row!("phone-international", "PHONE_NUMBER", "", "telephone number with a country's code (ITU-T E.164)",
         [r"(?:\+|00)[1-9][0-9]{0,3}(?:[ ./-]{0,2}\(?[0-9]{1,14}\)?){1,7}(?: ?(?i:x|ext\.?|#) ?[0-9]{1,6})?"], phone::international, 0.6, 0.9, []),
     row!("phone-separated", "PHONE_NUMBER", "", "telephone number in groups",
@@ -50,13 +50,13 @@ pub(super) static ROWS: &[Row] = &[
     row!("bitcoin-bech32", "CRYPTO", "", "Bitcoin address (BIP 173, BIP 350)", [r"(?:bc1|BC1)[0-9A-Za-z]{11,71}"], crypto::bech32, 0.0, 1.0, []),
     row!("ethereum", "CRYPTO", "", "Ethereum address (EIP-55)", [r"0x[0-9A-Fa-f]{40}"], crypto::ethereum, 0.6, 1.0, ["ethereum", "eth", "wallet", "address"]),
     row!("coordinates-labelled", "GEO_COORDINATES", "", "latitude and longitude behind their names",
-        [r#"(?i:lat(?:itude)?)["']?[:= ]{1,3}-?[0-9]{1,2}\.[0-9]{3,15}[,; ]{1,3}["']?(?i:lng|lon(?:gitude)?)["']?[:= ]{1,3}-?[0-9]{1,3}\.[0-9]{3,15}"#], shape, 0.8, 0.0, [], ["lat"]),
+        [r#"(?i:lat(?:itude)?)["']?[:= ]{1,3}-?[0-9]{1,2}\.[0-9]{3,15}[,; ]{1,3}["']?(?i:lng|lon(?:gitude)?)["']?[:= ]{1,3}-?[0-9]{1,3}\.[0-9]{3,15}"#], shape, 0.8, 0.0, [], ["lat"]).ending(Tail::Sign),
     row!("imei", "IMEI", "", "mobile equipment identity (3GPP TS 23.003)", [r"[0-9]{15}", r"[0-9]{2}-[0-9]{6}-[0-9]{6}-[0-9]"], global::imei, 0.0, 0.3, ["imei", "handset", "device id", "equipment"]),
     row!("vin", "VIN", "", "vehicle identification number (ISO 3779)", [r"(?i:[A-HJ-NPR-Z0-9]{17})"], global::vin, 0.2, 0.6, ["vin", "chassis", "vehicle", "fahrgestellnummer", "fahrzeug", "bastidor", "telaio", "ch\u{e2}ssis"]),
     row!("coordinates", "GEO_COORDINATES", "", "latitude and longitude in decimal degrees (ISO 6709)",
         [r"-?[0-9]{1,2}\.[0-9]{4,10}(?:, ?| )-?[0-9]{1,3}\.[0-9]{4,10}"], global::coordinates, 0.45, 0.0, ["lat", "latitude", "lng", "lon", "longitude", "gps", "coordinates", "location", "geo", "koordinaten", "coordonn\u{e9}es", "coordenadas", "coordinate"]),
     row!("swift", "SWIFT_CODE", "", "bank identifier code (ISO 9362)",
-        [r"(?i:swift|bic)(?i:[ /](?:bic|swift))?(?i: code)?[ :#]{1,3}[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?"], global::swift, 0.0, 0.85, [], ["swift", "bic"]),
+        [r"(?i:swift|bic)(?i:[ /](?:bic|swift))?(?i: code)?[ :#]{1,3}[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?"], global::swift, 0.0, 0.85, [], ["swift", "bic"]).ending(Tail::Sign),
     row!("age", "AGE", "", "age in years, in English",
         [r"[0-9]{1,3}[ -](?i:years?|yrs?)[ -](?i:old|of age)", r"[0-9]{1,3} ?(?i:y/o)"], global::age, 0.6, 0.0, []),
     row!("age-elsewhere", "AGE", "", "age in years, in other languages",
@@ -64,7 +64,7 @@ pub(super) static ROWS: &[Row] = &[
         ["patient", "patientin", "male", "female", "born", "alt", "alter", "\u{e2}g\u{e9}", "\u{e2}g\u{e9}e", "edad", "et\u{e0}", "idade", "leeftijd", "oud"]),
     row!("title", "TITLE", "", "form of address before a name",
         [r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Sir|Madam|Herr|Frau|Sr|Sra|Dra|Mme|Mlle|Sig|Dott|Mevr|Dhr)\.?"], global::title, 0.5, 0.0, [],
-        ["mr", "mrs", "ms", "miss", "dr", "prof", "sir", "madam", "herr", "frau", "sr", "mme", "mlle", "sig", "dott", "mevr", "dhr"]),
+        ["mr", "mrs", "ms", "miss", "dr", "prof", "sir", "madam", "herr", "frau", "sr", "mme", "mlle", "sig", "dott", "mevr", "dhr"]).ending(Tail::Sign),
     row!("uuid", "", "", "universally unique identifier (RFC 9562), so that nothing is seen in it",
         [r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"], global::uuid, 0.0, 2.0, []),
 ];
