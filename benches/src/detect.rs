@@ -109,15 +109,7 @@ fn redact(engine: &Engine, text: &str) -> (String, usize) {
     for line in text.split_inclusive('\n') {
         findings.clear();
         engine.scan(line, &mut findings);
-        let mut copied = 0;
-        for finding in &findings {
-            out.push_str(&line[copied..finding.start]);
-            out.push('<');
-            out.push_str(finding.entity.as_str());
-            out.push('>');
-            copied = finding.end;
-        }
-        out.push_str(&line[copied..]);
+        out.push_str(&lockgate_detect::redact(line, &findings));
         count += findings.len();
     }
     (out, count)

@@ -2,6 +2,8 @@
 
 use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
 
+use crate::Holds;
+
 /// How far words before and after a value are heard, in bytes.
 pub(crate) const BEFORE: usize = 72;
 pub(crate) const AFTER: usize = 32;
@@ -16,29 +18,48 @@ pub(crate) struct Word {
     pub tells: Context,
 }
 
-/// A set of recognizers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Context(pub(crate) [u64; 4]);
+/// What is known of a text before it is read: the recognizers that its column's name tells of, and
+/// what the column holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Context {
+    told: [u64; 4],
+    pub(crate) holds: Holds,
+}
 
 impl Context {
     pub(crate) const RECOGNIZERS_MAX: usize = 256;
 
     pub(crate) fn with(mut self, recognizer: usize) -> Self {
-        if let Some(word) = self.0.get_mut(recognizer / 64) {
+        if let Some(word) = self.told.get_mut(recognizer / 64) {
             *word |= 1 << (recognizer % 64);
         }
         self
     }
 
     pub(crate) fn tells_of(self, recognizer: usize) -> bool {
-        self.0.get(recognizer / 64).is_some_and(|word| word & (1 << (recognizer % 64)) != 0)
+        self.told.get(recognizer / 64).is_some_and(|word| word & (1 << (recognizer % 64)) != 0)
     }
 
-    /// What either tells of.
+    /// The same, where no people, places and the like are looked for.
+    #[must_use]
+    pub fn without_names(self) -> Self {
+        self.holding(Holds::Nothing)
+    }
+
+    /// Nothing is known of what the texts hold.
+    pub fn is_open(self) -> bool {
+        self.holds == Holds::Text
+    }
+
+    pub(crate) fn holding(self, holds: Holds) -> Self {
+        Self { holds, ..self }
+    }
+
+    /// What either tells of; what the column holds is the other's.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let mut all = self;
-        for (mine, theirs) in all.0.iter_mut().zip(other.0) {
+        let mut all = other;
+        for (mine, theirs) in all.told.iter_mut().zip(self.told) {
             *mine |= theirs;
         }
         all

@@ -9,15 +9,18 @@ mod address;
 mod check;
 mod context;
 mod custom;
+mod names;
 mod normalize;
 mod recognizer;
 mod scan;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 pub use context::Context;
 pub use custom::Custom;
 use custom::Patterns;
+use names::Tier;
+pub use names::{Holds, Names};
 use recognizer::Recognizer;
 use scan::Scanner;
 
@@ -39,8 +42,9 @@ impl Entity {
 
     /// Every entity that is built in, sorted.
     pub fn all() -> Vec<Self> {
-        let all: BTreeSet<Self> = recognizer::rows().map(|row| Self(row.entity)).filter(|e| *e != Self::NONE).collect();
-        all.into_iter().collect()
+        let names = names::KNOWN.iter().map(|known| known.entity);
+        let all: BTreeSet<Self> = recognizer::rows().map(|row| Self(row.entity)).chain(names).collect();
+        all.into_iter().filter(|entity| *entity != Self::NONE).collect()
     }
 
     /// The entity with this name.
@@ -126,6 +130,22 @@ pub struct Known {
     pub about: &'static str,
     /// It is reported only where words around it, or the column's name, tell what it is.
     pub needs_context: bool,
+    /// It needs [`Names`].
+    pub second_tier: bool,
+}
+
+/// The text with `<ENTITY>` in place of every finding; they stand in order and apart.
+pub fn redact(text: &str, findings: &[Finding]) -> String {
+    let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
+    for finding in findings {
+        out.push_str(text.get(copied..finding.start).unwrap_or_default());
+        out.push('<');
+        out.push_str(finding.entity.as_str());
+        out.push('>');
+        copied = finding.end;
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    out
 }
 
 /// The patterns of all recognizers, as `regex-automata` reads them on bytes.
@@ -144,7 +164,9 @@ pub fn known() -> Vec<Known> {
             country: Some(row.country).filter(|country| !country.is_empty()),
             about: row.about,
             needs_context: row.shape.max(row.valid) < threshold,
+            second_tier: false,
         })
+        .chain(names::KNOWN)
         .collect();
     known.sort_by_key(|k| (k.entity, k.name));
     known
@@ -154,6 +176,8 @@ pub fn known() -> Vec<Known> {
 #[derive(Debug)]
 pub struct Engine {
     scanner: Scanner,
+    options: Options,
+    tier: Option<Tier>,
 }
 
 impl Engine {
@@ -184,7 +208,14 @@ impl Engine {
             recognizer.threshold = own.map(|(_, threshold)| *threshold);
         }
         let custom = Patterns::new(&options.custom, first)?;
-        Scanner::new(recognizers, custom, options).map(|scanner| Self { scanner })
+        Scanner::new(recognizers, custom, options).map(|scanner| Self { scanner, options: options.clone(), tier: None })
+    }
+
+    /// The same engine, which also looks for people, organizations, places and addresses.
+    #[must_use]
+    pub fn with_names(mut self, names: Arc<dyn Names>) -> Self {
+        self.tier = Tier::new(names, &self.options);
+        self
     }
 
     /// The entity with this name, custom ones among them.
@@ -198,18 +229,55 @@ impl Engine {
         self.scanner.context(name)
     }
 
+    /// What a column's name and some of its values tell of.
+    pub fn column(&self, name: &str, values: &[&str]) -> Context {
+        let holds = self.tier.as_ref().map(|tier| tier.names().column(name, values)).unwrap_or_default();
+        self.context(name).holding(holds)
+    }
+
+    /// Tells of texts that will be scanned, so that the second tier works on them together.
+    pub fn prepare(&self, context: Context, texts: &[&str]) {
+        if let Some(tier) = &self.tier
+            && context.holds == Holds::Text
+        {
+            tier.names().prepare(texts);
+        }
+    }
+
+    /// The second tier is there, and something of it is looked for.
+    pub fn finds_names(&self) -> bool {
+        self.tier.is_some()
+    }
+
     /// Appends the findings in `text` to `out`, in order and without overlap.
     pub fn scan(&self, text: &str, out: &mut Vec<Finding>) {
-        self.scanner.scan(text, Context::default(), out);
+        self.scan_in(text, Context::default(), out);
     }
 
     /// Like [`Self::scan`], for a text of which the context is known.
     pub fn scan_in(&self, text: &str, context: Context, out: &mut Vec<Finding>) {
+        let first = out.len();
         self.scanner.scan(text, context, out);
+        if let Some(tier) = &self.tier {
+            tier.add(text, context, first, out);
+        }
     }
 
     /// Why a finding of [`Self::scan`] in the same text is one.
     pub fn explain(&self, text: &str, finding: &Finding) -> Option<Explanation> {
+        if let Some(tier) = &self.tier
+            && let Some(known) = names::KNOWN.iter().find(|known| known.name == finding.recognizer)
+        {
+            return Some(Explanation {
+                recognizer: known.name,
+                about: format!("{}: {}", known.about, tier.names().about(finding)),
+                patterns: Vec::new(),
+                confirmed: finding.confirmed,
+                base: finding.base,
+                context: None,
+                score: finding.score,
+            });
+        }
         let place = self.scanner.recognizers().iter().position(|r| r.name == finding.recognizer)?;
         let recognizer = self.scanner.recognizers().get(place)?;
         let word = self.scanner.telling(text, finding.start, finding.end, place);

@@ -199,16 +199,7 @@ fn neighbours_do_not_hide_each_other() {
 fn redacted(text: &str) -> String {
     let mut findings = Vec::new();
     ENGINE.with(|engine| engine.scan(text, &mut findings));
-    let (mut out, mut copied) = (String::new(), 0);
-    for finding in findings {
-        out.push_str(&text[copied..finding.start]);
-        out.push('<');
-        out.push_str(finding.entity.as_str());
-        out.push('>');
-        copied = finding.end;
-    }
-    out.push_str(&text[copied..]);
-    out
+    redact(text, &findings)
 }
 
 /// Text in which values, separators and other scripts stand close together.

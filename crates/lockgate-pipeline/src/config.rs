@@ -11,6 +11,8 @@ use lockgate_source::SourceSpec;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::names::Looking;
+
 /// A pipeline, from its sources to a served prediction.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -98,6 +100,8 @@ pub struct Protection {
     /// Recognizers of your own beside those that are built in: YAML as Presidio's, relative to the
     /// pipeline.
     pub recognizers: Option<PathBuf>,
+    /// Whether people, organizations, places and addresses are looked for in text, and how.
+    pub names: Looking,
 }
 
 /// A finding that is not what it seems.

@@ -28,7 +28,7 @@ use crate::{
     Progress, Workspace,
     audit::Event,
     config::{Ingest, Pipeline},
-    recognizers,
+    names, recognizers,
     stopwatch::Stopwatch,
 };
 
@@ -227,7 +227,10 @@ struct Gates<'g> {
 impl Run<'_> {
     fn execute(mut self) -> Result<Outcome> {
         let own = self.spec.protection.recognizers.as_ref().map(|path| self.pipeline.base.join(path));
-        let engine = recognizers::engine(own.as_deref(), Options::default())?;
+        let mut engine = recognizers::engine(own.as_deref(), Options::default())?;
+        if let Some(names) = names::finder(self.spec.protection.names, &self.workspace.environment.networks)? {
+            engine = engine.with_names(names);
+        }
         let names: Vec<String> = self.contract.columns.iter().map(|c| c.name.clone()).collect();
         let poisoned =
             distribution::outliers(&self.sources, self.spec, self.contract, &names, &self.workspace.spool())?;

@@ -10,11 +10,11 @@ pub(crate) struct Token {
     pub place: Range<usize>,
     /// What it says.
     pub text: String,
-    pub kind: Kind,
+    pub kind: Part,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Part {
     Key,
     Text,
     Number,
@@ -41,7 +41,7 @@ pub(crate) fn tokens(json: &str) -> Vec<Token> {
                 }
                 at += 1;
                 let next = bytes.get(at..).unwrap_or_default().iter().find(|b| !b.is_ascii_whitespace());
-                let kind = if next == Some(&b':') { Kind::Key } else { Kind::Text };
+                let kind = if next == Some(&b':') { Part::Key } else { Part::Text };
                 let text = json.get(start..at).and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
                 tokens.push(Token { place: start..at, text, kind });
             }
@@ -50,11 +50,11 @@ pub(crate) fn tokens(json: &str) -> Vec<Token> {
                     at += 1;
                 }
                 let text = json.get(start..at).unwrap_or_default().to_owned();
-                tokens.push(Token { place: start..at, text, kind: Kind::Number });
+                tokens.push(Token { place: start..at, text, kind: Part::Number });
             }
             b'{' | b'[' | b'}' | b']' => {
                 at += 1;
-                let kind = if matches!(byte, b'{' | b'[') { Kind::Open } else { Kind::Close };
+                let kind = if matches!(byte, b'{' | b'[') { Part::Open } else { Part::Close };
                 tokens.push(Token { place: start..at, text: String::new(), kind });
             }
             _ => at += 1,
@@ -70,21 +70,21 @@ mod tests {
     #[test]
     fn tokens_stand_where_they_are() {
         let json = r#" {"a\"b" : [1e2, "x\u0040y"], "a\"b":-3, "é":true}"#;
-        let found: Vec<(&str, String, Kind)> = tokens(json)
+        let found: Vec<(&str, String, Part)> = tokens(json)
             .into_iter()
-            .filter(|t| !matches!(t.kind, Kind::Open | Kind::Close))
+            .filter(|t| !matches!(t.kind, Part::Open | Part::Close))
             .map(|t| (&json[t.place], t.text, t.kind))
             .collect();
         let token = |raw, text: &str, kind| (raw, text.to_owned(), kind);
         assert_eq!(
             found,
             [
-                token("\"a\\\"b\"", "a\"b", Kind::Key),
-                token("1e2", "1e2", Kind::Number),
-                token("\"x\\u0040y\"", "x@y", Kind::Text),
-                token("\"a\\\"b\"", "a\"b", Kind::Key),
-                token("-3", "-3", Kind::Number),
-                token("\"é\"", "é", Kind::Key),
+                token("\"a\\\"b\"", "a\"b", Part::Key),
+                token("1e2", "1e2", Part::Number),
+                token("\"x\\u0040y\"", "x@y", Part::Text),
+                token("\"a\\\"b\"", "a\"b", Part::Key),
+                token("-3", "-3", Part::Number),
+                token("\"é\"", "é", Part::Key),
             ]
         );
         assert_eq!(tokens("{\"a\":"), []);

@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path};
 
 use arrow::{
-    array::{Array as _, AsArray as _},
+    array::{Array as _, ArrayRef, AsArray as _},
     compute::cast,
     datatypes::DataType,
 };
@@ -12,26 +12,31 @@ use lockgate_detect::{Context, Engine, Finding};
 use lockgate_source::{Content, Format, Rows};
 
 use crate::{
-    json_text::{self, Kind, Token},
+    json_text::{self, Part, Token},
+    kind::Kind,
     pieces::Pieces,
 };
+
+/// Texts that are worked on together, in bytes and at most so many.
+const BLOCK_BYTES: usize = 256 << 10;
+const BLOCK_LINES: usize = 2_000;
+/// Rows whose values tell what a column holds.
+const SAMPLE_ROWS: usize = 400;
 
 /// Writes `path` to `out` without its sensitive values; returns how many there were. CSV stays CSV
 /// and JSON Lines stay JSON Lines; everything else is text.
 pub fn redact(path: &Path, engine: &Engine, out: &mut dyn Write) -> Result<u64> {
     let content = Content::file(path)?;
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
     let mut redactor = Redactor { engine, findings: Vec::new(), count: 0 };
-    match name.rsplit('.').next() {
-        Some("csv") => redactor.table(path, &content, ',', out)?,
-        Some("tsv") => redactor.table(path, &content, '\t', out)?,
-        Some("jsonl" | "ndjson") => redactor.json_lines(&content, out)?,
-        Some("parquet" | "json") => {
+    match Kind::of(path, &content) {
+        Kind::Csv(delimiter) => redactor.table(path, &content, delimiter, out)?,
+        Kind::JsonLines => redactor.json_lines(&content, out)?,
+        Kind::Parquet | Kind::Json => {
             return Err(Failure::input(format!("{} cannot be redacted as a file", path.display()))
                 .hint("ingest it with a contract, or write it as CSV or JSON Lines"));
         }
-        _ => redactor.lines(&content, out)?,
+        Kind::Code => redactor.lines(&content, Context::default().without_names(), out)?,
+        Kind::Text => redactor.lines(&content, Context::default(), out)?,
     }
     Ok(redactor.count)
 }
@@ -51,42 +56,44 @@ impl Redactor<'_> {
     fn clean(&mut self, text: &str, context: Context) -> Option<String> {
         self.findings.clear();
         self.engine.scan_in(text, context, &mut self.findings);
-        if self.findings.is_empty() {
-            return None;
-        }
         self.count += self.findings.len() as u64;
-        let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
-        for finding in &self.findings {
-            out.push_str(text.get(copied..finding.start).unwrap_or_default());
-            out.push('<');
-            out.push_str(finding.entity.as_str());
-            out.push('>');
-            copied = finding.end;
-        }
-        out.push_str(text.get(copied..).unwrap_or_default());
-        Some(out)
+        (!self.findings.is_empty()).then(|| lockgate_detect::redact(text, &self.findings))
     }
 
-    fn lines(&mut self, content: &Content, out: &mut dyn Write) -> Result<()> {
+    fn lines(&mut self, content: &Content, context: Context, out: &mut dyn Write) -> Result<()> {
         let mut key_goes_on = false;
-        each_piece(content, |line| {
-            // A private key goes on over lines; without an end it takes the rest with it.
-            if key_goes_on {
-                key_goes_on = !line.contains("-----END");
-                return Ok(());
+        each_block(content, |block| {
+            let lines: Vec<&str> = block.iter().map(String::as_str).collect();
+            self.engine.prepare(context, &lines);
+            for line in lines {
+                // A private key goes on over lines; without an end it takes the rest with it.
+                if key_goes_on {
+                    key_goes_on = !line.contains("-----END");
+                    continue;
+                }
+                let clean = self.clean(line, context);
+                let begins = self.findings.iter().any(|f| f.entity.as_str() == "PRIVATE_KEY");
+                key_goes_on = begins && !line.contains("-----END");
+                out.write_all(clean.as_deref().unwrap_or(line).as_bytes()).map_err(|e| failed(&e))?;
             }
-            let clean = self.clean(line, Context::default());
-            let begins = self.findings.iter().any(|f| f.entity.as_str() == "PRIVATE_KEY");
-            key_goes_on = begins && !line.contains("-----END");
-            out.write_all(clean.as_deref().unwrap_or(line).as_bytes()).map_err(|e| failed(&e))
+            Ok(())
         })
     }
 
     fn json_lines(&mut self, content: &Content, out: &mut dyn Write) -> Result<()> {
-        each_piece(content, |line| {
-            let tokens = json_text::tokens(line);
-            let clean = if tokens.is_empty() { self.clean(line, Context::default()) } else { self.json(line, tokens) };
-            out.write_all(clean.as_deref().unwrap_or(line).as_bytes()).map_err(|e| failed(&e))
+        each_block(content, |block| {
+            let read: Vec<Vec<Token>> = block.iter().map(|line| json_text::tokens(line)).collect();
+            let texts = block.iter().zip(&read).flat_map(|(line, tokens)| {
+                let whole = tokens.is_empty().then_some(line.as_str());
+                whole.into_iter().chain(tokens.iter().map(|token| token.text.as_str()))
+            });
+            self.engine.prepare(Context::default(), &texts.collect::<Vec<_>>());
+            for (line, tokens) in block.iter().zip(read) {
+                let clean =
+                    if tokens.is_empty() { self.clean(line, Context::default()) } else { self.json(line, tokens) };
+                out.write_all(clean.as_deref().unwrap_or(line).as_bytes()).map_err(|e| failed(&e))?;
+            }
+            Ok(())
         })
     }
 
@@ -97,20 +104,20 @@ impl Redactor<'_> {
         let (mut above, mut context) = (Vec::new(), Context::default());
         for token in tokens {
             let own = match token.kind {
-                Kind::Open => {
+                Part::Open => {
                     above.push(context);
                     continue;
                 }
-                Kind::Close => {
+                Part::Close => {
                     context = above.pop().unwrap_or_default();
                     continue;
                 }
-                Kind::Key => Context::default(),
-                Kind::Text | Kind::Number => context,
+                Part::Key => Context::default(),
+                Part::Text | Part::Number => context,
             };
             let clean = self.clean(&token.text, own);
-            if token.kind == Kind::Key {
-                context = above.last().copied().unwrap_or_default().and(self.engine.context(&token.text));
+            if token.kind == Part::Key {
+                context = above.last().copied().unwrap_or_default().and(self.engine.column(&token.text, &[]));
             }
             if let Some(clean) = clean {
                 out.push_str(line.get(copied..token.place.start).unwrap_or_default());
@@ -127,11 +134,11 @@ impl Redactor<'_> {
 
     fn table(&mut self, path: &Path, content: &Content, delimiter: char, out: &mut dyn Write) -> Result<()> {
         let mut rows = Rows::look(content, &path.display().to_string(), Format::Csv, Some(delimiter))?;
-        let contexts: Vec<Context> = rows.header().iter().map(|name| self.engine.context(name)).collect();
+        let mut contexts: Vec<Context> = Vec::new();
         // A file without a header has its first row there.
         let names: Vec<String> = rows.header().to_vec();
         let header: Vec<String> =
-            names.into_iter().map(|name| self.clean(&name, Context::default()).unwrap_or(name)).collect();
+            names.iter().map(|name| self.clean(name, Context::default()).unwrap_or_else(|| name.clone())).collect();
         let header: Vec<Option<&str>> = header.iter().map(|name| Some(name.as_str())).collect();
         write_record(&header, delimiter, out)?;
         while let Some(batch) = rows.next_batch()? {
@@ -145,6 +152,26 @@ impl Redactor<'_> {
             }
             let columns: Vec<_> =
                 batch.batch.columns().iter().filter_map(|array| cast(array, &DataType::Utf8).ok()).collect();
+            let texts = |column: &ArrayRef, rows: usize| -> Vec<String> {
+                let texts = column.as_string_opt::<i32>();
+                texts.into_iter().flatten().flatten().take(rows).map(str::to_owned).collect()
+            };
+            if contexts.is_empty() {
+                contexts = names
+                    .iter()
+                    .zip(&columns)
+                    .map(|(name, column)| {
+                        let values = texts(column, SAMPLE_ROWS);
+                        self.engine.column(name, &values.iter().map(String::as_str).collect::<Vec<_>>())
+                    })
+                    .collect();
+            }
+            if self.engine.finds_names() {
+                for (column, context) in columns.iter().zip(&contexts) {
+                    let values = texts(column, usize::MAX);
+                    self.engine.prepare(*context, &values.iter().map(String::as_str).collect::<Vec<_>>());
+                }
+            }
             for row in 0..batch.batch.num_rows() {
                 let mut fields = Vec::with_capacity(columns.len());
                 for (column, context) in columns.iter().zip(&contexts) {
@@ -160,14 +187,26 @@ impl Redactor<'_> {
     }
 }
 
-/// Gives the lines of a text with their ends, in pieces of bounded length.
-fn each_piece(content: &Content, mut each: impl FnMut(&str) -> Result<()>) -> Result<()> {
-    let (mut pieces, mut line) = (Pieces::open(content)?, Vec::new());
-    while pieces.next(&mut line)? {
-        each(&String::from_utf8_lossy(&line))?;
-        line.clear();
+/// Gives the lines of a text with their ends, in pieces of bounded length and blocks of pieces.
+fn each_block(content: &Content, mut each: impl FnMut(&[String]) -> Result<()>) -> Result<()> {
+    let mut pieces = Pieces::open(content)?;
+    let (mut block, mut bytes, mut line) = (Vec::new(), 0, Vec::new());
+    loop {
+        let more = pieces.next(&mut line)?;
+        if more {
+            bytes += line.len();
+            block.push(String::from_utf8_lossy(&line).into_owned());
+            line.clear();
+        }
+        if bytes >= BLOCK_BYTES || block.len() >= BLOCK_LINES || !more {
+            each(&block)?;
+            block.clear();
+            bytes = 0;
+        }
+        if !more {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// One record of RFC 4180.

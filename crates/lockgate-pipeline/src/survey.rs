@@ -1,9 +1,11 @@
 //! Survey: which sensitive values files hold, by column and entity, in constant memory on all
 //! cores. It reads only, needs no workspace, and tells of no value more than its shape.
 
+mod json;
+
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fs,
     io::Read as _,
     path::{Path, PathBuf},
     sync::{
@@ -21,17 +23,17 @@ use arrow::{
 use lockgate_core::{Failure, Result, printable_name};
 use lockgate_detect::{Context, Engine, Entity, Finding};
 use lockgate_source::{Content, Format, Rows};
-use serde::{
-    Serialize,
-    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::Serialize;
 
-use crate::{Progress, pieces::Pieces};
+use self::json::Walk;
+use crate::{Progress, kind::Kind, pieces::Pieces};
 
 /// Text that one worker takes at once.
 const BLOCK_BYTES: usize = 512 << 10;
 /// Places that are kept of each group.
 const PLACES_MAX: usize = 20;
+/// Rows whose values tell what a column holds.
+const SAMPLE_ROWS: usize = 400;
 const SHAPES_MAX: usize = 3;
 /// Values of a JSON document that a worker takes at once.
 const VALUES_MAX: usize = 20_000;
@@ -199,18 +201,13 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn read(&mut self, path: &Path) -> Result<()> {
         let content = Content::file(path)?;
-        let name = path.to_string_lossy().to_ascii_lowercase();
-        let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
-        let mut magic = [0; 4];
-        let parquet = content.reader().read_exact(&mut magic).is_ok() && magic == *b"PAR1";
-        match name.rsplit('.').next() {
-            _ if parquet => self.table(path, &content, Format::Parquet, None),
-            Some("parquet") => Err(Failure::input("it is no Parquet file")),
-            Some("csv") => self.table(path, &content, Format::Csv, None),
-            Some("tsv") => self.table(path, &content, Format::Csv, Some('\t')),
-            Some("jsonl" | "ndjson") => self.json_lines(&content),
-            Some("json") => self.json(&content),
-            _ => self.lines(&content),
+        match Kind::of(path, &content) {
+            Kind::Parquet => self.table(path, &content, Format::Parquet, None),
+            Kind::Csv(delimiter) => self.table(path, &content, Format::Csv, Some(delimiter)),
+            Kind::JsonLines => self.json_lines(&content),
+            Kind::Json => self.json(&content),
+            Kind::Code => self.lines(&content, Context::default().without_names()),
+            Kind::Text => self.lines(&content, Context::default()),
         }
     }
 
@@ -224,7 +221,10 @@ impl Reader<'_> {
 
     /// A column that goes by one name and is about what another tells.
     fn column_in(&self, name: Option<&str>, about: &str) -> Arc<Column> {
-        let context = self.options.engine.context(about);
+        self.column_of(name, self.options.engine.column(about, &[]))
+    }
+
+    fn column_of(&self, name: Option<&str>, context: Context) -> Arc<Column> {
         // A header may be data, too, as where a file has none.
         let printable = |name: &str| {
             name.split(['.', '[', ']', '{', '}'])
@@ -237,7 +237,7 @@ impl Reader<'_> {
 
     fn table(&mut self, path: &Path, content: &Content, format: Format, delimiter: Option<char>) -> Result<()> {
         let mut rows = Rows::look(content, &path.display().to_string(), format, delimiter)?;
-        let columns: Vec<Arc<Column>> = rows.header().iter().map(|name| self.column(Some(name))).collect();
+        let mut columns: Vec<Arc<Column>> = Vec::new();
         // A file without a header has its first row there.
         let header = self.column(Some("header"));
         let names = rows.header().iter().map(|name| (Arc::clone(&header), 0, name.clone())).collect();
@@ -247,6 +247,9 @@ impl Reader<'_> {
             let beyond = self.options.rows_max.map_or(0, |max| self.rows.saturating_sub(max)) as usize;
             self.rows -= beyond as u64;
             let kept = batch.batch.slice(0, batch.batch.num_rows().saturating_sub(beyond));
+            if columns.is_empty() {
+                columns = self.columns(rows.header(), &kept);
+            }
             let broken = batch.malformed.into_iter().flat_map(|m| {
                 let row = m.row + 1;
                 m.fields.into_iter().map(move |field| (row, field))
@@ -263,8 +266,22 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn lines(&mut self, content: &Content) -> Result<()> {
-        let column = self.column(None);
+    /// The columns of a table, by their names and their first values.
+    fn columns(&self, header: &[String], first: &RecordBatch) -> Vec<Arc<Column>> {
+        let named = header.iter().zip(first.columns());
+        named
+            .map(|(name, array)| {
+                let sample = array.slice(0, array.len().min(SAMPLE_ROWS));
+                let texts = cast(&sample, &DataType::Utf8).ok();
+                let texts = texts.as_ref().and_then(|texts| texts.as_string_opt::<i32>());
+                let values: Vec<&str> = texts.into_iter().flatten().flatten().collect();
+                self.column_of(Some(name), self.options.engine.column(name, &values))
+            })
+            .collect()
+    }
+
+    fn lines(&mut self, content: &Content, context: Context) -> Result<()> {
+        let column = self.column_of(None, context);
         let mut pieces = Pieces::open(content)?;
         loop {
             let (mut block, first) = (Vec::with_capacity(BLOCK_BYTES), self.rows + 1);
@@ -324,121 +341,9 @@ impl Reader<'_> {
         let mut walk = Walk { reader: self, columns: &mut columns, values: &mut values };
         if !walk.read(&String::from_utf8_lossy(&text)) {
             self.rows -= 1;
-            return self.lines(content);
+            return self.lines(content, Context::default());
         }
         (self.send)(Work::Values(values));
-        Ok(())
-    }
-}
-
-/// The texts and numbers of a JSON text by their path, repeated keys included.
-struct Walk<'w, 'r> {
-    reader: &'w mut Reader<'r>,
-    columns: &'w mut BTreeMap<String, Arc<Column>>,
-    values: &'w mut Vec<(Arc<Column>, u64, String)>,
-}
-
-impl Walk<'_, '_> {
-    /// False when it is no JSON; nothing was added then.
-    fn read(&mut self, text: &str) -> bool {
-        if serde_json::from_str::<IgnoredAny>(text).is_err() {
-            return false;
-        }
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        At { walk: self, path: String::new() }.deserialize(&mut deserializer).is_ok()
-    }
-
-    fn leaf(&mut self, path: &str, text: String) {
-        const PATHS_MAX: usize = 2_000;
-        let column = if let Some(column) = self.columns.get(path) {
-            Arc::clone(column)
-        } else if self.columns.len() < PATHS_MAX {
-            let column = self.reader.column(Some(path));
-            // Keys may be data, as in a map from people to numbers.
-            self.values.push((self.reader.column(Some("key")), self.reader.rows, path.to_owned()));
-            self.columns.insert(path.to_owned(), Arc::clone(&column));
-            column
-        } else {
-            self.values.push((self.reader.column(Some("key")), self.reader.rows, path.to_owned()));
-            self.reader.column_in(Some("(more paths)"), path)
-        };
-        self.values.push((column, self.reader.rows, text));
-        if self.values.len() >= VALUES_MAX {
-            (self.reader.send)(Work::Values(std::mem::take(self.values)));
-        }
-    }
-}
-
-/// The path below a path; of very long ones the last part is kept.
-fn below(path: &str, separator: &str, key: &str) -> String {
-    const PATH_BYTES_MAX: usize = 256;
-    let joined = if path.is_empty() { key.to_owned() } else { format!("{path}{separator}{key}") };
-    if joined.len() <= PATH_BYTES_MAX {
-        return joined;
-    }
-    key.chars().take(PATH_BYTES_MAX / 4).collect()
-}
-
-/// One place in a JSON text. `serde_json` bounds the depth.
-struct At<'a, 'w, 'r> {
-    walk: &'a mut Walk<'w, 'r>,
-    path: String,
-}
-
-impl<'de> DeserializeSeed<'de> for At<'_, '_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for At<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            let path = below(&self.path, ".", &key);
-            map.next_value_seed(At { walk: self.walk, path })?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
-        let path = below(&self.path, "", "[]");
-        while seq.next_element_seed(At { walk: self.walk, path: path.clone() })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_str<E>(self, text: &str) -> std::result::Result<(), E> {
-        self.walk.leaf(&self.path, text.to_owned());
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, number: u64) -> std::result::Result<(), E> {
-        self.walk.leaf(&self.path, number.to_string());
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, number: i64) -> std::result::Result<(), E> {
-        self.walk.leaf(&self.path, number.to_string());
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, number: f64) -> std::result::Result<(), E> {
-        self.walk.leaf(&self.path, number.to_string());
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> std::result::Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> std::result::Result<(), E> {
         Ok(())
     }
 }
@@ -451,11 +356,14 @@ fn work(receiver: &Mutex<Receiver<Work>>, engine: &Engine) -> Tallies {
         let Ok(Ok(work)) = next else { return tallies };
         match work {
             Work::Lines(column, text, first) => {
+                engine.prepare(column.context, &text.lines().collect::<Vec<_>>());
                 for (line, text) in (first..).zip(text.lines()) {
                     tallies.look(engine, &column, line, text, &mut findings);
                 }
             }
             Work::Values(values) => {
+                let texts = values.iter().filter(|(column, ..)| column.context.is_open());
+                engine.prepare(Context::default(), &texts.map(|(_, _, text)| text.as_str()).collect::<Vec<_>>());
                 for (column, row, text) in values {
                     tallies.look(engine, &column, row, &text, &mut findings);
                 }
@@ -464,6 +372,7 @@ fn work(receiver: &Mutex<Receiver<Work>>, engine: &Engine) -> Tallies {
                 for (column, array) in columns.iter().zip(batch.columns()) {
                     let Ok(texts) = cast(array, &DataType::Utf8) else { continue };
                     let Some(texts) = texts.as_string_opt::<i32>() else { continue };
+                    engine.prepare(column.context, &texts.iter().flatten().collect::<Vec<_>>());
                     for (row, text) in rows.iter().zip(texts).filter_map(|(row, text)| text.map(|text| (row, text))) {
                         tallies.look(engine, column, row + 1, text, &mut findings);
                     }

@@ -178,6 +178,8 @@ pub struct Environment {
     pub s3: S3Options,
     /// Looks up the passphrase when the configuration asks for one.
     pub passphrase: fn(&str) -> Option<String>,
+    /// Where networks that find names lie.
+    pub networks: PathBuf,
 }
 
 /// An opened workspace. Dropping it releases the lock.

@@ -54,6 +54,9 @@ pub struct Protected {
     pub events: Events,
 }
 
+/// Rows of the first batch whose values tell what a column holds.
+const SAMPLE_ROWS: usize = 400;
+
 /// Protects the batches of one dataset.
 pub struct Protector<'e> {
     engine: &'e Engine,
@@ -70,7 +73,8 @@ struct Plan {
     rule: Arc<str>,
     allowed: Vec<Entity>,
     /// What the column's name tells of.
-    context: Context,
+    /// What the column's name and its first values tell of; known from the first batch on.
+    context: Option<Context>,
     tokenizer: Option<Tokenizer>,
     pseudonymizer: Option<Pseudonymizer>,
     clean: Clean,
@@ -163,7 +167,7 @@ impl<'e> Protector<'e> {
                 operator,
                 rule: rule.into(),
                 allowed: allowed(engine, &rules.allowances, &column.name)?,
-                context: engine.context(&column.name),
+                context: None,
                 tokenizer,
                 pseudonymizer,
                 clean: Clean::default(),
@@ -286,12 +290,19 @@ impl ColumnPass<'_> {
     fn scan(&mut self, engine: &Engine, texts: &StringArray, found: &mut Vec<(usize, Finding)>) {
         found.clear();
         let mut findings = Vec::new();
+        let context = *self.plan.context.get_or_insert_with(|| {
+            let values: Vec<&str> = texts.iter().flatten().take(SAMPLE_ROWS).collect();
+            engine.column(&self.plan.name, &values)
+        });
+        if engine.finds_names() {
+            engine.prepare(context, &texts.iter().flatten().collect::<Vec<_>>());
+        }
         for (at, text) in texts.iter().enumerate() {
             let Some(text) = text else { continue };
             if self.plan.clean.knows(text) {
                 continue;
             }
-            engine.scan_in(text, self.plan.context, &mut findings);
+            engine.scan_in(text, context, &mut findings);
             if findings.is_empty() {
                 self.plan.clean.remember(text);
             }

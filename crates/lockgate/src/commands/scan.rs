@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::{BufRead, BufReader, BufWriter, Write as _, stdin},
+    io::{BufRead as _, BufReader, BufWriter, Read, Write as _, stdin},
     path::{Path, PathBuf},
 };
 
-use lockgate_core::{Failure, Result, nearest};
-use lockgate_detect::{Engine, Entity, Finding, Options, known};
+use lockgate_core::{Failure, Result, limits, nearest};
+use lockgate_detect::{Context, Engine, Entity, Finding, Options, known};
 use lockgate_pipeline::{
+    names::{self, Looking},
     recognizers,
     redact::redact,
     survey::{self, Group, Survey, survey},
@@ -18,9 +19,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Format, Global, ScanArgs},
-    output,
+    cli::{Format, Global, LookingFor, ScanArgs},
+    environment, output,
 };
+
+/// Lines that are worked on together.
+const BLOCK_LINES: usize = 512;
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// A line of labelled text: its answer has the same `id`.
 #[derive(Deserialize)]
@@ -33,7 +38,7 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
     if args.list {
         return list(global);
     }
-    let engine = engine(args)?;
+    let engine = with_names(global, args, engine(args)?)?;
     for name in args.fail_on.iter().filter(|name| *name != "any" && engine.entity(name).is_none()) {
         entity(name)?;
     }
@@ -58,18 +63,48 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         progress.finish();
         return report(global, args, &found);
     };
-    labelled(&engine, stdin().lock(), "standard input", args)
+    labelled(&engine, stdin(), "standard input", args)
+}
+
+/// The engine with what finds people, organizations, places and addresses.
+fn with_names(global: &Global, args: &ScanArgs, engine: Engine) -> Result<Engine> {
+    let networks = environment::networks();
+    let looking = match args.names {
+        LookingFor::Off => Looking::Off,
+        LookingFor::Lists => Looking::Lists,
+        LookingFor::Network => Looking::Network,
+        LookingFor::Auto if names::is_installed(&networks) => Looking::Network,
+        LookingFor::Auto => Looking::Lists,
+    };
+    let engine = match names::finder(looking, &networks)? {
+        Some(names) => engine.with_names(names),
+        None => engine,
+    };
+    if args.names == LookingFor::Auto && looking == Looking::Lists && engine.finds_names() {
+        output::say(global, "names are looked for by lists alone; `lockgate names install` finds more");
+    }
+    Ok(engine)
 }
 
 fn list(global: &Global) -> Result<()> {
     let known: Vec<Value> = known()
         .iter()
-        .map(|k| json!({"entity": k.entity.as_str(), "recognizer": k.name, "country": k.country, "about": k.about, "needsContext": k.needs_context}))
+        .map(|k| {
+            json!({
+                "entity": k.entity.as_str(), "recognizer": k.name, "country": k.country, "about": k.about,
+                "needsContext": k.needs_context, "secondTier": k.second_tier,
+            })
+        })
         .collect();
     let header = ["entity", "recognizer", "country", "found", "what it is"];
     output::rows(global, &header, &known, |row| {
         let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let found = if row.get("needsContext") == Some(&json!(true)) { "with a telling word" } else { "alone" };
+        let is = |key: &str| row.get(key) == Some(&json!(true));
+        let found = match (is("secondTier"), is("needsContext")) {
+            (true, _) => "in its sentence",
+            (_, true) => "with a telling word",
+            _ => "alone",
+        };
         vec![text("entity"), text("recognizer"), text("country"), found.to_owned(), text("about")]
     })
 }
@@ -123,26 +158,46 @@ fn is_labelled(path: &Path) -> bool {
 fn labelled_files(args: &ScanArgs, engine: &Engine) -> Result<()> {
     for path in &args.files {
         let file = File::open(path).map_err(|e| Failure::io("open", path, &e))?;
-        labelled(engine, BufReader::new(file), &path.display().to_string(), args)?;
+        labelled(engine, file, &path.display().to_string(), args)?;
     }
     Ok(())
 }
 
 /// One JSON object a line: `id` (or the line's number) and the spans, offsets in code points.
-fn labelled(engine: &Engine, reader: impl BufRead, place: &str, args: &ScanArgs) -> Result<()> {
+fn labelled(engine: &Engine, reader: impl Read, place: &str, args: &ScanArgs) -> Result<()> {
     let mut findings = Vec::new();
     let mut failing = BTreeSet::new();
-    for (number, text) in (1u64..).zip(reader.lines()) {
-        let text = text.map_err(|e| Failure::input(format!("{place}:{number}: {e}")))?;
-        let (id, text) = match serde_json::from_str::<Line>(&text) {
-            Ok(line) => (line.id, line.text),
-            Err(_) => (number.into(), text),
-        };
-        findings.clear();
-        engine.scan(&text, &mut findings);
-        let spans: Vec<Value> = findings.iter().map(|finding| span(engine, &text, finding, args.explain)).collect();
-        output::line(&json!({"id": id, "spans": spans}).to_string());
-        failing.extend(findings.iter().map(|f| f.entity.as_str()).filter(|name| fails(args, name)));
+    let mut reader = BufReader::with_capacity(BLOCK_BYTES, reader);
+    let (mut number, mut ended) = (0u64, false);
+    while !ended {
+        let mut block: Vec<Line> = Vec::new();
+        // What is there already is worked on together; nobody who types waits for a block.
+        while block.is_empty() || (block.len() < BLOCK_LINES && reader.buffer().contains(&b'\n')) {
+            let mut line = Vec::new();
+            let read = (&mut reader).take(limits::RECORD_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line);
+            read.map_err(|e| Failure::input(format!("{place}:{}: {e}", number + 1)))?;
+            if line.is_empty() {
+                ended = true;
+                break;
+            }
+            number += 1;
+            if line.len() > limits::RECORD_BYTES_MAX {
+                return Err(Failure::input(format!("{place}:{number}: the line is longer than 1 MiB"))
+                    .hint("scan it as a file: pieces of long lines are scanned there"));
+            }
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim_end_matches(['\n', '\r']);
+            block
+                .push(serde_json::from_str(text).unwrap_or_else(|_| Line { id: number.into(), text: text.to_owned() }));
+        }
+        engine.prepare(Context::default(), &block.iter().map(|line| line.text.as_str()).collect::<Vec<_>>());
+        for Line { id, text } in &block {
+            findings.clear();
+            engine.scan(text, &mut findings);
+            let spans: Vec<Value> = findings.iter().map(|finding| span(engine, text, finding, args.explain)).collect();
+            output::line(&json!({"id": id, "spans": spans}).to_string());
+            failing.extend(findings.iter().map(|f| f.entity.as_str()).filter(|name| fails(args, name)));
+        }
     }
     verdict(&failing)
 }
@@ -154,22 +209,27 @@ fn span(engine: &Engine, text: &str, finding: &Finding, explain: bool) -> Value 
         "type": finding.entity.as_str(),
         "start": count(finding.start),
         "end": count(finding.end),
-        "score": finding.score,
+        "score": rounded(finding.score),
     });
     if explain
         && let Some(why) = engine.explain(text, finding)
         && let Some(map) = span.as_object_mut()
     {
-        let context = why.context.map(|(word, added)| json!({"word": word, "added": added}));
+        let context = why.context.map(|(word, added)| json!({"word": word, "added": rounded(added)}));
         map.insert(
             "why".into(),
             json!({
                 "recognizer": why.recognizer, "about": why.about, "patterns": why.patterns,
-                "confirmed": why.confirmed, "base": why.base, "context": context,
+                "confirmed": why.confirmed, "base": rounded(why.base), "context": context,
             }),
         );
     }
     span
+}
+
+/// A score as people write it: 0.85, not 0.8500000238.
+fn rounded(score: f32) -> f64 {
+    (f64::from(score) * 10_000.0).round() / 10_000.0
 }
 
 fn fails(args: &ScanArgs, entity: &str) -> bool {

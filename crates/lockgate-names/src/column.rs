@@ -1,0 +1,305 @@
+//! What a column holds, by the words of its name and some of its values.
+
+use std::collections::HashSet;
+
+use lockgate_detect::{Entity, Holds};
+
+use crate::{
+    lexicon::Lexicon,
+    street,
+    words::{Word, words},
+};
+
+/// Values that are looked at.
+pub(crate) const VALUES_MAX: usize = 400;
+/// From so many values on they tell by themselves.
+const TELLING: usize = 40;
+/// No value that is one thing is longer, in bytes.
+const VALUE_BYTES_MAX: usize = 200;
+
+/// A name of a person by itself, in seven languages.
+const PERSON: [&str; 33] = [
+    "surname",
+    "lastname",
+    "firstname",
+    "fullname",
+    "forename",
+    "maidenname",
+    "middlename",
+    "fname",
+    "lname",
+    "nachname",
+    "vorname",
+    "familienname",
+    "prenom",
+    "apellido",
+    "apellidos",
+    "cognome",
+    "nominativo",
+    "achternaam",
+    "voornaam",
+    "sobrenome",
+    "applicant",
+    "patient",
+    "employee",
+    "customer",
+    "passenger",
+    "guest",
+    "cardholder",
+    "beneficiary",
+    "signatory",
+    "spouse",
+    "guardian",
+    "tenant",
+    "doctor",
+];
+/// A name of whatever the words beside it say.
+const NAME: [&str; 7] = ["name", "names", "nom", "nombre", "nome", "naam", "noms"];
+/// With one of these it is no person's.
+const THINGS: [&str; 46] = [
+    "file",
+    "filename",
+    "product",
+    "brand",
+    "host",
+    "hostname",
+    "user",
+    "username",
+    "column",
+    "table",
+    "event",
+    "class",
+    "domain",
+    "app",
+    "application",
+    "project",
+    "model",
+    "school",
+    "course",
+    "category",
+    "type",
+    "status",
+    "id",
+    "ids",
+    "code",
+    "number",
+    "count",
+    "ip",
+    "mac",
+    "email",
+    "mail",
+    "url",
+    "web",
+    "wallet",
+    "device",
+    "server",
+    "bucket",
+    "field",
+    "key",
+    "tag",
+    "group",
+    "team",
+    "item",
+    "gene",
+    "drug",
+    "station",
+];
+const CITY: [&str; 17] = [
+    "city",
+    "town",
+    "village",
+    "county",
+    "municipality",
+    "hometown",
+    "birthplace",
+    "stadt",
+    "ort",
+    "wohnort",
+    "ville",
+    "commune",
+    "ciudad",
+    "cidade",
+    "citta",
+    "comune",
+    "woonplaats",
+];
+const ADDRESS: [&str; 19] = [
+    "address",
+    "addr",
+    "addresses",
+    "street",
+    "streetaddress",
+    "adresse",
+    "anschrift",
+    "strasse",
+    "straße",
+    "rue",
+    "direccion",
+    "domicilio",
+    "calle",
+    "endereco",
+    "morada",
+    "indirizzo",
+    "adres",
+    "straat",
+    "domicile",
+];
+const COMPANY: [&str; 10] = [
+    "company",
+    "employer",
+    "organization",
+    "organisation",
+    "firma",
+    "arbeitgeber",
+    "empresa",
+    "entreprise",
+    "azienda",
+    "bedrijf",
+];
+
+/// What the name of a column says that it holds.
+fn named(name: &str) -> Option<Entity> {
+    let spaced = spaced(name);
+    let parts: Vec<String> = words(&spaced).into_iter().map(|word| word.plain).collect();
+    let has = |list: &[&str]| parts.iter().any(|part| list.contains(&part.as_str()));
+    let company = has(&COMPANY);
+    if has(&THINGS) {
+        None
+    } else if has(&ADDRESS) {
+        Some(Entity::ADDRESS)
+    } else if has(&CITY) {
+        Some(Entity::LOCATION)
+    } else if company {
+        Some(Entity::ORGANIZATION)
+    } else if has(&PERSON) || (has(&NAME) && !has(&["country", "state", "place", "region", "bank", "shop", "store"])) {
+        Some(Entity::PERSON)
+    } else {
+        None
+    }
+}
+
+/// A name's words apart: `fullName` and `full_name` are `full Name` and `full name`.
+fn spaced(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    let mut before = ' ';
+    for c in name.chars().take(VALUE_BYTES_MAX) {
+        if c.is_uppercase() && before.is_lowercase() {
+            out.push(' ');
+        }
+        out.push(if c == '_' { ' ' } else { c });
+        before = c;
+    }
+    out
+}
+
+pub(crate) fn column(name: &str, values: &[&str]) -> Holds {
+    let values: Vec<&str> = values.iter().copied().filter(|value| !value.trim().is_empty()).take(VALUES_MAX).collect();
+    let read: Vec<Vec<Word>> = values.iter().map(|value| words(value)).collect();
+    let share = |fits: &dyn Fn(&str, &[Word]) -> bool| {
+        let all = values.iter().zip(&read).filter(|(value, words)| fits(value, words)).count();
+        all as f32 / values.len().max(1) as f32
+    };
+    if let Some(entity) = named(name) {
+        if values.is_empty() {
+            return Holds::Each(entity, 0.7);
+        }
+        let fitting = share(&|value, words| fits(entity, value, words));
+        if fitting >= 0.7 {
+            return Holds::Each(entity, 0.5 + 0.4 * fitting);
+        }
+    }
+    if values.len() < TELLING {
+        return Holds::Text;
+    }
+    let letters = share(&|_, words| words.iter().any(|word| !word.is_number() && word.plain.len() > 1));
+    if letters < 0.02 {
+        return Holds::Nothing;
+    }
+    let distinct = values.iter().collect::<HashSet<_>>().len();
+    let short = share(&|value, words| words.len() <= 4 && value.len() <= 40);
+    // A few values again and again, without a name that tells, are categories.
+    if short > 0.95 && distinct * 4 <= values.len() {
+        return Holds::Nothing;
+    }
+    let people = share(&|value, words| fits(Entity::PERSON, value, words) && words.iter().any(|w| w.lists.given()));
+    if people >= 0.8 && share(&|_, words| words.len() > 1) >= 0.8 {
+        return Holds::Each(Entity::PERSON, 0.4 + 0.4 * people);
+    }
+    // Codes, addresses of mail and pages, identifiers.
+    let known = share(&|_, words| words.iter().any(|word| word.lists.name()));
+    if share(&|value, _| !value.trim().contains(char::is_whitespace)) > 0.95 && known < 0.5 {
+        return Holds::Nothing;
+    }
+    Holds::Text
+}
+
+/// The value is one thing of this kind, as a column's name says.
+pub(crate) fn fits(entity: Entity, value: &str, words: &[Word]) -> bool {
+    let signs =
+        |allowed: &[char]| value.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || allowed.contains(&c));
+    let letters = words.iter().any(|word| !word.is_number() && word.plain.chars().count() > 1);
+    if !letters || value.len() > VALUE_BYTES_MAX {
+        return false;
+    }
+    match entity {
+        Entity::PERSON => {
+            let one = words.iter().any(|word| word.lists.name() || !word.lists.common());
+            words.len() <= 6 && one && signs(&['.', ',', '\'', '’', '-'])
+        }
+        Entity::LOCATION => {
+            words.len() <= 6 && signs(&['.', ',', '\'', '’', '-', '(', ')', '/']) && {
+                let plain = crate::lexicon::plain(value.trim());
+                Lexicon::get().place(&plain).is_some() || words.iter().any(|word| !word.lists.common())
+            }
+        }
+        Entity::ADDRESS => words.iter().any(Word::is_number) || street::tells_of_street(words),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEOPLE: [&str; 5] = ["Maria Jensen", "Ali Khan", "Chloé Dubois", "John O'Neill", "Anna-Lena Schmidt"];
+
+    fn many<'v>(values: &[&'v str]) -> Vec<&'v str> {
+        values.iter().copied().cycle().take(values.len() * 20).collect()
+    }
+
+    #[test]
+    fn a_name_and_values_that_fit_it_tell() {
+        for name in ["name", "full_name", "fullName", "customer name", "Nachname", "patient"] {
+            assert!(matches!(column(name, &PEOPLE), Holds::Each(Entity::PERSON, _)), "{name}");
+        }
+        assert!(matches!(column("city", &["Berlin", "Oslo", "New York"]), Holds::Each(Entity::LOCATION, _)));
+        assert!(matches!(column("home_address", &["12 Elm Street", "Via Roma 3"]), Holds::Each(Entity::ADDRESS, _)));
+        assert!(matches!(column("employer", &["Acme Inc"]), Holds::Each(Entity::ORGANIZATION, _)));
+    }
+
+    #[test]
+    fn a_name_whose_values_do_not_fit_tells_nothing() {
+        assert_eq!(column("name", &["a-17", "b-99", "c-1"]), Holds::Text);
+        assert_eq!(column("ip_address", &["10.0.0.1", "10.0.0.2"]), Holds::Text);
+        assert_eq!(column("file_name", &["report.pdf"]), Holds::Text);
+        assert_eq!(column("product_name", &["Garden chair"]), Holds::Text);
+    }
+
+    #[test]
+    fn categories_numbers_and_codes_hold_nothing() {
+        assert_eq!(column("native_country", &many(&["United-States", "Mexico", "Cuba"])), Holds::Nothing);
+        assert_eq!(column("amount", &many(&["12.50", "9.99", "100"])), Holds::Nothing);
+        let codes: Vec<String> = (0..100).map(|n| format!("SKU-{n}-XK")).collect();
+        let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+        assert_eq!(column("sku", &codes), Holds::Nothing);
+    }
+
+    #[test]
+    fn names_tell_by_themselves() {
+        let given = ["Maria", "John", "Anna", "Peter", "Fatima", "Carlos", "Ingrid", "Pierre"];
+        let last = ["Jensen", "Smith", "Garcia", "Novak", "Kowalski", "Rossi", "Weber", "Larsson"];
+        let people: Vec<String> = given.iter().flat_map(|g| last.iter().map(move |l| format!("{g} {l}"))).collect();
+        let people: Vec<&str> = people.iter().map(String::as_str).collect();
+        assert!(matches!(column("x1", &people), Holds::Each(Entity::PERSON, _)));
+    }
+}

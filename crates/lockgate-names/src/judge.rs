@@ -1,0 +1,255 @@
+//! Judges each word: what the network says, weighed with how the word is written, the lists it
+//! stands in, and the words beside it.
+
+use crate::{
+    lexicon::{Lexicon, PLACE_WORDS_MAX, Place, plain},
+    network::{CODE, Likely, NOTHING, PERSON, PLACE, STREET},
+    street,
+    words::{Form, Style, Word},
+};
+
+/// What a word is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Nothing,
+    Person,
+    Place,
+    /// A country or a part of one, by its list.
+    Country,
+    Street,
+    /// A postal code.
+    Code,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged {
+    pub tag: Tag,
+    pub score: f32,
+}
+
+/// Names follow these.
+const TITLES: [&str; 34] = [
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "mx",
+    "dr",
+    "prof",
+    "professor",
+    "sir",
+    "madam",
+    "dame",
+    "lady",
+    "lord",
+    "rev",
+    "judge",
+    "senator",
+    "captain",
+    "herr",
+    "frau",
+    "monsieur",
+    "mme",
+    "madame",
+    "mlle",
+    "senor",
+    "senora",
+    "sr",
+    "sra",
+    "signor",
+    "signora",
+    "sig",
+    "dhr",
+    "mevrouw",
+    "mevr",
+    "dott",
+];
+
+/// The words of a text with what each is part of. `likely` is what the network says, if there is one.
+pub(crate) fn judge(text: &str, words: &[Word], style: Style, likely: Option<&[Likely]>) -> Vec<Judged> {
+    let tells = style.tells;
+    let mut judged: Vec<Judged> = match likely {
+        Some(likely) => words.iter().zip(likely).map(|(word, likely)| weigh(word, *likely, style)).collect(),
+        None => (0..words.len()).map(|at| listed(words, at, tells)).collect(),
+    };
+    surnames(text, words, &mut judged, tells);
+    titled(text, words, &mut judged, tells);
+    places(text, words, likely, &mut judged, tells);
+    street::mark(text, words, &mut judged, tells, likely.is_some());
+    for (word, judged) in words.iter().zip(&mut judged) {
+        if word.tied {
+            *judged = Judged { tag: Tag::Nothing, score: 1.0 };
+        }
+    }
+    judged
+}
+
+/// What the network says of a word, weighed.
+fn weigh(word: &Word, mut likely: Likely, style: Style) -> Judged {
+    let tells = style.tells;
+    let [nothing, person, place, ..] = &mut likely;
+    let (name, common) = (word.lists.name(), word.lists.common());
+    if word.lists.company() || word.lists.thing() {
+        *person *= 0.2;
+        *place *= 0.2;
+    }
+    let listed = name || Lexicon::get().place(&word.plain).is_some();
+    if style.code && !(listed && word.has_capital()) {
+        *person *= 0.1;
+        *place *= 0.1;
+    } else if !style.prose && !tells && !listed {
+        *person *= 0.4;
+        *place *= 0.4;
+    }
+    if word.is_number() {
+        *person *= 0.1;
+    } else if word.plain.chars().count() == 1 {
+        if !(tells && word.has_capital()) {
+            *person *= 0.3;
+        }
+    } else if tells && word.form == Form::Lower {
+        // Where names have capitals, what has none is hardly one.
+        let kept = if name && !common { 0.7 } else { 0.2 };
+        *person *= kept;
+        *place *= 0.5;
+        *nothing = *nothing * 2.0 + 0.1;
+    } else if tells {
+        if !common {
+            *nothing *= if word.first { 0.3 } else { 0.15 };
+        } else if word.form == Form::Upper || (word.first && !name) {
+            *nothing = *nothing * 2.0 + 0.5;
+        }
+        // `PEM` and `EOF`.
+        if word.form == Form::Upper && !listed {
+            *person *= 0.3;
+        }
+        if name {
+            *person = *person * 2.0 + if common { 0.0 } else { 0.05 };
+        }
+    } else if common && !name {
+        *nothing = *nothing * 2.0 + 0.1;
+        *person *= 0.4;
+    } else if name && !common {
+        *nothing *= 0.3;
+        *person = *person * 2.0 + 0.03;
+    }
+    let all: f32 = likely.iter().sum();
+    let best = (NOTHING..likely.len())
+        .max_by(|a, b| likely.get(*a).partial_cmp(&likely.get(*b)).unwrap_or(std::cmp::Ordering::Equal));
+    let tag = match best {
+        Some(PERSON) => Tag::Person,
+        Some(PLACE) => Tag::Place,
+        Some(STREET) => Tag::Street,
+        Some(CODE) => Tag::Code,
+        _ => Tag::Nothing,
+    };
+    let score = best.and_then(|best| likely.get(best)).map_or(0.0, |likely| likely / all);
+    Judged { tag, score }
+}
+
+/// What the lists alone say of a word: only a given name that is nothing else is one for sure.
+fn listed(words: &[Word], at: usize, tells: bool) -> Judged {
+    let name = |word: &Word| tells && word.has_capital() && word.lists.name() && !word.lists.common();
+    let sure = words.get(at).is_some_and(|word| {
+        // Florence is a city unless a surname follows.
+        let place = Lexicon::get().place(&word.plain).is_some();
+        name(word) && word.lists.given() && (!place || words.get(at + 1).is_some_and(name))
+    });
+    if sure { Judged { tag: Tag::Person, score: 0.6 } } else { Judged { tag: Tag::Nothing, score: 1.0 } }
+}
+
+/// What follows a given name is a surname, unless it is a word or a place that is known.
+fn surnames(text: &str, words: &[Word], judged: &mut [Judged], tells: bool) {
+    for at in 1..words.len() {
+        let (Some(before), Some(word)) = (words.get(at - 1), words.get(at)) else { continue };
+        let follows = judged.get(at - 1).is_some_and(|j| j.tag == Tag::Person)
+            && text.get(before.end..word.start) == Some(" ")
+            && before.lists.given();
+        let unknown = !word.lists.common() && !word.lists.people() && !word.is_number();
+        let fits = if tells {
+            word.has_capital() && (unknown || word.lists.name())
+        } else {
+            unknown && word.plain.chars().count() > 2
+        };
+        let place = Lexicon::get().place(&word.plain).is_some();
+        if let Some(judged) = judged.get_mut(at)
+            && follows
+            && fits
+            && (judged.tag == Tag::Nothing || (judged.tag == Tag::Place && !place))
+        {
+            *judged = Judged { tag: Tag::Person, score: 0.6 };
+        }
+    }
+}
+
+/// What follows `Mr.` is a name.
+fn titled(text: &str, words: &[Word], judged: &mut [Judged], tells: bool) {
+    for at in 1..words.len() {
+        let (Some(title), Some(word)) = (words.get(at - 1), words.get(at)) else { continue };
+        let gap = text.get(title.end..word.start).unwrap_or_default();
+        if TITLES.contains(&title.plain.as_str())
+            && matches!(gap, " " | ". " | ".")
+            && !word.is_number()
+            && (word.has_capital() || (!tells && !word.lists.common()))
+            && let Some(judged) = judged.get_mut(at)
+            && judged.tag != Tag::Person
+        {
+            *judged = Judged { tag: Tag::Person, score: 0.85 };
+        }
+        if TITLES.contains(&title.plain.as_str())
+            && let Some(judged) = judged.get_mut(at - 1)
+        {
+            *judged = Judged { tag: Tag::Nothing, score: 1.0 };
+        }
+    }
+}
+
+/// Countries, regions and cities by their lists, the longest first.
+fn places(text: &str, words: &[Word], likely: Option<&[Likely]>, judged: &mut [Judged], tells: bool) {
+    let lexicon = Lexicon::get();
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let written = word.has_capital() || !tells;
+        let longest = (at + 1..=(at + PLACE_WORDS_MAX).min(words.len())).rev().find_map(|to| {
+            let last = words.get(to - 1)?;
+            let phrase = text.get(word.start..last.end).filter(|phrase| written && !phrase.contains('\n'))?;
+            let phrase = plain(phrase).split_whitespace().collect::<Vec<_>>().join(" ");
+            lexicon.place(&phrase).map(|place| (place, to))
+        });
+        let Some((place, to)) = longest else {
+            at += 1;
+            continue;
+        };
+        let alone = to == at + 1;
+        let said = |kind: usize| likely.and_then(|l| l.get(at)).and_then(|l| l.get(kind)).copied();
+        // Jordan, Chad and Georgia are people, too; `turkey` and `china` are things.
+        let person = alone && word.lists.name() && said(PERSON).is_none_or(|person| person > 0.6);
+        let thing = alone && word.lists.common() && !word.has_capital() && said(PLACE).is_none_or(|place| place < 0.3);
+        // `Rue de France`; but a country that begins a line is one.
+        let begins =
+            at == 0 || text.get(words.get(at - 1).map_or(0, |w| w.end)..word.start).is_some_and(|g| g.contains('\n'));
+        let street = judged.get(at).is_some_and(|j| j.tag == Tag::Street) && !(begins && place == Place::Country);
+        let leads = at > 0 && ["in", "near", "from"].contains(&words.get(at - 1).map_or("", |w| w.plain.as_str()));
+        let country_follows = text.get(words.get(to - 1).map_or(0, |w| w.end)..).is_some_and(|rest| {
+            let next = words.get(to).map_or("", |w| w.plain.as_str());
+            rest.starts_with(", ") && lexicon.place(next).is_some_and(|place| place != Place::City)
+        });
+        let sure = match place {
+            Place::Country => true,
+            _ if word.has_capital() && country_follows => true,
+            _ if tells && word.has_capital() && leads && !word.lists.common() => said(PERSON).is_none_or(|p| p < 0.5),
+            // Many a city has the name of a person or of a thing.
+            Place::Region | Place::City => {
+                !(alone && (word.lists.name() || word.lists.common() || likely.is_none()))
+                    || said(PLACE).is_some_and(|place| place > 0.2)
+            }
+        };
+        if sure && !person && !thing && !street {
+            let tag = if place == Place::City { Tag::Place } else { Tag::Country };
+            for judged in judged.iter_mut().take(to).skip(at) {
+                *judged = Judged { tag, score: 0.85 };
+            }
+        }
+        at = to;
+    }
+}

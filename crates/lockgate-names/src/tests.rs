@@ -1,0 +1,98 @@
+use lockgate_detect::{Engine, Entity};
+use proptest::prelude::*;
+
+use super::*;
+
+/// What the lists alone find.
+fn found(text: &str) -> Vec<(&'static str, &str)> {
+    let mut findings = Vec::new();
+    Finder::lists().find(text, Holds::Text, &mut findings);
+    findings.iter().map(|f| (f.entity.as_str(), text.get(f.start..f.end).expect("a place in the text"))).collect()
+}
+
+#[test]
+fn people_are_found_by_given_names_and_titles() {
+    assert_eq!(found("Then Ingrid Larsson-Berg called."), [("PERSON", "Ingrid Larsson-Berg")]);
+    assert_eq!(found("I spoke to Mr. Xylander about it"), [("PERSON", "Xylander")]);
+    assert_eq!(found("Please ask Ingrid van der Berg today"), [("PERSON", "Ingrid van der Berg")]);
+    assert_eq!(found("Will you mark the rose in May? Grace and hope are virtues."), []);
+    assert_eq!(found("Restart the Redis server and the Docker host."), []);
+}
+
+#[test]
+fn addresses_are_put_together() {
+    for address in [
+        "742 Evergreen Terrace, Apt 3",
+        "Hauptstraße 12",
+        "27 rue de la République",
+        "Via Garibaldi 21",
+        "12 West 34th Street",
+        "P.O. Box 101",
+        "PSC 4926, Box 7979",
+        "Suite 574",
+    ] {
+        let text = format!("Send it to {address} please.");
+        assert_eq!(found(&text), [("ADDRESS", address)]);
+    }
+    assert_eq!(found("the way to close the court in 12 days"), []);
+}
+
+#[test]
+fn an_address_over_lines_is_found_by_line() {
+    let text = "45 Beach Road\nApt. 12\nPalanga\nLithuania 12345";
+    let lines: Vec<&str> = found(text).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(lines, ["45 Beach Road", "Apt. 12", "Palanga", "Lithuania"]);
+}
+
+#[test]
+fn organizations_places_and_peoples_are_found() {
+    assert_eq!(found("Invoice of Blue Heron Trading Ltd for May"), [("ORGANIZATION", "Blue Heron Trading Ltd")]);
+    assert_eq!(found("the University of Oslo said"), [("ORGANIZATION", "University of Oslo")]);
+    assert_eq!(found("we flew to New Zealand"), [("LOCATION", "New Zealand")]);
+    assert_eq!(found("a Norwegian passport"), [("NRP", "Norwegian")]);
+}
+
+#[test]
+fn a_column_of_names_is_found_cell_by_cell() {
+    let finder = Finder::lists();
+    let holds = finder.column("full_name", &["Maria Jensen", "Ali Khan"]);
+    let mut findings = Vec::new();
+    finder.find(" zz Xq ", holds, &mut findings);
+    assert_eq!(findings.iter().map(|f| (f.entity, f.start, f.end)).collect::<Vec<_>>(), [(Entity::PERSON, 1, 6)]);
+}
+
+#[test]
+fn the_first_tier_and_the_second_do_not_overlap() {
+    let engine = Engine::new().with_names(Arc::new(Finder::lists()));
+    let text = "Maria Jensen <maria@example.com>, 12 Elm Street, call 415-555-2671";
+    let mut findings = Vec::new();
+    engine.scan(text, &mut findings);
+    let values: Vec<&str> = findings.iter().map(|f| text.get(f.start..f.end).expect("a place")).collect();
+    assert_eq!(values, ["Maria Jensen", "maria@example.com", "12 Elm Street", "415-555-2671"]);
+}
+
+#[test]
+fn a_missing_or_changed_network_is_refused() {
+    let folder = std::env::temp_dir().join(format!("lockgate-names-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let failure = Finder::open(&folder).expect_err("no network");
+    assert!(failure.hint_text().is_some_and(|hint| hint.contains("lockgate names install")));
+    std::fs::write(folder.join("model_q4.onnx"), b"something else").expect("a file");
+    let failure = Finder::open(&folder).expect_err("another network");
+    assert_eq!(failure.fault(), lockgate_core::Fault::Integrity);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+proptest! {
+    #[test]
+    fn findings_stand_on_characters_in_order_and_apart(text in r"(?s)[A-Z][a-zéü ]{0,12}.{0,80}(Street|Suite|Mr\.|Inc|Box| 12)?.{0,80}") {
+        let mut findings = Vec::new();
+        Finder::lists().find(&text, Holds::Text, &mut findings);
+        let mut end = 0;
+        for finding in findings {
+            prop_assert!(finding.start >= end && finding.end > finding.start);
+            prop_assert!(text.get(finding.start..finding.end).is_some());
+            end = finding.end;
+        }
+    }
+}
