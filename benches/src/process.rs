@@ -42,6 +42,14 @@ pub fn thread_cpu_secs() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+/// CPU seconds that all threads of this process have used until now.
+pub fn process_cpu_secs() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // The clock of the calling process exists always.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// CPU seconds that the process and its descendants have used until now.
 pub fn cpu_secs(pid: u32) -> Result<f64> {
     let mut total = own_cpu_secs(pid)?;
