@@ -20,11 +20,11 @@ pub fn nextest(root: &Path) -> String {
     if own { "cargo-nextest".to_owned() } else { bin(root).join("cargo-nextest").to_string_lossy().into_owned() }
 }
 
-/// Installs what `tests/judges.txt` and `tests/debian.txt` pin, unless it is there already.
+/// Installs what the lists in `tests` pin, unless it is there already.
 pub fn install(root: &Path) -> Result<()> {
     debian(root, "tests/debian.txt")?;
     let mut wanted = String::new();
-    for list in ["tests/judges.txt", "tests/judges-alone.txt"] {
+    for list in ["tests/judges.txt", "tests/judges-alone.txt", "tests/judges-wheels.txt"] {
         wanted.push_str(&fs::read_to_string(root.join(list)).with_context(|| list.to_owned())?);
     }
     let stamp = root.join("target/judges/installed.txt");
@@ -38,6 +38,9 @@ pub fn install(root: &Path) -> Result<()> {
     // These declare a newer Python than they need, or nothing else of the list.
     let alone = ["--no-deps", "--ignore-requires-python", "--requirement", "tests/judges-alone.txt"];
     run(root, &pip, &[&quiet[..], &alone].concat())?;
+    // Archives that the program itself reads.
+    let wheels = ["--no-deps", "--dest", "target/judges/wheels", "--requirement", "tests/judges-wheels.txt"];
+    run(root, &pip, &[&["download", "--quiet", "--disable-pip-version-check"], &wheels[..]].concat())?;
     fs::write(stamp, wanted)?;
     Ok(())
 }

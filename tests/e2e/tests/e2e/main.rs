@@ -7,6 +7,7 @@ mod https;
 mod ingest;
 mod judges;
 mod models;
+mod names;
 mod policy;
 mod s3;
 mod scan;

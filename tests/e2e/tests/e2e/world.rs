@@ -106,6 +106,7 @@ impl World {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(args).current_dir(self.dir.path()).env("NO_COLOR", "1");
+        command.env("LOCKGATE_NETWORKS", self.path("networks"));
         command
     }
 
