@@ -1,8 +1,8 @@
 //! The words around a value that tell what it is.
 
-use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
+use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind, automaton::OverlappingState};
 
-use crate::Holds;
+use crate::{Holds, scan::beginnings::Beginnings};
 
 /// How far words before and after a value are heard, in bytes.
 pub(crate) const BEFORE: usize = 72;
@@ -70,6 +70,7 @@ impl Context {
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     automaton: AhoCorasick,
+    beginnings: Beginnings,
     words: Vec<(String, Context)>,
 }
 
@@ -86,22 +87,41 @@ impl Words {
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
             .kind(Some(aho_corasick::AhoCorasickKind::DFA))
-            .start_kind(StartKind::Unanchored)
+            .start_kind(StartKind::Anchored)
             .build(words.iter().map(|(word, _)| word))
             .ok()?;
-        Some(Self { automaton, words })
+        let beginnings = Beginnings::of(words.iter().map(|(word, _)| word.as_bytes()));
+        Some(Self { automaton, beginnings, words })
     }
 
     /// Appends the words in a part of a text: where each stands and what it tells of.
     pub(crate) fn hear(&self, text: &str, from: usize, to: usize, out: &mut Vec<Word>) {
-        let input = Input::new(text).range(from..to).anchored(Anchored::No);
-        for hit in self.automaton.find_overlapping_iter(input) {
-            if let Some((word, tells)) = self.words.get(hit.pattern().as_usize())
-                && stands_alone(text, word, hit.start(), hit.end())
+        self.each(text, from, to, |start, end, (_, tells)| out.push(Word { start, end, tells: *tells }));
+    }
+
+    /// Gives the words in a part of a text with their places.
+    fn each<'s>(
+        &'s self,
+        text: &str,
+        from: usize,
+        to: usize,
+        mut each: impl FnMut(usize, usize, &'s (String, Context)),
+    ) {
+        let part = text.as_bytes().get(..to).unwrap_or_default();
+        self.beginnings.find(part, from, |start| {
+            let input = Input::new(text).range(start..to).anchored(Anchored::Yes);
+            let mut state = OverlappingState::start();
+            while self.automaton.try_find_overlapping(input.clone(), &mut state).is_ok()
+                && let Some(hit) = state.get_match()
             {
-                out.push(Word { start: hit.start(), end: hit.end(), tells: *tells });
+                if let Some(word) = self.words.get(hit.pattern().as_usize())
+                    && stands_alone(text, &word.0, hit.start(), hit.end())
+                {
+                    each(hit.start(), hit.end(), word);
+                }
             }
-        }
+            None::<()>
+        });
     }
 
     /// What the words of a text, such as a column's name, tell of.
@@ -113,17 +133,14 @@ impl Words {
 
     /// The first word for a recognizer around a value.
     pub(crate) fn telling(&self, text: &str, start: usize, end: usize, recognizer: usize) -> Option<&str> {
-        let own = |(_, set): &&(String, Context)| set.tells_of(recognizer);
         let near = |from: usize, to: usize| {
-            let input = Input::new(text).range(from..to).anchored(Anchored::No);
-            self.automaton
-                .find_overlapping_iter(input)
-                .filter(|hit| {
-                    self.words
-                        .get(hit.pattern().as_usize())
-                        .is_some_and(|(word, _)| stands_alone(text, word, hit.start(), hit.end()))
-                })
-                .find_map(|hit| self.words.get(hit.pattern().as_usize()).filter(own).map(|(word, _)| word.as_str()))
+            let mut first: Option<(usize, &str)> = None;
+            self.each(text, from, to, |_, end, (word, tells)| {
+                if tells.tells_of(recognizer) && first.is_none_or(|(known, _)| end < known) {
+                    first = Some((end, word));
+                }
+            });
+            first.map(|(_, word)| word)
         };
         near(start.saturating_sub(BEFORE), start).or_else(|| near(end, (end + AFTER).min(text.len())))
     }
