@@ -4,6 +4,7 @@ use lockgate_detect::{Entity, Finding};
 
 use crate::{
     judge::{Judged, Tag},
+    lexicon::List,
     street,
     words::{Form, Style, Word},
 };
@@ -17,13 +18,13 @@ const PARTICLES: [&str; 26] = [
 /// A text on the way to its findings.
 pub(crate) struct Text<'t> {
     pub text: &'t str,
-    pub words: &'t [Word],
+    pub words: &'t [Word<'t>],
     pub judged: Vec<Judged>,
     pub style: Style,
 }
 
 /// The findings in a text, in order and without overlap.
-pub(crate) fn assemble(text: &str, words: &[Word], style: Style, judged: Vec<Judged>, out: &mut Vec<Finding>) {
+pub(crate) fn assemble(text: &str, words: &[Word<'_>], style: Style, judged: Vec<Judged>, out: &mut Vec<Finding>) {
     let mut text = Text { text, words, judged, style };
     let first = out.len();
     text.organizations(out);
@@ -45,13 +46,13 @@ pub(crate) fn assemble(text: &str, words: &[Word], style: Style, judged: Vec<Jud
 }
 
 /// A line of letters alone, between a line of an address and one of a place, is a place.
-fn between(text: &str, words: &[Word], first: usize, out: &mut Vec<Finding>) {
+fn between(text: &str, words: &[Word<'_>], first: usize, out: &mut Vec<Finding>) {
     let mut found = Vec::new();
     for (from, to) in lines(text, words) {
         let Some(line) = words.get(from..to) else { continue };
         let (Some(head), Some(tail)) = (line.first(), line.last()) else { continue };
         let letters = line.len() <= 5 && line.iter().all(|w| !w.is_number() && w.plain.chars().count() > 1);
-        let of = |at: Option<&Word>| {
+        let of = |at: Option<&Word<'_>>| {
             let word = at?;
             out.iter().skip(first).find(|f| f.start <= word.start && word.end <= f.end).map(|f| f.entity)
         };
@@ -76,7 +77,7 @@ fn between(text: &str, words: &[Word], first: usize, out: &mut Vec<Finding>) {
 }
 
 /// The words of each line.
-fn lines(text: &str, words: &[Word]) -> Vec<(usize, usize)> {
+fn lines(text: &str, words: &[Word<'_>]) -> Vec<(usize, usize)> {
     let mut lines = Vec::new();
     let mut from = 0;
     for at in 1..=words.len() {
@@ -97,8 +98,12 @@ impl Text<'_> {
         self.judged.get(at).map_or(Tag::Nothing, |judged| judged.tag)
     }
 
+    pub(crate) fn has(&self, at: usize, list: List) -> bool {
+        self.words.get(at).is_some_and(|word| word.lists.has(list))
+    }
+
     pub(crate) fn plain(&self, at: usize) -> &str {
-        self.words.get(at).map_or("", |word| word.plain.as_str())
+        self.words.get(at).map_or("", |word| word.plain.as_ref())
     }
 
     /// What stands between a word and the one before it.
@@ -239,7 +244,7 @@ impl Text<'_> {
     fn is_street(&self, from: usize, to: usize) -> bool {
         let run = || (from..to).filter(|at| self.tag(*at) == Tag::Street);
         let words = run().filter_map(|at| self.words.get(at));
-        let (numbers, others): (Vec<&Word>, Vec<&Word>) = words.partition(|w| w.is_number());
+        let (numbers, others): (Vec<&Word<'_>>, Vec<&Word<'_>>) = words.partition(|w| w.is_number());
         let before = from > 0 && self.words.get(from - 1).is_some_and(|w| w.is_digits() && self.gap(from) == " ");
         let scores: Vec<f32> = run().filter_map(|at| self.judged.get(at)).map(|j| j.score).collect();
         let sure = scores.iter().sum::<f32>() / scores.len().max(1) as f32;

@@ -1,6 +1,6 @@
 //! What a column holds, by the words of its name and some of its values.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use lockgate_detect::{Entity, Holds};
 
@@ -160,8 +160,8 @@ const COMPANY: [&str; 10] = [
 /// What the name of a column says that it holds.
 fn named(name: &str) -> Option<Entity> {
     let spaced = spaced(name);
-    let parts: Vec<String> = words(&spaced).into_iter().map(|word| word.plain).collect();
-    let has = |list: &[&str]| parts.iter().any(|part| list.contains(&part.as_str()));
+    let parts: Vec<Cow<'_, str>> = words(&spaced).into_iter().map(|word| word.plain).collect();
+    let has = |list: &[&str]| parts.iter().any(|part| list.contains(&part.as_ref()));
     let company = has(&COMPANY);
     if has(&THINGS) {
         None
@@ -194,8 +194,8 @@ fn spaced(name: &str) -> String {
 
 pub(crate) fn column(name: &str, values: &[&str]) -> Holds {
     let values: Vec<&str> = values.iter().copied().filter(|value| !value.trim().is_empty()).take(VALUES_MAX).collect();
-    let read: Vec<Vec<Word>> = values.iter().map(|value| words(value)).collect();
-    let share = |fits: &dyn Fn(&str, &[Word]) -> bool| {
+    let read: Vec<Vec<Word<'_>>> = values.iter().map(|value| words(value)).collect();
+    let share = |fits: &dyn Fn(&str, &[Word<'_>]) -> bool| {
         let all = values.iter().zip(&read).filter(|(value, words)| fits(value, words)).count();
         all as f32 / values.len().max(1) as f32
     };
@@ -234,7 +234,7 @@ pub(crate) fn column(name: &str, values: &[&str]) -> Holds {
 }
 
 /// The value is one thing of this kind, as a column's name says.
-pub(crate) fn fits(entity: Entity, value: &str, words: &[Word]) -> bool {
+pub(crate) fn fits(entity: Entity, value: &str, words: &[Word<'_>]) -> bool {
     let signs =
         |allowed: &[char]| value.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || allowed.contains(&c));
     let letters = words.iter().any(|word| !word.is_number() && word.plain.chars().count() > 1);

@@ -2,7 +2,7 @@
 //! stands in, and the words beside it.
 
 use crate::{
-    lexicon::{Lexicon, PLACE_WORDS_MAX, Place, plain},
+    lexicon::{Lexicon, List, PLACE_WORDS_MAX, Place, plain},
     network::{CODE, Likely, NOTHING, PERSON, PLACE, STREET},
     street,
     words::{Form, Style, Word},
@@ -28,7 +28,7 @@ pub(crate) struct Judged {
 }
 
 /// Names follow these.
-const TITLES: [&str; 34] = [
+pub(crate) const TITLES: [&str; 34] = [
     "mr",
     "mrs",
     "ms",
@@ -66,7 +66,7 @@ const TITLES: [&str; 34] = [
 ];
 
 /// The words of a text with what each is part of. `likely` is what the network says, if there is one.
-pub(crate) fn judge(text: &str, words: &[Word], style: Style, likely: Option<&[Likely]>) -> Vec<Judged> {
+pub(crate) fn judge(text: &str, words: &[Word<'_>], style: Style, likely: Option<&[Likely]>) -> Vec<Judged> {
     let tells = style.tells;
     let mut judged: Vec<Judged> = match likely {
         Some(likely) => words.iter().zip(likely).map(|(word, likely)| weigh(word, *likely, style)).collect(),
@@ -85,11 +85,11 @@ pub(crate) fn judge(text: &str, words: &[Word], style: Style, likely: Option<&[L
 }
 
 /// What the network says of a word, weighed.
-fn weigh(word: &Word, mut likely: Likely, style: Style) -> Judged {
+fn weigh(word: &Word<'_>, mut likely: Likely, style: Style) -> Judged {
     let tells = style.tells;
     let [nothing, person, place, ..] = &mut likely;
     let (name, common) = (word.lists.name(), word.lists.common());
-    if word.lists.company() || word.lists.thing() {
+    if word.lists.has(List::Company) || word.lists.has(List::Thing) {
         *person *= 0.2;
         *place *= 0.2;
     }
@@ -148,8 +148,8 @@ fn weigh(word: &Word, mut likely: Likely, style: Style) -> Judged {
 }
 
 /// What the lists alone say of a word: only a given name that is nothing else is one for sure.
-fn listed(words: &[Word], at: usize, tells: bool) -> Judged {
-    let name = |word: &Word| tells && word.has_capital() && word.lists.name() && !word.lists.common();
+fn listed(words: &[Word<'_>], at: usize, tells: bool) -> Judged {
+    let name = |word: &Word<'_>| tells && word.has_capital() && word.lists.name() && !word.lists.common();
     let sure = words.get(at).is_some_and(|word| {
         // Florence is a city unless a surname follows.
         let place = Lexicon::get().place(&word.plain).is_some();
@@ -159,7 +159,7 @@ fn listed(words: &[Word], at: usize, tells: bool) -> Judged {
 }
 
 /// What follows a given name is a surname, unless it is a word or a place that is known.
-fn surnames(text: &str, words: &[Word], judged: &mut [Judged], tells: bool) {
+fn surnames(text: &str, words: &[Word<'_>], judged: &mut [Judged], tells: bool) {
     for at in 1..words.len() {
         let (Some(before), Some(word)) = (words.get(at - 1), words.get(at)) else { continue };
         let follows = judged.get(at - 1).is_some_and(|j| j.tag == Tag::Person)
@@ -183,11 +183,11 @@ fn surnames(text: &str, words: &[Word], judged: &mut [Judged], tells: bool) {
 }
 
 /// What follows `Mr.` is a name.
-fn titled(text: &str, words: &[Word], judged: &mut [Judged], tells: bool) {
+fn titled(text: &str, words: &[Word<'_>], judged: &mut [Judged], tells: bool) {
     for at in 1..words.len() {
         let (Some(title), Some(word)) = (words.get(at - 1), words.get(at)) else { continue };
         let gap = text.get(title.end..word.start).unwrap_or_default();
-        if TITLES.contains(&title.plain.as_str())
+        if title.lists.has(List::Title)
             && matches!(gap, " " | ". " | ".")
             && !word.is_number()
             && (word.has_capital() || (!tells && !word.lists.common()))
@@ -196,7 +196,7 @@ fn titled(text: &str, words: &[Word], judged: &mut [Judged], tells: bool) {
         {
             *judged = Judged { tag: Tag::Person, score: 0.85 };
         }
-        if TITLES.contains(&title.plain.as_str())
+        if title.lists.has(List::Title)
             && let Some(judged) = judged.get_mut(at - 1)
         {
             *judged = Judged { tag: Tag::Nothing, score: 1.0 };
@@ -205,11 +205,11 @@ fn titled(text: &str, words: &[Word], judged: &mut [Judged], tells: bool) {
 }
 
 /// Countries, regions and cities by their lists, the longest first.
-fn places(text: &str, words: &[Word], likely: Option<&[Likely]>, judged: &mut [Judged], tells: bool) {
+fn places(text: &str, words: &[Word<'_>], likely: Option<&[Likely]>, judged: &mut [Judged], tells: bool) {
     let lexicon = Lexicon::get();
     let mut at = 0;
     while let Some(word) = words.get(at) {
-        let written = word.has_capital() || !tells;
+        let written = (word.has_capital() || !tells) && word.lists.has(List::PlaceStart);
         let longest = (at + 1..=(at + PLACE_WORDS_MAX).min(words.len())).rev().find_map(|to| {
             let last = words.get(to - 1)?;
             let phrase = text.get(word.start..last.end).filter(|phrase| written && !phrase.contains('\n'))?;
@@ -229,9 +229,9 @@ fn places(text: &str, words: &[Word], likely: Option<&[Likely]>, judged: &mut [J
         let begins =
             at == 0 || text.get(words.get(at - 1).map_or(0, |w| w.end)..word.start).is_some_and(|g| g.contains('\n'));
         let street = judged.get(at).is_some_and(|j| j.tag == Tag::Street) && !(begins && place == Place::Country);
-        let leads = at > 0 && ["in", "near", "from"].contains(&words.get(at - 1).map_or("", |w| w.plain.as_str()));
+        let leads = at > 0 && ["in", "near", "from"].contains(&words.get(at - 1).map_or("", |w| w.plain.as_ref()));
         let country_follows = text.get(words.get(to - 1).map_or(0, |w| w.end)..).is_some_and(|rest| {
-            let next = words.get(to).map_or("", |w| w.plain.as_str());
+            let next = words.get(to).map_or("", |w| w.plain.as_ref());
             rest.starts_with(", ") && lexicon.place(next).is_some_and(|place| place != Place::City)
         });
         let sure = match place {

@@ -1,50 +1,64 @@
 //! Word lists: given names, surnames, places, peoples and common words. `lexicon/README.md` says
 //! where they come from.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::OnceLock,
-};
+use std::{borrow::Cow, sync::OnceLock};
 
+use hashbrown::{HashMap, HashSet};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+
+use crate::{judge, organization, street};
+
+/// What a list says of its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum List {
+    Given,
+    Surname,
+    Common,
+    /// A nationality, a religious or a political group.
+    People,
+    /// A company that many people know.
+    Company,
+    /// A program, a format, a month, a feast: written with a capital and nobody's name.
+    Thing,
+    /// Names follow it.
+    Title,
+    /// The form of a company, which ends its name.
+    CompanyForm,
+    /// An institution begins with it.
+    Body,
+    /// Kinds of streets, after the name and before it.
+    StreetAfter,
+    StreetBefore,
+    /// Part of a building.
+    Unit,
+    /// A place may begin with it.
+    PlaceStart,
+}
 
 /// Which lists a word stands in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lists(u8);
+pub(crate) struct Lists(u16);
 
 impl Lists {
-    const GIVEN: u8 = 1;
-    const SURNAME: u8 = 2;
-    const COMMON: u8 = 4;
-    const PEOPLE: u8 = 8;
-    const COMPANY: u8 = 16;
-    const THING: u8 = 32;
+    pub(crate) fn has(self, list: List) -> bool {
+        self.0 & (1 << list as u8) != 0
+    }
 
     pub(crate) fn given(self) -> bool {
-        self.0 & Self::GIVEN != 0
+        self.has(List::Given)
     }
 
     pub(crate) fn name(self) -> bool {
-        self.0 & (Self::GIVEN | Self::SURNAME) != 0
+        self.has(List::Given) || self.has(List::Surname)
     }
 
     pub(crate) fn common(self) -> bool {
-        self.0 & Self::COMMON != 0
+        self.has(List::Common)
     }
 
-    /// A nationality, a religious or a political group.
     pub(crate) fn people(self) -> bool {
-        self.0 & Self::PEOPLE != 0
-    }
-
-    /// A program, a format, a month, a feast: written with a capital and nobody's name.
-    pub(crate) fn thing(self) -> bool {
-        self.0 & Self::THING != 0
-    }
-
-    /// A company that many people know.
-    pub(crate) fn company(self) -> bool {
-        self.0 & Self::COMPANY != 0
+        self.has(List::People)
     }
 }
 
@@ -72,23 +86,45 @@ impl Lexicon {
     pub(crate) fn get() -> &'static Self {
         static LEXICON: OnceLock<Lexicon> = OnceLock::new();
         LEXICON.get_or_init(|| {
-            let mut words: HashMap<&'static str, Lists> = HashMap::with_capacity(90_000);
-            let mut add = |list: &'static str, bit: u8| {
-                for word in list.lines() {
-                    words.entry(word).or_default().0 |= bit;
+            let mut words: HashMap<&'static str, Lists> = HashMap::with_capacity(110_000);
+            let mut add = |word: &'static str, list: List| words.entry(word).or_default().0 |= 1 << list as u8;
+            let files = [
+                (include_str!("../lexicon/given.txt"), List::Given),
+                (include_str!("../lexicon/surnames.txt"), List::Surname),
+                (include_str!("../lexicon/common.txt"), List::Common),
+                (include_str!("../lexicon/things.txt"), List::Common),
+                (include_str!("../lexicon/things.txt"), List::Thing),
+                (include_str!("../lexicon/peoples.txt"), List::People),
+                (include_str!("../lexicon/companies.txt"), List::Company),
+            ];
+            for (file, list) in files {
+                file.lines().for_each(|word| add(word, list));
+            }
+            let own: [(&[&'static str], List); 6] = [
+                (&judge::TITLES, List::Title),
+                (&organization::FORMS, List::CompanyForm),
+                (&organization::BODIES, List::Body),
+                (&street::AFTER, List::StreetAfter),
+                (&street::BEFORE, List::StreetBefore),
+                (&street::UNITS, List::Unit),
+            ];
+            for (list, kind) in own {
+                list.iter().for_each(|word| add(word, kind));
+            }
+            let countries = include_str!("../lexicon/countries.txt");
+            let regions = include_str!("../lexicon/regions.txt");
+            let cities = include_str!("../lexicon/cities.txt");
+            for place in [countries, regions, cities].into_iter().flat_map(str::lines) {
+                // Words are without a genitive.
+                if let Some(first) = place.split([' ', '-', '.']).next() {
+                    add(first.strip_suffix("'s").unwrap_or(first), List::PlaceStart);
                 }
-            };
-            add(include_str!("../lexicon/given.txt"), Lists::GIVEN);
-            add(include_str!("../lexicon/surnames.txt"), Lists::SURNAME);
-            add(include_str!("../lexicon/common.txt"), Lists::COMMON);
-            add(include_str!("../lexicon/things.txt"), Lists::COMMON | Lists::THING);
-            add(include_str!("../lexicon/peoples.txt"), Lists::PEOPLE);
-            add(include_str!("../lexicon/companies.txt"), Lists::COMPANY);
+            }
             Self {
                 words,
-                countries: include_str!("../lexicon/countries.txt").lines().collect(),
-                regions: include_str!("../lexicon/regions.txt").lines().collect(),
-                cities: include_str!("../lexicon/cities.txt").lines().collect(),
+                countries: countries.lines().collect(),
+                regions: regions.lines().collect(),
+                cities: cities.lines().collect(),
             }
         })
     }
@@ -112,12 +148,15 @@ impl Lexicon {
 }
 
 /// Lower case without accents, as the lists are written.
-pub(crate) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
     if text.is_ascii() {
-        return text.to_ascii_lowercase();
+        return Cow::Owned(text.to_ascii_lowercase());
     }
     let curly = |c: char| if c == '’' { '\'' } else { c };
-    text.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).map(curly).collect()
+    Cow::Owned(text.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).map(curly).collect())
 }
 
 #[cfg(test)]
@@ -132,6 +171,7 @@ mod tests {
         assert!(lexicon.lists("because").common());
         assert!(lexicon.lists("norwegian").people());
         assert!(!lexicon.lists("because").name());
+        assert!(lexicon.lists("street").has(List::StreetAfter) && lexicon.lists("new").has(List::PlaceStart));
         assert_eq!(lexicon.place("germany"), Some(Place::Country));
         assert_eq!(lexicon.place("new south wales"), Some(Place::Region));
         assert_eq!(lexicon.place("zurich"), Some(Place::City));

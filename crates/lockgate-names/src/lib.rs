@@ -71,7 +71,7 @@ impl Finder {
     }
 
     /// What the words of a text come to.
-    fn found(text: &str, words: &[Word], likely: Option<&[Likely]>) -> Arc<[Finding]> {
+    fn found(text: &str, words: &[Word<'_>], likely: Option<&[Likely]>) -> Arc<[Finding]> {
         let mut found = Vec::new();
         let style = Style::of(text, words);
         assemble::assemble(text, words, style, judge::judge(text, words, style, likely), &mut found);
@@ -79,6 +79,10 @@ impl Finder {
     }
 
     fn window(&self, text: &str) -> Arc<[Finding]> {
+        // Lists are asked faster than what is remembered.
+        if self.network.is_none() {
+            return Self::found(text, &words(text), None);
+        }
         let key = self.key(text);
         if let Some(found) = self.known.get(&key) {
             return found;
@@ -89,8 +93,7 @@ impl Finder {
                 let likely = network.read(&[(text, &words)]).pop().unwrap_or_default();
                 Self::found(text, &words, Some(&likely))
             }
-            Some(_) => Arc::default(),
-            None => Self::found(text, &words, None),
+            _ => Arc::default(),
         };
         self.known.insert(key, Arc::clone(&found));
         found
@@ -123,7 +126,7 @@ impl Names for Finder {
     fn prepare(&self, texts: &[&str]) {
         let Some(network) = &self.network else { return };
         let mut seen = HashSet::new();
-        let mut wanted: Vec<((u64, u64), &str, Vec<Word>)> = Vec::new();
+        let mut wanted: Vec<((u64, u64), &str, Vec<Word<'_>>)> = Vec::new();
         for (_, window) in texts.iter().flat_map(|text| windows(text)) {
             let key = self.key(window);
             if !seen.insert(key) || self.known.get(&key).is_some() {
@@ -134,7 +137,8 @@ impl Names for Finder {
                 wanted.push((key, window, words));
             }
         }
-        let inputs: Vec<(&str, &[Word])> = wanted.iter().map(|(_, text, words)| (*text, words.as_slice())).collect();
+        let inputs: Vec<(&str, &[Word<'_>])> =
+            wanted.iter().map(|(_, text, words)| (*text, words.as_slice())).collect();
         for ((key, text, words), likely) in wanted.iter().zip(network.read(&inputs)) {
             self.known.insert(*key, Self::found(text, words, Some(&likely)));
         }

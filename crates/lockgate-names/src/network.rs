@@ -85,7 +85,7 @@ impl Network {
 
     /// For each word of each text what it is likely part of. A text that the network cannot read
     /// has nothing in it.
-    pub(crate) fn read(&self, texts: &[(&str, &[Word])]) -> Vec<Vec<Likely>> {
+    pub(crate) fn read(&self, texts: &[(&str, &[Word<'_>])]) -> Vec<Vec<Likely>> {
         let tokens: Vec<Tokens> = texts.iter().map(|(text, _)| self.pieces.tokens(text, TOKENS_MAX)).collect();
         // Texts of like length stand together, so that little is padded.
         let mut order: Vec<usize> = (0..texts.len()).collect();
@@ -172,7 +172,7 @@ fn kinds(logits: &[f32]) -> Likely {
 
 /// What the tokens of a word say together: half of it the first, which the network was taught, and
 /// half all of them by their length.
-fn by_word(words: &[Word], starts: &[usize], likely: &[Likely]) -> Vec<Likely> {
+fn by_word(words: &[Word<'_>], starts: &[usize], likely: &[Likely]) -> Vec<Likely> {
     let mut at = 1;
     words
         .iter()

@@ -5,12 +5,12 @@ use lockgate_detect::{Entity, Finding};
 use crate::{
     assemble::{Text, finding},
     judge::{Judged, Tag},
-    street,
+    lexicon::List,
     words::{Form, Word},
 };
 
 /// An organization ends in them.
-const COMPANIES: [&str; 53] = [
+pub(crate) const FORMS: [&str; 53] = [
     "inc",
     "incorporated",
     "llc",
@@ -68,7 +68,7 @@ const COMPANIES: [&str; 53] = [
 /// These end one only right after its name: they are words, too.
 const SHORT: [&str; 8] = ["co", "ag", "sa", "sas", "spa", "kg", "oy", "nv"];
 /// An organization begins with them, and `of` follows.
-const BODIES: [&str; 12] = [
+pub(crate) const BODIES: [&str; 12] = [
     "university",
     "department",
     "ministry",
@@ -106,7 +106,7 @@ impl Text<'_> {
         for at in 0..self.words.len() {
             let Some(word) = self.words.get(at).filter(|word| !word.tied) else { continue };
             let capital = word.has_capital() || !self.style.tells;
-            let begins = BODIES.contains(&word.plain.as_str()) && ["of", "for"].contains(&self.plain(at + 1));
+            let begins = word.lists.has(List::Body) && ["of", "for"].contains(&self.plain(at + 1));
             let works = at >= 2
                 && WORKING.contains(&self.plain(at - 2))
                 && ["at", "for", "by", "with"].contains(&self.plain(at - 1))
@@ -115,9 +115,9 @@ impl Text<'_> {
             let span = if begins && word.has_capital() {
                 let to = self.name_from(at + 2);
                 (to > at + 2).then_some((at, to))
-            } else if COMPANIES.contains(&word.plain.as_str()) && capital {
+            } else if word.lists.has(List::CompanyForm) && capital {
                 self.company(at, taken)
-            } else if word.lists.company() && word.has_capital() {
+            } else if word.lists.has(List::Company) && word.has_capital() {
                 Some((at, at + 1))
             } else if works && self.style.tells && word.has_capital() {
                 Some((at, self.name_from(at + 1)))
@@ -142,9 +142,9 @@ impl Text<'_> {
             from -= 1;
         }
         let word = self.words.get(at)?;
-        let too_short = SHORT.contains(&word.plain.as_str()) && (!self.style.tells || word.form == Form::Lower);
+        let too_short = SHORT.contains(&word.plain.as_ref()) && (!self.style.tells || word.form == Form::Lower);
         // `Bank Street` is a street.
-        let street = street::is_kind(self.plain(at + 1)) && self.gap(at + 1) == " ";
+        let street = self.has(at + 1, List::StreetAfter) && self.gap(at + 1) == " ";
         (from < at && !too_short && !street).then_some((from, at + 1))
     }
 
@@ -157,14 +157,14 @@ impl Text<'_> {
     /// The word before `at` is part of the same organization.
     fn is_part(&self, at: usize) -> bool {
         let Some(before) = self.words.get(at - 1) else { return false };
-        let suffix = COMPANIES.contains(&self.plain(at));
+        let suffix = self.has(at, List::CompanyForm);
         // `Acme, Inc` is one; `Acme, Best and More Inc` is a list.
         let person = !self.style.tells && self.tag(at - 1) == Tag::Person && self.gap(at) != "'s ";
         let near = !person && !before.tied && matches!(self.gap(at), " " | " & " | "-" | "." | ". " | "'s ")
             || (suffix && self.gap(at) == ", ");
         let link = match self.plain(at - 1) {
             "and" | "und" | "et" => ["company", "co", "partners", "associates", "sons"].contains(&self.plain(at)),
-            "of" => at >= 2 && BODIES.contains(&self.plain(at - 2)),
+            "of" => at >= 2 && self.has(at - 2, List::Body),
             _ => false,
         };
         let named = if self.style.tells {

@@ -2,11 +2,12 @@
 
 use crate::{
     judge::{Judged, Tag},
+    lexicon::List,
     words::Word,
 };
 
 /// They stand after the street's name.
-const AFTER: [&str; 44] = [
+pub(crate) const AFTER: [&str; 44] = [
     "street",
     "st",
     "road",
@@ -54,7 +55,7 @@ const AFTER: [&str; 44] = [
 ];
 
 /// They stand before it.
-const BEFORE: [&str; 42] = [
+pub(crate) const BEFORE: [&str; 42] = [
     "rue",
     "avenue",
     "boulevard",
@@ -107,7 +108,7 @@ const ENDINGS: [&str; 36] = [
 ];
 
 /// What is before a number within a building.
-const UNITS: [&str; 16] = [
+pub(crate) const UNITS: [&str; 16] = [
     "suite",
     "apt",
     "apartment",
@@ -131,18 +132,13 @@ const SHIPS: [&str; 4] = ["uss", "usns", "uscgc", "usnv"];
 const POSTS: [&str; 3] = ["apo", "fpo", "dpo"];
 const FORCES: [&str; 3] = ["aa", "ae", "ap"];
 
-/// A kind of street, as it stands after a name.
-pub(crate) fn is_kind(plain: &str) -> bool {
-    AFTER.contains(&plain)
-}
-
 fn ends_as_street(plain: &str) -> bool {
     ENDINGS.iter().any(|ending| plain.len() >= ending.len() + 3 && plain.ends_with(ending))
 }
 
 /// Marks the words of addresses that their words give away. `network` says whether there is one to
 /// find the others.
-pub(crate) fn mark(text: &str, words: &[Word], judged: &mut [Judged], tells: bool, network: bool) {
+pub(crate) fn mark(text: &str, words: &[Word<'_>], judged: &mut [Judged], tells: bool, network: bool) {
     let parts = Parts { text, words, tells, network };
     let found: Vec<(usize, usize)> = (0..words.len())
         .filter_map(|at| {
@@ -165,14 +161,18 @@ pub(crate) fn mark(text: &str, words: &[Word], judged: &mut [Judged], tells: boo
 /// The words of a text as parts of addresses. Each method gives the words from a first up to a last.
 struct Parts<'p> {
     text: &'p str,
-    words: &'p [Word],
+    words: &'p [Word<'p>],
     tells: bool,
     network: bool,
 }
 
 impl Parts<'_> {
     fn plain(&self, at: usize) -> &str {
-        self.words.get(at).map_or("", |word| word.plain.as_str())
+        self.words.get(at).map_or("", |word| word.plain.as_ref())
+    }
+
+    fn has(&self, at: usize, list: List) -> bool {
+        self.words.get(at).is_some_and(|word| word.lists.has(list))
     }
 
     fn is(&self, at: usize, list: &[&str]) -> bool {
@@ -207,13 +207,16 @@ impl Parts<'_> {
 
     /// `Suite 12`.
     fn unit(&self, at: usize) -> Option<(usize, usize)> {
-        (self.is(at, &UNITS) && self.close(at + 1) && self.number(at + 1)).then_some((at, at + 2))
+        (self.has(at, List::Unit) && self.close(at + 1) && self.number(at + 1)).then_some((at, at + 2))
     }
 
     /// `12 Elm Street`.
     fn named_before(&self, at: usize) -> Option<(usize, usize)> {
         let word = self.words.get(at)?;
-        if !self.is(at, &AFTER) || self.gap(at) != " " || (self.tells && !word.has_capital() && self.network) {
+        if !self.has(at, List::StreetAfter)
+            || self.gap(at) != " "
+            || (self.tells && !word.has_capital() && self.network)
+        {
             return None;
         }
         let mut from = at;
@@ -236,7 +239,7 @@ impl Parts<'_> {
 
     /// `rue de la Paix 12` and `12 rue de la Paix`.
     fn named_after(&self, at: usize) -> Option<(usize, usize)> {
-        if !self.is(at, &BEFORE) || !self.close(at + 1) || !self.part(at + 1) {
+        if !self.has(at, List::StreetBefore) || !self.close(at + 1) || !self.part(at + 1) {
             return None;
         }
         let goes_on = |to: &usize| self.part(*to) && matches!(self.gap(*to), " " | ". " | ", ") && !self.number(*to);
@@ -251,7 +254,7 @@ impl Parts<'_> {
     fn named_whole(&self, at: usize) -> Option<(usize, usize)> {
         let word = self.words.get(at)?;
         let numbered = self.gap(at + 1).trim_matches('.') == " " && self.number(at + 1);
-        (ends_as_street(&word.plain) && numbered && (word.has_capital() || !self.tells)).then_some((at, at + 2))
+        (numbered && (word.has_capital() || !self.tells) && ends_as_street(&word.plain)).then_some((at, at + 2))
     }
 
     /// `P.O. Box 12`, `PSC 12, Box 34`, `Postfach 12`.
@@ -284,12 +287,10 @@ impl Parts<'_> {
 }
 
 /// Whether the words tell of a street by themselves.
-pub(crate) fn tells_of_street(words: &[Word]) -> bool {
+pub(crate) fn tells_of_street(words: &[Word<'_>]) -> bool {
     words.iter().any(|word| {
-        let plain = word.plain.as_str();
-        AFTER.contains(&plain)
-            || BEFORE.contains(&plain)
-            || UNITS.contains(&plain)
+        let plain = word.plain.as_ref();
+        [List::StreetAfter, List::StreetBefore, List::Unit].iter().any(|list| word.lists.has(*list))
             || SHIPS.contains(&plain)
             || POSTS.contains(&plain)
             || plain == "box"

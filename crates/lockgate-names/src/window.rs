@@ -38,7 +38,7 @@ fn cut(text: &str) -> usize {
 }
 
 /// Whether there may be anything in a text with these words: the network is slow.
-pub(crate) fn may_hold(words: &[Word]) -> bool {
+pub(crate) fn may_hold(words: &[Word<'_>]) -> bool {
     let tells = capitals_tell(words);
     let numbered = words.iter().any(Word::is_number);
     if numbered && street::tells_of_street(words) {

@@ -1,5 +1,7 @@
 //! A text as words.
 
+use std::borrow::Cow;
+
 use crate::lexicon::{Lexicon, Lists, plain};
 
 /// How a word is written.
@@ -14,11 +16,11 @@ pub(crate) enum Form {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Word {
+pub(crate) struct Word<'t> {
     pub start: usize,
     pub end: usize,
     /// Lower case without accents and without a genitive.
-    pub plain: String,
+    pub plain: Cow<'t, str>,
     pub form: Form,
     pub lists: Lists,
     /// A sentence, a line or a quotation begins with it.
@@ -27,7 +29,7 @@ pub(crate) struct Word {
     pub tied: bool,
 }
 
-impl Word {
+impl Word<'_> {
     pub(crate) fn is_number(&self) -> bool {
         self.form == Form::Number
     }
@@ -43,9 +45,9 @@ impl Word {
 }
 
 /// The words of a text: letters and digits, with apostrophes inside.
-pub(crate) fn words(text: &str) -> Vec<Word> {
+pub(crate) fn words(text: &str) -> Vec<Word<'_>> {
     let lexicon = Lexicon::get();
-    let mut words: Vec<Word> = Vec::new();
+    let mut words: Vec<Word<'_>> = Vec::with_capacity(text.len() / 6);
     let mut chars = text.char_indices().peekable();
     while let Some((start, c)) = chars.next() {
         if !c.is_alphanumeric() {
@@ -110,7 +112,7 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    pub(crate) fn of(text: &str, words: &[Word]) -> Self {
+    pub(crate) fn of(text: &str, words: &[Word<'_>]) -> Self {
         let sign = |b: &u8| b"{}()[];=<>_|`".contains(b);
         let signs = text.bytes().filter(sign).count() + 2 * text.matches("::").count();
         let common = words.iter().filter(|word| word.lists.common()).count();
@@ -149,7 +151,7 @@ fn is_camel(word: &str) -> bool {
 }
 
 /// Capitals tell names from other words: some words have one, and not most letters are capitals.
-pub(crate) fn capitals_tell(words: &[Word]) -> bool {
+pub(crate) fn capitals_tell(words: &[Word<'_>]) -> bool {
     let count = |form: Form| words.iter().filter(|word| word.form == form).count();
     let capital = count(Form::Capital);
     capital > 0 && count(Form::Upper) <= capital + count(Form::Lower)
