@@ -1,5 +1,5 @@
 //! Development tasks: `cargo xtask test`, `cargo xtask setup`, `cargo xtask generate`,
-//! `cargo xtask bench NAME`.
+//! `cargo xtask bench NAME`, `cargo xtask fuzz TARGET`.
 //!
 //! `test` installs what the tests need and runs everything that must hold before a change lands.
 #![expect(clippy::print_stdout, reason = "a task tells what it is doing")]
@@ -9,6 +9,7 @@ mod judges;
 mod map;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
@@ -32,6 +33,12 @@ enum Task {
     Setup,
     /// Write the generated files: schemas and the command line's reference.
     Generate,
+    /// Feed a target of `fuzz` with what may break it: engine, names, checks or recognizers.
+    Fuzz {
+        target: String,
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Build in release and run a benchmark: accuracy, detect, ingest, serve, audit or infer.
     Bench {
         name: String,
@@ -47,6 +54,7 @@ fn main() -> Result<()> {
         Task::Test => test(&root),
         Task::Setup => judges::install(&root),
         Task::Bench { name, options } => bench(&root, &name, &options),
+        Task::Fuzz { target, seconds } => fuzz(&root, &target, seconds),
         Task::Generate => {
             run(&root, "cargo", &["build", "--package", "lockgate"])?;
             generate::write(&root)
@@ -73,6 +81,45 @@ fn test(root: &Path) -> Result<()> {
     step("examples in the documentation", || run(root, "cargo", &["test", "--workspace", "--doc", "--quiet"]))?;
     step("tests", || run(root, &nextest, &["nextest", "run", "--workspace"]))?;
     println!("all passed in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// cargo-fuzz asks for a nightly compiler only for its flags.
+fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<()> {
+    let program = root.join("target/fuzz-tools/bin/cargo-fuzz");
+    if !program.exists() {
+        let tool = ["install", "--quiet", "--locked", "--root", "target/fuzz-tools", "cargo-fuzz@0.13.2"];
+        run(root, "cargo", &tool)?;
+    }
+    seed(root, target)?;
+    let mut options = vec!["run", "--sanitizer", "none", "--target-dir", "target/fuzz"];
+    if target == "recognizers" {
+        options.extend(["--features", "pipeline"]);
+    }
+    let status = Command::new(&program)
+        .args(options)
+        .args([target, "--"])
+        .args([format!("-max_total_time={seconds}"), "-max_len=4096".into(), "-timeout=5".into()])
+        .env("RUSTC_BOOTSTRAP", "1")
+        .current_dir(root)
+        .status()
+        .context("cargo-fuzz")?;
+    if !status.success() {
+        bail!("{target} found something; its input lies below fuzz/artifacts/{target}");
+    }
+    Ok(())
+}
+
+/// What a target starts from: the examples of the recognizers.
+fn seed(root: &Path, target: &str) -> Result<()> {
+    let corpus = root.join("fuzz/corpus").join(target);
+    fs::create_dir_all(&corpus)?;
+    let examples = fs::read_to_string(root.join("crates/lockgate-detect/src/examples.tsv"))?;
+    for (number, line) in examples.lines().enumerate() {
+        if let Some(text) = line.rsplit('\t').next() {
+            fs::write(corpus.join(format!("example-{number}")), text)?;
+        }
+    }
     Ok(())
 }
 

@@ -23,6 +23,13 @@ pub struct Custom {
     pub context: Vec<String>,
 }
 
+impl Custom {
+    /// Fails when it is empty, a pattern does not compile, or a score is none.
+    pub fn check(&self) -> Result<(), String> {
+        Patterns::new(std::slice::from_ref(self), 0).map(drop)
+    }
+}
+
 /// One compiled pattern.
 #[derive(Debug)]
 pub(crate) struct Pattern {

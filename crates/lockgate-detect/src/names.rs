@@ -66,12 +66,12 @@ pub(crate) struct Tier {
 impl Tier {
     /// `None` when nothing of it is asked for.
     pub(crate) fn new(names: Arc<dyn Names>, options: &Options) -> Option<Self> {
-        let own = |entity| options.thresholds.iter().find(|(e, _)| *e == entity).map(|(_, threshold)| *threshold);
+        let own = |entity: &str| options.thresholds.iter().find(|(e, _)| e == entity).map(|(_, threshold)| *threshold);
         let wanted: Vec<(Entity, f32)> = KNOWN
             .iter()
             .map(|known| known.entity)
             .filter(|entity| options.entities.is_empty() || options.entities.contains(entity))
-            .map(|entity| (entity, own(entity).unwrap_or(options.threshold)))
+            .map(|entity| (entity, own(entity.as_str()).unwrap_or(options.threshold)))
             .collect();
         (!wanted.is_empty()).then(|| Self { names, wanted, allow: options.allow.clone() })
     }

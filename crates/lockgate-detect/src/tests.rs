@@ -243,3 +243,11 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn no_check_panics_on_any_text(text in ".{0,48}", digits in "[0-9A-Z .:/@-]{0,40}") {
+        ask_every_check(&text);
+        ask_every_check(&digits);
+    }
+}

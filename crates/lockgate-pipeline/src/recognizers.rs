@@ -92,14 +92,17 @@ const PRESIDIO_FLAGS: u32 = 2 | 8 | 16;
 
 /// An engine with what the file at `path` adds to `options`.
 pub fn engine(path: Option<&Path>, options: Options) -> Result<Engine> {
-    let mut options = options;
     let Some(path) = path else { return Engine::with(&options).map_err(Failure::bug) };
-    let text = yaml::read_text(path)?;
-    let place = path.display().to_string();
-    let file: File = yaml::parse(&text, &place)?;
+    parse(&yaml::read_text(path)?, &path.display().to_string(), options)
+}
+
+/// An engine with what the text of a file adds to `options`; `place` is the file's name in messages.
+pub fn parse(text: &str, place: &str, options: Options) -> Result<Engine> {
+    let mut options = options;
+    let file: File = yaml::parse(text, place)?;
     let flags = flags(file.global_regex_flags.unwrap_or(PRESIDIO_FLAGS));
     for entry in file.recognizers.into_iter().filter(|e| e.kind == Kind::Custom && e.enabled != Some(false)) {
-        let line = line_of(&text, &entry.name);
+        let line = line_of(text, &entry.name);
         let entities = entry.supported_entity.iter().chain(&entry.supported_entities);
         let [entity] = entities.collect::<Vec<_>>()[..] else {
             return Err(Failure::input(format!(
@@ -125,8 +128,7 @@ pub fn engine(path: Option<&Path>, options: Options) -> Result<Engine> {
             context,
         };
         // One by one first, so that an error names its line.
-        let alone = Options { custom: vec![custom.clone()], ..Options::default() };
-        Engine::with(&alone).map_err(|why| {
+        custom.check().map_err(|why| {
             let failure = Failure::input(format!("{place}:{line}: {why}"));
             if why.contains("look") {
                 failure.hint("look-around has no place in linear time; name the words around under `context`")
@@ -137,20 +139,20 @@ pub fn engine(path: Option<&Path>, options: Options) -> Result<Engine> {
         options.custom.push(custom);
     }
     options.allow.extend(file.allow_list);
-    let mut engine = Engine::with(&options).map_err(|why| Failure::input(format!("{place}: {why}")))?;
-    if !file.thresholds.is_empty() {
-        for (name, threshold) in file.thresholds {
-            let entity: Entity = engine
-                .entity(&name)
-                .ok_or_else(|| Failure::input(format!("{place}:{}: unknown entity {name:?}", line_of(&text, &name))))?;
-            if !(0.0..=1.0).contains(&threshold) {
-                return Err(Failure::input(format!("{place}: the threshold of {name} does not lie between 0 and 1")));
-            }
-            options.thresholds.push((entity, threshold));
+    for (name, threshold) in file.thresholds {
+        let line = line_of(text, &name);
+        let known = Entity::parse(&name).is_some() || options.custom.iter().any(|custom| custom.entity == name);
+        if !known {
+            return Err(Failure::input(format!("{place}:{line}: unknown entity {name:?}")));
         }
-        engine = Engine::with(&options).map_err(|why| Failure::input(format!("{place}: {why}")))?;
+        if !(0.0..=1.0).contains(&threshold) {
+            return Err(Failure::input(format!(
+                "{place}:{line}: the threshold of {name} does not lie between 0 and 1"
+            )));
+        }
+        options.thresholds.push((name, threshold));
     }
-    Ok(engine)
+    Engine::with(&options).map_err(|why| Failure::input(format!("{place}: {why}")))
 }
 
 fn flags(python: u32) -> String {

@@ -2,14 +2,14 @@
 
 use super::{
     Hit, Verdict,
-    digits::{Digits, is_day, luhn},
+    digits::{Digits, is_day, luhn, worth},
 };
 
 /// ATO: subtract one from the first digit; weights 10, 1, 3 ... 19; mod 89.
 pub(crate) fn au_abn(hit: &Hit<'_>) -> Verdict {
     let digits = hit.digits();
     let sum = digits.weighted(&[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]);
-    Verdict::confirmed(digits.at(0) != 0 && !digits.is_uniform() && (sum - 10).is_multiple_of(89))
+    Verdict::confirmed(digits.at(0) != 0 && !digits.is_uniform() && sum % 89 == 10)
 }
 
 /// ASIC: weights 8 to 1, mod 10.
@@ -44,7 +44,6 @@ pub(crate) fn in_aadhaar(hit: &Hit<'_>) -> Verdict {
 /// GSTN: state code, and a check character mod 36.
 pub(crate) fn in_gstin(hit: &Hit<'_>) -> Verdict {
     let value = hit.compact();
-    let worth = |byte: u8| u32::from(if byte.is_ascii_digit() { byte - b'0' } else { byte - b'A' + 10 });
     let sum: u32 = value
         .bytes()
         .take(14)

@@ -1,5 +1,20 @@
 //! Check digits, as standards define them.
 
+/// The place of a letter in the alphabet, from 0; 0 for anything else.
+pub(crate) fn letter(byte: u8) -> u32 {
+    let letter = byte.to_ascii_uppercase();
+    if letter.is_ascii_uppercase() { u32::from(letter - b'A') } else { 0 }
+}
+
+/// What a digit or a letter counts in most check sums: letters from 10 on; 0 for anything else.
+pub(crate) fn worth(byte: u8) -> u32 {
+    match byte {
+        b'0'..=b'9' => u32::from(byte - b'0'),
+        _ if byte.is_ascii_alphabetic() => letter(byte) + 10,
+        _ => 0,
+    }
+}
+
 /// The digits of a value, in order; at most 40 count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Digits {
@@ -35,7 +50,11 @@ impl Digits {
     /// Some digits as one number.
     pub(crate) fn number(&self, places: std::ops::Range<usize>) -> u64 {
         let places = places.start..places.end.min(self.len);
-        self.as_slice().get(places).unwrap_or_default().iter().fold(0, |n, d| n.wrapping_mul(10) + u64::from(*d))
+        self.as_slice()
+            .get(places)
+            .unwrap_or_default()
+            .iter()
+            .fold(0, |n, d| n.wrapping_mul(10).wrapping_add(u64::from(*d)))
     }
 
     /// The sum of digits times weights, from the first on.

@@ -2,7 +2,7 @@
 
 use super::{
     Hit, Verdict,
-    digits::{Digits, is_day, luhn},
+    digits::{Digits, is_day, letter, luhn, worth},
 };
 
 /// NHS number: weights 10 to 2, mod 11.
@@ -46,10 +46,8 @@ pub(crate) fn es_nif(hit: &Hit<'_>) -> Verdict {
     const LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
     let value = hit.compact();
     let Some((letter, head)) = value.as_bytes().split_last() else { return Verdict::No };
-    let number = head.iter().fold(0usize, |n, byte| match byte {
-        b'X'..=b'Z' => n * 10 + usize::from(byte - b'X'),
-        _ => n * 10 + usize::from(byte - b'0'),
-    });
+    let digit = |byte: &u8| if (b'X'..=b'Z').contains(byte) { u32::from(byte - b'X') } else { worth(*byte) };
+    let number = head.iter().take(8).fold(0, |n, byte| n * 10 + digit(byte)) as usize;
     Verdict::confirmed(LETTERS.get(number % 23) == Some(letter) && number != 0)
 }
 
@@ -63,8 +61,8 @@ pub(crate) fn it_fiscal_code(hit: &Hit<'_>) -> Verdict {
         .take(15)
         .enumerate()
         .map(|(place, byte)| {
-            let worth = if byte.is_ascii_digit() { byte - b'0' } else { byte - b'A' };
-            if place % 2 == 0 { ODD.get(usize::from(worth)).copied().unwrap_or(0) } else { u32::from(worth) }
+            let worth = if byte.is_ascii_digit() { worth(byte) } else { letter(byte) };
+            if place % 2 == 0 { ODD.get(worth as usize).copied().unwrap_or(0) } else { worth }
         })
         .sum();
     Verdict::confirmed(value.as_bytes().get(15).copied() == Some(b'A' + (sum % 26) as u8))
@@ -135,7 +133,6 @@ pub(crate) fn de_vat(hit: &Hit<'_>) -> Verdict {
 /// ICAO 9303: weights 7, 3, 1 over letters (10 to 35) and digits; where there is a check digit.
 pub(crate) fn de_document(hit: &Hit<'_>) -> Verdict {
     let value = hit.compact();
-    let worth = |byte: u8| u32::from(if byte.is_ascii_digit() { byte - b'0' } else { byte - b'A' + 10 });
     let sum: u32 = value.bytes().take(9).zip([7, 3, 1].into_iter().cycle()).map(|(b, w): (u8, u32)| worth(b) * w).sum();
     match value.as_bytes().get(9).copied() {
         Some(check) => Verdict::confirmed(sum % 10 == worth(check)),
@@ -152,9 +149,9 @@ pub(crate) fn de_social_security(hit: &Hit<'_>) -> Verdict {
     let mut expanded = Vec::with_capacity(12);
     for byte in value.bytes().take(11) {
         if byte.is_ascii_digit() {
-            expanded.push(u32::from(byte - b'0'));
+            expanded.push(worth(byte));
         } else {
-            let place = u32::from(byte - b'A') + 1;
+            let place = letter(byte) + 1;
             expanded.extend([place / 10, place % 10]);
         }
     }
@@ -166,7 +163,7 @@ pub(crate) fn de_social_security(hit: &Hit<'_>) -> Verdict {
 /// Krankenversichertennummer: the letter as two digits, weights 1 and 2, digit sums.
 pub(crate) fn de_health_insurance(hit: &Hit<'_>) -> Verdict {
     let value = hit.compact();
-    let letter = value.bytes().next().map_or(0, |byte| byte - b'A' + 1);
+    let letter = value.bytes().next().map_or(0, letter) as u8 + 1;
     let digits = hit.digits();
     let all = [letter / 10, letter % 10].into_iter().chain(digits.as_slice().iter().copied().take(8));
     let sum: u32 = all
@@ -234,8 +231,7 @@ pub(crate) fn pt_nif(hit: &Hit<'_>) -> Verdict {
 pub(crate) fn ie_pps(hit: &Hit<'_>) -> Verdict {
     let value = hit.compact();
     let digits = hit.digits();
-    let second =
-        value.as_bytes().get(8).copied().filter(|byte| *byte != b'W').map_or(0, |byte| u32::from(byte - b'A') + 1);
+    let second = value.as_bytes().get(8).copied().filter(|byte| *byte != b'W').map_or(0, |byte| letter(byte) + 1);
     let rest = (digits.weighted(&[8, 7, 6, 5, 4, 3, 2]) + second * 9) % 23;
     let check = if rest == 0 { b'W' } else { b'@' + rest as u8 };
     Verdict::confirmed(value.as_bytes().get(7).copied() == Some(check))
