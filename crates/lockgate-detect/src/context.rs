@@ -46,8 +46,8 @@ impl Context {
         self.holding(Holds::Nothing)
     }
 
-    /// Nothing is known of what the texts hold.
-    pub fn is_open(self) -> bool {
+    /// People, places and the like are looked for in texts as they are.
+    pub fn reads_names(self) -> bool {
         self.holds == Holds::Text
     }
 

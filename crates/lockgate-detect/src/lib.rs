@@ -21,6 +21,7 @@ pub use custom::Custom;
 use custom::Patterns;
 use names::Tier;
 pub use names::{Holds, Names};
+use normalize::Plain;
 use recognizer::Recognizer;
 use scan::Scanner;
 
@@ -72,6 +73,9 @@ pub struct Finding {
     pub confirmed: bool,
     pub recognizer: &'static str,
 }
+
+/// Values of a column that tell what it holds.
+pub const SAMPLE_VALUES: usize = 400;
 
 /// What the engine looks for.
 #[derive(Clone, Debug)]
@@ -235,7 +239,7 @@ impl Engine {
         self.scanner.context(name)
     }
 
-    /// What a column's name and some of its values tell of.
+    /// What a column's name and some of its values, at most [`SAMPLE_VALUES`], tell of.
     pub fn column(&self, name: &str, values: &[&str]) -> Context {
         let holds = self.tier.as_ref().map(|tier| tier.names().column(name, values)).unwrap_or_default();
         self.context(name).holding(holds)
@@ -244,10 +248,24 @@ impl Engine {
     /// Tells of texts that will be scanned, so that the second tier works on them together.
     pub fn prepare(&self, context: Context, texts: &[&str]) {
         if let Some(tier) = &self.tier
-            && context.holds == Holds::Text
+            && context.reads_names()
         {
-            tier.names().prepare(texts);
+            let plain: Vec<_> = texts.iter().map(|text| normalize::plain(text)).collect();
+            tier.names().prepare(&plain.iter().map(Plain::text).collect::<Vec<_>>());
         }
+    }
+
+    /// Something of the second tier is asked for.
+    pub fn wants_names(&self) -> bool {
+        Tier::is_wanted(&self.options)
+    }
+
+    /// Fails when a text could not be read as it should have been: what was found is not all.
+    pub fn check(&self) -> Result<(), String> {
+        if self.tier.as_ref().is_some_and(|tier| tier.names().failed()) {
+            return Err("the network that finds names failed on a text".to_owned());
+        }
+        Ok(())
     }
 
     /// The second tier is there, and something of it is looked for.
@@ -263,28 +281,24 @@ impl Engine {
     /// Like [`Self::scan`], for a text of which the context is known.
     pub fn scan_in(&self, text: &str, context: Context, out: &mut Vec<Finding>) {
         let first = out.len();
-        self.scanner.scan(text, context, out);
+        let plain = normalize::plain(text);
+        self.scanner.scan(plain.text(), context, out);
         if let Some(tier) = &self.tier {
-            tier.add(text, context, first, out);
+            tier.add(plain.text(), context, first, out);
+        }
+        if let Plain::Changed(normalized) = &plain {
+            for finding in out.iter_mut().skip(first) {
+                (finding.start, finding.end) = normalized.origin(finding.start, finding.end);
+            }
         }
     }
 
     /// Why a finding of [`Self::scan`] in the same text is one.
     pub fn explain(&self, text: &str, finding: &Finding) -> Option<Explanation> {
-        if let Some(tier) = &self.tier
-            && let Some(known) = names::KNOWN.iter().find(|known| known.name == finding.recognizer)
-        {
-            return Some(Explanation {
-                recognizer: known.name,
-                about: format!("{}: {}", known.about, tier.names().about(finding)),
-                patterns: Vec::new(),
-                confirmed: finding.confirmed,
-                base: finding.base,
-                context: None,
-                score: finding.score,
-            });
-        }
-        let place = self.scanner.recognizers().iter().position(|r| r.name == finding.recognizer)?;
+        let mine = |r: &Recognizer| r.name == finding.recognizer && r.entity == finding.entity;
+        let Some(place) = self.scanner.recognizers().iter().position(mine) else {
+            return self.explain_name(finding);
+        };
         let recognizer = self.scanner.recognizers().get(place)?;
         let word = self.scanner.telling(text, finding.start, finding.end, place);
         let added = finding.score - finding.base;
@@ -295,6 +309,23 @@ impl Engine {
             confirmed: finding.confirmed,
             base: finding.base,
             context: (added > 0.0).then(|| (word.unwrap_or("the column's name").to_owned(), added)),
+            score: finding.score,
+        })
+    }
+}
+
+impl Engine {
+    /// Why a finding of the second tier is one.
+    fn explain_name(&self, finding: &Finding) -> Option<Explanation> {
+        let tier = self.tier.as_ref()?;
+        let known = names::KNOWN.iter().find(|known| known.name == finding.recognizer)?;
+        Some(Explanation {
+            recognizer: known.name,
+            about: format!("{}: {}", known.about, tier.names().about()),
+            patterns: Vec::new(),
+            confirmed: finding.confirmed,
+            base: finding.base,
+            context: None,
             score: finding.score,
         })
     }

@@ -170,7 +170,7 @@ fn ascii(code: u32) -> &'static str {
 }
 
 /// Whether the text can need rewriting at all: one pass that needs no decision.
-pub(crate) fn may_need(text: &str) -> bool {
+fn may_need(text: &str) -> bool {
     // Without an early exit the compiler looks at many bytes at once.
     let suspects = |byte: u8| {
         u8::from(byte >= 0x80)
@@ -181,6 +181,31 @@ pub(crate) fn may_need(text: &str) -> bool {
             | u8::from(byte == b'{')
     };
     text.bytes().fold(0, |may, byte| may | suspects(byte)) != 0
+}
+
+/// A text as it is read.
+pub(crate) enum Plain<'t> {
+    As(&'t str),
+    Changed(Normalized),
+}
+
+impl Plain<'_> {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::As(text) => text,
+            Self::Changed(normalized) => &normalized.text,
+        }
+    }
+}
+
+/// A text with what it hides made plain.
+pub(crate) fn plain(text: &str) -> Plain<'_> {
+    if may_need(text)
+        && let Some(normalized) = Normalized::of(text)
+    {
+        return Plain::Changed(normalized);
+    }
+    Plain::As(text)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The scan: one automaton finds the places where a value may begin, one pass of a second one
+//! The scan: a table tells the places where a value may begin, one pass of an automaton
 //! gives every pattern that matches there, checks and context judge, and overlaps are resolved.
 //!
 //! Each place is looked at once, for a bounded number of bytes, so time is linear in the text.
@@ -21,7 +21,6 @@ use crate::{
     Entity, Finding, Options,
     context::{Context, Word, Words},
     custom::Patterns,
-    normalize::{self, Normalized},
     recognizer::{Recognizer, Tail},
 };
 
@@ -155,22 +154,8 @@ impl Scanner {
         self.words.as_ref()?.telling(text, start, end, recognizer)
     }
 
-    /// Appends the findings in `text`, in order and without overlap.
+    /// Appends the findings in a text that hides nothing, in order and without overlap.
     pub(crate) fn scan(&self, text: &str, context: Context, out: &mut Vec<Finding>) {
-        if normalize::may_need(text)
-            && let Some(normalized) = Normalized::of(text)
-        {
-            let first = out.len();
-            self.scan_plain(&normalized.text, context, out);
-            for finding in out.iter_mut().skip(first) {
-                (finding.start, finding.end) = normalized.origin(finding.start, finding.end);
-            }
-            return;
-        }
-        self.scan_plain(text, context, out);
-    }
-
-    fn scan_plain(&self, text: &str, context: Context, out: &mut Vec<Finding>) {
         let first = self.anchors.find(text, 0);
         if first.is_none() && self.custom.is_none() {
             return;

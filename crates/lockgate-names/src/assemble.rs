@@ -35,6 +35,7 @@ pub(crate) fn assemble(text: &str, words: &[Word<'_>], style: Style, judged: Vec
                 text.people(at, out);
                 at + 1
             }
+            Tag::Organization => at + 1,
             Tag::Person => text.person(at, out),
             Tag::Place | Tag::Country | Tag::Street | Tag::Code => text.address(at, out),
         };
@@ -109,7 +110,11 @@ impl Text<'_> {
     /// What stands between a word and the one before it.
     pub(crate) fn gap(&self, at: usize) -> &str {
         match (at.checked_sub(1).and_then(|before| self.words.get(before)), self.words.get(at)) {
-            (Some(before), Some(word)) => self.text.get(before.end..word.start).unwrap_or_default(),
+            (Some(before), Some(word)) => match self.text.get(before.end..word.start).unwrap_or_default() {
+                // Spaces of other widths, as in HTML and in tables.
+                "\u{a0}" | "\u{202f}" | "\t" => " ",
+                gap => gap,
+            },
             _ => "\n",
         }
     }
@@ -150,7 +155,7 @@ impl Text<'_> {
                 to += 1;
             } else if self.particle(to) {
                 to += 2;
-            } else if self.particle(to + 1) && PARTICLES.contains(&self.plain(to)) {
+            } else if PARTICLES.contains(&self.plain(to)) && self.gap(to + 1) == " " && self.particle(to + 1) {
                 to += 3;
             } else {
                 break;
@@ -175,7 +180,8 @@ impl Text<'_> {
         PARTICLES.contains(&self.plain(at))
             && self.gap(at + 1) == " "
             && (self.tag(at + 1) == Tag::Person
-                || self.style.tells
+                || self.tag(at + 1) == Tag::Nothing
+                    && self.style.tells
                     && self.words.get(at + 1).is_some_and(|w| w.form == Form::Capital && !w.lists.common()))
     }
 
@@ -186,7 +192,7 @@ impl Text<'_> {
             if !self.goes_on(to) {
                 break;
             }
-            let part = |at: usize| !matches!(self.tag(at), Tag::Nothing | Tag::Person);
+            let part = |at: usize| matches!(self.tag(at), Tag::Place | Tag::Country | Tag::Street | Tag::Code);
             if part(to) {
                 to += 1;
             } else if matches!(self.tag(to - 1), Tag::Street) && part(to + 1) && self.goes_on(to + 1) && self.fits(to) {
@@ -232,7 +238,8 @@ impl Text<'_> {
 
     /// A word that the network did not place, between parts of an address.
     fn fits(&self, at: usize) -> bool {
-        self.words.get(at).is_some_and(|w| w.is_number() || w.has_capital() || !self.style.tells)
+        self.tag(at) != Tag::Organization
+            && self.words.get(at).is_some_and(|w| w.is_number() || w.has_capital() || !self.style.tells)
     }
 
     fn is_line(&self, at: usize) -> bool {

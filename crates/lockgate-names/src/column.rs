@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use lockgate_detect::{Entity, Holds};
+use lockgate_detect::{Entity, Holds, SAMPLE_VALUES};
 
 use crate::{
     lexicon::Lexicon,
@@ -10,8 +10,6 @@ use crate::{
     words::{Word, words},
 };
 
-/// Values that are looked at.
-pub(crate) const VALUES_MAX: usize = 400;
 /// From so many values on they tell by themselves.
 const TELLING: usize = 40;
 /// No value that is one thing is longer, in bytes.
@@ -159,7 +157,9 @@ const COMPANY: [&str; 10] = [
 
 /// What the name of a column says that it holds.
 fn named(name: &str) -> Option<Entity> {
-    let spaced = spaced(name);
+    // Of a path the last key says what the value is.
+    let last = name.rsplit(['.', '[', ']']).find(|part| !part.is_empty()).unwrap_or_default();
+    let spaced = spaced(last);
     let parts: Vec<Cow<'_, str>> = words(&spaced).into_iter().map(|word| word.plain).collect();
     let has = |list: &[&str]| parts.iter().any(|part| list.contains(&part.as_ref()));
     let company = has(&COMPANY);
@@ -193,52 +193,63 @@ fn spaced(name: &str) -> String {
 }
 
 pub(crate) fn column(name: &str, values: &[&str]) -> Holds {
-    let values: Vec<&str> = values.iter().copied().filter(|value| !value.trim().is_empty()).take(VALUES_MAX).collect();
+    let short = |value: &&str| !value.trim().is_empty() && value.len() <= VALUE_BYTES_MAX;
+    let (values, long): (Vec<&str>, Vec<&str>) =
+        values.iter().copied().filter(|value| !value.trim().is_empty()).take(SAMPLE_VALUES).partition(short);
+    // Of long values there is no need to count words: they are text.
+    let all = values.len() + long.len();
     let read: Vec<Vec<Word<'_>>> = values.iter().map(|value| words(value)).collect();
     let share = |fits: &dyn Fn(&str, &[Word<'_>]) -> bool| {
-        let all = values.iter().zip(&read).filter(|(value, words)| fits(value, words)).count();
-        all as f32 / values.len().max(1) as f32
+        values.iter().zip(&read).filter(|(value, words)| fits(value, words)).count() as f32 / all.max(1) as f32
     };
     if let Some(entity) = named(name) {
-        if values.is_empty() {
+        if all == 0 {
             return Holds::Each(entity, 0.7);
         }
-        let fitting = share(&|value, words| fits(entity, value, words));
-        if fitting >= 0.7 {
-            return Holds::Each(entity, 0.5 + 0.4 * fitting);
-        }
+        let fitting = share(&|value, words| fits_words(entity, value, words));
+        // A column that says that it holds them is looked at in any case.
+        return if fitting >= 0.7 { Holds::Each(entity, 0.5 + 0.4 * fitting) } else { Holds::Text };
     }
-    if values.len() < TELLING {
+    if all < TELLING || !long.is_empty() {
         return Holds::Text;
     }
     let letters = share(&|_, words| words.iter().any(|word| !word.is_number() && word.plain.len() > 1));
     if letters < 0.02 {
-        return Holds::Nothing;
+        return Holds::Categories;
     }
     let distinct = values.iter().collect::<HashSet<_>>().len();
     let short = share(&|value, words| words.len() <= 4 && value.len() <= 40);
     // A few values again and again, without a name that tells, are categories.
     if short > 0.95 && distinct * 4 <= values.len() {
-        return Holds::Nothing;
+        return Holds::Categories;
     }
-    let people = share(&|value, words| fits(Entity::PERSON, value, words) && words.iter().any(|w| w.lists.given()));
+    let people =
+        share(&|value, words| fits_words(Entity::PERSON, value, words) && words.iter().any(|w| w.lists.given()));
     if people >= 0.8 && share(&|_, words| words.len() > 1) >= 0.8 {
         return Holds::Each(Entity::PERSON, 0.4 + 0.4 * people);
     }
     // Codes, addresses of mail and pages, identifiers.
     let known = share(&|_, words| words.iter().any(|word| word.lists.name()));
     if share(&|value, _| !value.trim().contains(char::is_whitespace)) > 0.95 && known < 0.5 {
-        return Holds::Nothing;
+        return Holds::Categories;
     }
     Holds::Text
 }
 
+/// A sentence, or at least more than a category.
+pub(crate) fn is_sentence(value: &str) -> bool {
+    value.split_whitespace().nth(4).is_some()
+}
+
 /// The value is one thing of this kind, as a column's name says.
-pub(crate) fn fits(entity: Entity, value: &str, words: &[Word<'_>]) -> bool {
+pub(crate) fn fits(entity: Entity, value: &str) -> bool {
+    value.len() <= VALUE_BYTES_MAX && fits_words(entity, value, &words(value))
+}
+
+fn fits_words(entity: Entity, value: &str, words: &[Word<'_>]) -> bool {
     let signs =
         |allowed: &[char]| value.chars().all(|c| c.is_alphabetic() || c.is_whitespace() || allowed.contains(&c));
-    let letters = words.iter().any(|word| !word.is_number() && word.plain.chars().count() > 1);
-    if !letters || value.len() > VALUE_BYTES_MAX {
+    if !words.iter().any(|word| !word.is_number() && word.plain.chars().count() > 1) {
         return false;
     }
     match entity {
@@ -287,11 +298,19 @@ mod tests {
 
     #[test]
     fn categories_numbers_and_codes_hold_nothing() {
-        assert_eq!(column("native_country", &many(&["United-States", "Mexico", "Cuba"])), Holds::Nothing);
-        assert_eq!(column("amount", &many(&["12.50", "9.99", "100"])), Holds::Nothing);
+        assert_eq!(column("native_country", &many(&["United-States", "Mexico", "Cuba"])), Holds::Categories);
+        assert_eq!(column("amount", &many(&["12.50", "9.99", "100"])), Holds::Categories);
         let codes: Vec<String> = (0..100).map(|n| format!("SKU-{n}-XK")).collect();
         let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
-        assert_eq!(column("sku", &codes), Holds::Nothing);
+        assert_eq!(column("sku", &codes), Holds::Categories);
+    }
+
+    #[test]
+    fn a_column_that_says_so_is_looked_at_whatever_its_first_values_are() {
+        assert_eq!(column("full_name", &many(&["n/a", "unknown"])), Holds::Text);
+        assert_eq!(column("full_name", &many(&["-"])), Holds::Text);
+        assert_eq!(column("customer.name", &["Ada Vrobel"]), Holds::Each(Entity::PERSON, 0.9));
+        assert_eq!(column("patient.diagnosis", &[]), Holds::Text);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) enum Tag {
     Street,
     /// A postal code.
     Code,
+    Organization,
 }
 
 #[derive(Clone, Copy, Debug)]

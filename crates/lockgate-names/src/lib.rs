@@ -2,7 +2,7 @@
 //! small network that reads what stands around.
 //!
 //! Invariants: the lists and the assembler need no file; the network is read from a folder and only
-//! when its files have the digests that are written here; the same text gives the same findings.
+//! when its files have the digests that are written here; what the network cannot read is said.
 //! This crate does not fetch anything.
 
 mod assemble;
@@ -22,25 +22,32 @@ use std::{
     fmt,
     hash::{BuildHasher as _, RandomState},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-pub use bundle::{Bundle, NETWORK};
+pub use bundle::{Bundle, NETWORK, NOTICES};
 use lockgate_core::Result;
-use lockgate_detect::{Finding, Holds, Names};
+use lockgate_detect::{Entity, Finding, Holds, Names};
 use network::{Likely, Network};
 use window::windows;
 use words::{Style, Word, words};
 
-/// Texts whose findings are remembered.
-const REMEMBERED: usize = 32_768;
+/// Texts, and findings in them, that are remembered.
+const REMEMBERED: usize = 262_144;
+/// Windows that go to the network together.
+const TOGETHER: usize = 512;
 
 /// Finds people, organizations, places and addresses.
 pub struct Finder {
     network: Option<Network>,
     /// What was found in texts that come again, by the hash of the text.
-    known: quick_cache::sync::Cache<(u64, u64), Arc<[Finding]>>,
+    known: quick_cache::sync::Cache<(u64, u64), Arc<[Finding]>, Weight>,
     hashers: [RandomState; 2],
+    /// The network could not read a text.
+    failed: AtomicBool,
 }
 
 impl fmt::Debug for Finder {
@@ -61,8 +68,9 @@ impl Finder {
     }
 
     fn with(network: Option<Network>) -> Self {
-        let known = quick_cache::sync::Cache::new(REMEMBERED);
-        Self { network, known, hashers: [RandomState::new(), RandomState::new()] }
+        let known = quick_cache::sync::Cache::with_weighter(REMEMBERED, REMEMBERED as u64, Weight);
+        let hashers = [RandomState::new(), RandomState::new()];
+        Self { network, known, hashers, failed: AtomicBool::new(false) }
     }
 
     fn key(&self, text: &str) -> (u64, u64) {
@@ -80,23 +88,52 @@ impl Finder {
 
     fn window(&self, text: &str) -> Arc<[Finding]> {
         // Lists are asked faster than what is remembered.
-        if self.network.is_none() {
-            return Self::found(text, &words(text), None);
-        }
+        let Some(network) = &self.network else { return Self::found(text, &words(text), None) };
         let key = self.key(text);
         if let Some(found) = self.known.get(&key) {
             return found;
         }
         let words = words(text);
-        let found = match &self.network {
-            Some(network) if window::may_hold(&words) => {
-                let likely = network.read(&[(text, &words)]).pop().unwrap_or_default();
-                Self::found(text, &words, Some(&likely))
-            }
-            _ => Arc::default(),
-        };
-        self.known.insert(key, Arc::clone(&found));
+        if !window::may_hold(&words) {
+            return Self::found(text, &words, None);
+        }
+        let likely = network.read(&[(text, &words)]).pop().flatten();
+        self.remember(key, text, &words, likely)
+    }
+
+    /// What the words of a text come to, remembered. What the network could not read is judged by
+    /// the lists, which [`Names::failed`] tells of.
+    fn remember(&self, key: (u64, u64), text: &str, words: &[Word<'_>], likely: Option<Vec<Likely>>) -> Arc<[Finding]> {
+        let found = Self::found(text, words, likely.as_deref());
+        if likely.is_some() {
+            self.known.insert(key, Arc::clone(&found));
+        } else {
+            self.failed.store(true, Ordering::Relaxed);
+        }
         found
+    }
+
+    /// What is plainly a person among categories.
+    fn person(text: &str, out: &mut Vec<Finding>) {
+        let words = words(text);
+        if words.iter().any(|word| word.lists.given() && !word.lists.common() && word.has_capital()) {
+            let found = Self::found(text, &words, None);
+            out.extend(
+                found.iter().filter(|f| {
+                    f.entity == Entity::PERSON && text.get(f.start..f.end).is_some_and(|v| v.contains(' '))
+                }),
+            );
+        }
+    }
+}
+
+/// Findings weigh what is remembered.
+#[derive(Clone)]
+struct Weight;
+
+impl quick_cache::Weighter<(u64, u64), Arc<[Finding]>> for Weight {
+    fn weight(&self, _: &(u64, u64), found: &Arc<[Finding]>) -> u64 {
+        1 + found.len() as u64
     }
 }
 
@@ -104,15 +141,16 @@ impl Names for Finder {
     fn find(&self, text: &str, holds: Holds, out: &mut Vec<Finding>) {
         match holds {
             Holds::Nothing => return,
+            Holds::Categories if !column::is_sentence(text) => return Self::person(text, out),
             Holds::Each(entity, score) => {
                 let value = text.trim();
-                if column::fits(entity, value, &words(value)) {
+                if column::fits(entity, value) {
                     let start = text.len() - text.trim_start().len();
                     out.push(assemble::finding(entity, start, start + value.len(), score));
                     return;
                 }
             }
-            Holds::Text => {}
+            Holds::Categories | Holds::Text => {}
         }
         for (start, window) in windows(text) {
             out.extend(self.window(window).iter().map(|finding| Finding {
@@ -127,6 +165,14 @@ impl Names for Finder {
         let Some(network) = &self.network else { return };
         let mut seen = HashSet::new();
         let mut wanted: Vec<((u64, u64), &str, Vec<Word<'_>>)> = Vec::new();
+        let work = |wanted: &mut Vec<((u64, u64), &str, Vec<Word<'_>>)>| {
+            let inputs: Vec<(&str, &[Word<'_>])> =
+                wanted.iter().map(|(_, text, words)| (*text, words.as_slice())).collect();
+            for ((key, text, words), likely) in wanted.iter().zip(network.read(&inputs)) {
+                self.remember(*key, text, words, likely);
+            }
+            wanted.clear();
+        };
         for (_, window) in texts.iter().flat_map(|text| windows(text)) {
             let key = self.key(window);
             if !seen.insert(key) || self.known.get(&key).is_some() {
@@ -136,24 +182,27 @@ impl Names for Finder {
             if window::may_hold(&words) {
                 wanted.push((key, window, words));
             }
+            if wanted.len() >= TOGETHER {
+                work(&mut wanted);
+            }
         }
-        let inputs: Vec<(&str, &[Word<'_>])> =
-            wanted.iter().map(|(_, text, words)| (*text, words.as_slice())).collect();
-        for ((key, text, words), likely) in wanted.iter().zip(network.read(&inputs)) {
-            self.known.insert(*key, Self::found(text, words, Some(&likely)));
-        }
+        work(&mut wanted);
     }
 
     fn column(&self, name: &str, values: &[&str]) -> Holds {
         column::column(name, values)
     }
 
-    fn about(&self, _finding: &Finding) -> &'static str {
+    fn about(&self) -> &'static str {
         if self.network.is_some() {
-            "by the network Rampart, word lists and the words beside it"
+            "by its column, or by the network Rampart, word lists and the words beside it"
         } else {
-            "by word lists and the words beside it"
+            "by its column, or by word lists and the words beside it"
         }
+    }
+
+    fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 }
 

@@ -83,45 +83,37 @@ impl Network {
         Ok(Self { inputs, output, pieces, lanes: Lanes::new(), model })
     }
 
-    /// For each word of each text what it is likely part of. A text that the network cannot read
-    /// has nothing in it.
-    pub(crate) fn read(&self, texts: &[(&str, &[Word<'_>])]) -> Vec<Vec<Likely>> {
+    /// For each word of each text what it is likely part of; `None` when the runtime failed.
+    pub(crate) fn read(&self, texts: &[(&str, &[Word<'_>])]) -> Vec<Option<Vec<Likely>>> {
         let tokens: Vec<Tokens> = texts.iter().map(|(text, _)| self.pieces.tokens(text, TOKENS_MAX)).collect();
         // Texts of like length stand together, so that little is padded.
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_by_key(|index| tokens.get(*index).map_or(0, |t| t.ids.len()));
         let batches: Vec<&[usize]> = order.chunks(BATCH).collect();
         let next = Mutex::new(batches.iter());
-        let results = Mutex::new(vec![Vec::new(); texts.len()]);
+        let results = Mutex::new(vec![None; texts.len()]);
         let work = || {
             loop {
                 let batch = next.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some(batch) = batch else { return };
                 let read: Vec<&Tokens> = batch.iter().filter_map(|index| tokens.get(*index)).collect();
-                let labelled = self.run(&read).unwrap_or_default();
-                for (index, likely) in batch.iter().zip(labelled) {
+                for (index, likely) in batch.iter().zip(self.run(&read).unwrap_or_default()) {
                     let (Some((_, words)), Some(tokens)) = (texts.get(*index), tokens.get(*index)) else { continue };
                     let likely = by_word(words, &tokens.starts, &likely);
                     if let Some(place) = results.lock().unwrap_or_else(PoisonError::into_inner).get_mut(*index) {
-                        *place = likely;
+                        *place = Some(likely);
                     }
                 }
             }
         };
-        let helpers = batches.len().min(self.lanes.count).saturating_sub(1);
+        let helpers = batches.len().min(self.lanes.free()).saturating_sub(1);
         thread::scope(|scope| {
             for _ in 0..helpers {
                 scope.spawn(work);
             }
             work();
         });
-        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for (likely, (_, words)) in results.iter_mut().zip(texts) {
-            let mut none = [0.0; KINDS];
-            none[NOTHING] = 1.0;
-            likely.resize(words.len(), none);
-        }
-        results
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For each token of each text how likely each kind is. `None` when the runtime fails.
@@ -224,7 +216,6 @@ pub(crate) fn check(bytes: &[u8], digest: &str) -> Result<()> {
 struct Lanes {
     free: Mutex<Vec<Arc<ThreadPool>>>,
     returned: Condvar,
-    count: usize,
 }
 
 /// A thread that is taken; it is free again when this is dropped.
@@ -234,7 +225,12 @@ impl Lanes {
     fn new() -> Self {
         let count = thread::available_parallelism().map_or(1, usize::from).min(32);
         let free = (0..count).map(|_| Arc::new(ThreadPool::with_num_threads(1))).collect();
-        Self { free: Mutex::new(free), returned: Condvar::new(), count }
+        Self { free: Mutex::new(free), returned: Condvar::new() }
+    }
+
+    /// How many are free, at least one.
+    fn free(&self) -> usize {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).len().max(1)
     }
 
     fn take(&self) -> Lane<'_> {

@@ -126,7 +126,7 @@ impl Text<'_> {
             };
             if let Some((from, to)) = span.filter(|(from, _)| *from >= taken) {
                 for judged in self.judged.iter_mut().take(to).skip(from) {
-                    *judged = Judged { tag: Tag::Nothing, score: 0.75 };
+                    *judged = Judged { tag: Tag::Organization, score: 0.75 };
                 }
                 let (Some(first), Some(last)) = (self.words.get(from), self.words.get(to - 1)) else { continue };
                 out.push(finding(Entity::ORGANIZATION, first.start, last.end, 0.75));

@@ -254,7 +254,8 @@ impl Parts<'_> {
     fn named_whole(&self, at: usize) -> Option<(usize, usize)> {
         let word = self.words.get(at)?;
         let numbered = self.gap(at + 1).trim_matches('.') == " " && self.number(at + 1);
-        (numbered && (word.has_capital() || !self.tells) && ends_as_street(&word.plain)).then_some((at, at + 2))
+        let street = !word.lists.common() && ends_as_street(&word.plain);
+        (numbered && (word.has_capital() || !self.tells) && street).then_some((at, at + 2))
     }
 
     /// `P.O. Box 12`, `PSC 12, Box 34`, `Postfach 12`.
@@ -273,7 +274,7 @@ impl Parts<'_> {
         if at >= 1 && self.plain(at - 1) == "po" {
             Some((at - 1, at + 2))
         } else {
-            (initials || post).then_some((at - 2, at + 2))
+            (initials || post).then(|| (at - 2, at + 2))
         }
     }
 
@@ -294,6 +295,6 @@ pub(crate) fn tells_of_street(words: &[Word<'_>]) -> bool {
             || SHIPS.contains(&plain)
             || POSTS.contains(&plain)
             || plain == "box"
-            || ends_as_street(plain)
+            || (!word.lists.common() && ends_as_street(plain))
     })
 }

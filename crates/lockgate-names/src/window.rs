@@ -22,7 +22,7 @@ pub(crate) fn windows(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Where to cut: after a line, else after a sentence, else after a word.
+/// Where to cut: after a line, else after a sentence, a part of one or a word, where no name goes on.
 fn cut(text: &str) -> usize {
     if text.len() <= BYTES_MAX {
         return text.len();
@@ -30,10 +30,23 @@ fn cut(text: &str) -> usize {
     let most = text.floor_char_boundary(BYTES_MAX);
     let least = text.floor_char_boundary(BYTES_MAX - BACK);
     let tail = text.get(least..most).unwrap_or_default();
-    let after = |found: Option<usize>, bytes: usize| found.map(|at| least + at + bytes);
-    after(tail.rfind('\n'), 1)
-        .or_else(|| after(tail.rfind(". "), 2))
-        .or_else(|| after(tail.rfind(' '), 1))
+    let last = |sign: &str, fits: &dyn Fn(&str, &str) -> bool| {
+        let fits =
+            |at: &usize| fits(tail.get(..*at).unwrap_or_default(), tail.get(at + sign.len()..).unwrap_or_default());
+        tail.rmatch_indices(sign).map(|(at, _)| at).find(fits).map(|at| least + at + sign.len())
+    };
+    // `Mr. ` and `J. ` end no sentence, and what follows a small letter is no surname.
+    let sentence = |head: &str, _: &str| {
+        head.chars().rev().take_while(|c| c.is_alphabetic()).count() > 4 || head.ends_with(|c: char| c.is_numeric())
+    };
+    let small = |_: &str, rest: &str| rest.starts_with(char::is_lowercase);
+    let any = |_: &str, _: &str| true;
+    last("\n", &any)
+        .or_else(|| last(". ", &sentence))
+        .or_else(|| last("; ", &any))
+        .or_else(|| last(", ", &any))
+        .or_else(|| last(" ", &small))
+        .or_else(|| last(" ", &any))
         .unwrap_or(most)
 }
 

@@ -67,15 +67,17 @@ pub(crate) fn words(text: &str) -> Vec<Word<'_>> {
         let whole = text.get(start..end).unwrap_or_default();
         let written = ["'s", "’s", "'S", "’S"].iter().find_map(|tail| whole.strip_suffix(tail)).unwrap_or(whole);
         let plain = plain(written);
+        let lists = lexicon.lists(&plain);
         let before = words.last().map_or(0, |word| word.end);
         let gap = text.get(before..start).unwrap_or_default();
         words.push(Word {
             start,
             end: start + written.len(),
             form: form(written),
-            lists: lexicon.lists(&plain),
+            lists,
             plain,
-            tied: is_tied(text, start, end) || is_camel(written),
+            tied: (is_tied(text, start, end) && !(lists.name() && !lists.common() && form(written) == Form::Capital))
+                || is_camel(written),
             first: before == 0 || gap.contains(['.', '!', '?', ':', '\n', '"', '“', '>']),
         });
     }
@@ -113,7 +115,7 @@ pub(crate) struct Style {
 
 impl Style {
     pub(crate) fn of(text: &str, words: &[Word<'_>]) -> Self {
-        let sign = |b: &u8| b"{}()[];=<>_|`".contains(b);
+        let sign = |b: &u8| b"{}()[];=<>_`".contains(b);
         let signs = text.bytes().filter(sign).count() + 2 * text.matches("::").count();
         let common = words.iter().filter(|word| word.lists.common()).count();
         Self {
@@ -128,11 +130,15 @@ fn is_tied(text: &str, start: usize, end: usize) -> bool {
     let head = text.get(..start).unwrap_or_default();
     let tail = text.get(end..).unwrap_or_default();
     let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let before = head.ends_with(['_', '$', '@', '#', '&', '`'])
+    let joined = |sign: Option<char>, beyond: Option<char>| sign == Some('_') && letter(beyond);
+    let (mut back, mut ahead) = (head.chars().rev(), tail.chars());
+    let before = joined(back.next(), back.next())
+        || head.ends_with(['$', '@', '#', '&', '`'])
         || head.ends_with("::")
         || head.ends_with("->")
         || (head.ends_with('.') && letter(head.chars().rev().nth(1)));
-    let after = tail.starts_with(['_', '(', '[', '`'])
+    let after = joined(ahead.next(), ahead.next())
+        || tail.starts_with(['(', '[', '`'])
         || tail.starts_with("::")
         || tail.starts_with("->")
         || (tail.starts_with('.') && tail.chars().nth(1).is_some_and(char::is_lowercase));

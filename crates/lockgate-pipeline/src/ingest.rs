@@ -227,10 +227,8 @@ struct Gates<'g> {
 impl Run<'_> {
     fn execute(mut self) -> Result<Outcome> {
         let own = self.spec.protection.recognizers.as_ref().map(|path| self.pipeline.base.join(path));
-        let mut engine = recognizers::engine(own.as_deref(), Options::default())?;
-        if let Some(names) = names::finder(self.spec.protection.names, &self.workspace.environment.networks)? {
-            engine = engine.with_names(names);
-        }
+        let engine = recognizers::engine(own.as_deref(), Options::default())?;
+        let engine = names::add(engine, self.spec.protection.names, &self.workspace.environment.networks)?;
         let names: Vec<String> = self.contract.columns.iter().map(|c| c.name.clone()).collect();
         let poisoned =
             distribution::outliers(&self.sources, self.spec, self.contract, &names, &self.workspace.spool())?;
@@ -280,6 +278,7 @@ impl Run<'_> {
                 open.quarantine.violations(&batch.batch, &batch.rows, &checked, self.contract, &mut totals)?;
                 self.watch.lap("quarantine");
                 self.accept(open, &checked, &batch.rows, &mut totals)?;
+                names::check(&engine)?;
                 self.progress.rows(totals.read);
             }
             rows.finish()?;

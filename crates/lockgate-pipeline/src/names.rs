@@ -2,10 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use lockgate_core::Result;
-use lockgate_detect::Names;
+use lockgate_core::{Failure, Result};
+use lockgate_detect::{Engine, Names};
 use lockgate_names::Finder;
-pub use lockgate_names::NETWORK;
+pub use lockgate_names::{NETWORK, NOTICES};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,16 +23,18 @@ pub enum Looking {
     Network,
 }
 
-/// What finds them; `networks` is the folder of all networks.
-pub fn finder(looking: Looking, networks: &Path) -> Result<Option<Arc<dyn Names>>> {
-    Ok(match looking {
-        Looking::Off => None,
-        Looking::Lists => Some(Arc::new(Finder::lists())),
-        Looking::Network => Some(Arc::new(Finder::open(&NETWORK.folder(networks))?)),
-    })
+/// Adds what finds them to an engine that is asked for them.
+pub fn add(engine: Engine, looking: Looking, networks: &Path) -> Result<Engine> {
+    let finder: Arc<dyn Names> = match looking {
+        Looking::Off => return Ok(engine),
+        _ if !engine.wants_names() => return Ok(engine),
+        Looking::Lists => Arc::new(Finder::lists()),
+        Looking::Network => Arc::new(Finder::open(&NETWORK.folder(networks))?),
+    };
+    Ok(engine.with_names(finder))
 }
 
-/// Whether the network is in its folder.
-pub fn is_installed(networks: &Path) -> bool {
-    NETWORK.folder(networks).is_dir()
+/// Fails when the network could not read something: what was found then is not all.
+pub fn check(engine: &Engine) -> Result<()> {
+    engine.check().map_err(|why| Failure::unreachable(why).hint("`--names lists` needs no network"))
 }

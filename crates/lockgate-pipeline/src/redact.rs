@@ -14,14 +14,13 @@ use lockgate_source::{Content, Format, Rows};
 use crate::{
     json_text::{self, Part, Token},
     kind::Kind,
+    names,
     pieces::Pieces,
 };
 
 /// Texts that are worked on together, in bytes and at most so many.
 const BLOCK_BYTES: usize = 256 << 10;
 const BLOCK_LINES: usize = 2_000;
-/// Rows whose values tell what a column holds.
-const SAMPLE_ROWS: usize = 400;
 
 /// Writes `path` to `out` without its sensitive values; returns how many there were. CSV stays CSV
 /// and JSON Lines stay JSON Lines; everything else is text.
@@ -38,6 +37,7 @@ pub fn redact(path: &Path, engine: &Engine, out: &mut dyn Write) -> Result<u64> 
         Kind::Code => redactor.lines(&content, Context::default().without_names(), out)?,
         Kind::Text => redactor.lines(&content, Context::default(), out)?,
     }
+    names::check(engine)?;
     Ok(redactor.count)
 }
 
@@ -112,7 +112,8 @@ impl Redactor<'_> {
                     context = above.pop().unwrap_or_default();
                     continue;
                 }
-                Part::Key => Context::default(),
+                // Keys that become equal would be lost.
+                Part::Key => Context::default().without_names(),
                 Part::Text | Part::Number => context,
             };
             let clean = self.clean(&token.text, own);
@@ -137,8 +138,10 @@ impl Redactor<'_> {
         let mut contexts: Vec<Context> = Vec::new();
         // A file without a header has its first row there.
         let names: Vec<String> = rows.header().to_vec();
-        let header: Vec<String> =
-            names.iter().map(|name| self.clean(name, Context::default()).unwrap_or_else(|| name.clone())).collect();
+        let header: Vec<String> = names
+            .iter()
+            .map(|name| self.clean(name, Context::default().without_names()).unwrap_or_else(|| name.clone()))
+            .collect();
         let header: Vec<Option<&str>> = header.iter().map(|name| Some(name.as_str())).collect();
         write_record(&header, delimiter, out)?;
         while let Some(batch) = rows.next_batch()? {
@@ -161,18 +164,19 @@ impl Redactor<'_> {
                     .iter()
                     .zip(&columns)
                     .map(|(name, column)| {
-                        let values = texts(column, SAMPLE_ROWS);
+                        let values = texts(column, lockgate_detect::SAMPLE_VALUES);
                         self.engine.column(name, &values.iter().map(String::as_str).collect::<Vec<_>>())
                     })
                     .collect();
             }
-            if self.engine.finds_names() {
-                for (column, context) in columns.iter().zip(&contexts) {
-                    let values = texts(column, usize::MAX);
-                    self.engine.prepare(*context, &values.iter().map(String::as_str).collect::<Vec<_>>());
-                }
-            }
             for row in 0..batch.batch.num_rows() {
+                if self.engine.finds_names() && row % BLOCK_LINES == 0 {
+                    for (column, context) in columns.iter().zip(&contexts) {
+                        let block = column.slice(row, BLOCK_LINES.min(column.len() - row));
+                        let values = texts(&block, BLOCK_LINES);
+                        self.engine.prepare(*context, &values.iter().map(String::as_str).collect::<Vec<_>>());
+                    }
+                }
                 let mut fields = Vec::with_capacity(columns.len());
                 for (column, context) in columns.iter().zip(&contexts) {
                     let text =

@@ -26,14 +26,12 @@ use lockgate_source::{Content, Format, Rows};
 use serde::Serialize;
 
 use self::json::Walk;
-use crate::{Progress, kind::Kind, pieces::Pieces};
+use crate::{Progress, kind::Kind, names, pieces::Pieces};
 
 /// Text that one worker takes at once.
 const BLOCK_BYTES: usize = 512 << 10;
 /// Places that are kept of each group.
 const PLACES_MAX: usize = 20;
-/// Rows whose values tell what a column holds.
-const SAMPLE_ROWS: usize = 400;
 const SHAPES_MAX: usize = 3;
 /// Values of a JSON document that a worker takes at once.
 const VALUES_MAX: usize = 20_000;
@@ -156,6 +154,7 @@ pub fn survey(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> 
         }
         Ok::<_, Failure>(all)
     })?;
+    names::check(&options.engine)?;
     survey.groups = tallies.groups(&files);
     Ok(survey)
 }
@@ -239,7 +238,7 @@ impl Reader<'_> {
         let mut rows = Rows::look(content, &path.display().to_string(), format, delimiter)?;
         let mut columns: Vec<Arc<Column>> = Vec::new();
         // A file without a header has its first row there.
-        let header = self.column(Some("header"));
+        let header = self.column_of(Some("header"), Context::default().without_names());
         let names = rows.header().iter().map(|name| (Arc::clone(&header), 0, name.clone())).collect();
         (self.send)(Work::Values(names));
         while let Some(batch) = rows.next_batch()? {
@@ -271,7 +270,7 @@ impl Reader<'_> {
         let named = header.iter().zip(first.columns());
         named
             .map(|(name, array)| {
-                let sample = array.slice(0, array.len().min(SAMPLE_ROWS));
+                let sample = array.slice(0, array.len().min(lockgate_detect::SAMPLE_VALUES));
                 let texts = cast(&sample, &DataType::Utf8).ok();
                 let texts = texts.as_ref().and_then(|texts| texts.as_string_opt::<i32>());
                 let values: Vec<&str> = texts.into_iter().flatten().flatten().collect();
@@ -362,7 +361,7 @@ fn work(receiver: &Mutex<Receiver<Work>>, engine: &Engine) -> Tallies {
                 }
             }
             Work::Values(values) => {
-                let texts = values.iter().filter(|(column, ..)| column.context.is_open());
+                let texts = values.iter().filter(|(column, ..)| column.context.reads_names());
                 engine.prepare(Context::default(), &texts.map(|(_, _, text)| text.as_str()).collect::<Vec<_>>());
                 for (column, row, text) in values {
                     tallies.look(engine, &column, row, &text, &mut findings);

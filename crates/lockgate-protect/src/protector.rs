@@ -13,7 +13,7 @@ use arrow::{
 };
 use chrono::{DateTime, Datelike as _, Days, NaiveDate};
 use lockgate_core::{Classification, Failure, Result, nearest};
-use lockgate_detect::{Context, Engine, Entity, Finding};
+use lockgate_detect::{Context, Engine, Entity, Finding, SAMPLE_VALUES};
 use lockgate_keys::{KeyId, KeyStore, Pseudonymizer, Tokenizer};
 use lockgate_quality::Contract;
 
@@ -54,9 +54,6 @@ pub struct Protected {
     pub events: Events,
 }
 
-/// Rows of the first batch whose values tell what a column holds.
-const SAMPLE_ROWS: usize = 400;
-
 /// Protects the batches of one dataset.
 pub struct Protector<'e> {
     engine: &'e Engine,
@@ -72,7 +69,6 @@ struct Plan {
     operator: Operator,
     rule: Arc<str>,
     allowed: Vec<Entity>,
-    /// What the column's name tells of.
     /// What the column's name and its first values tell of; known from the first batch on.
     context: Option<Context>,
     tokenizer: Option<Tokenizer>,
@@ -291,7 +287,7 @@ impl ColumnPass<'_> {
         found.clear();
         let mut findings = Vec::new();
         let context = *self.plan.context.get_or_insert_with(|| {
-            let values: Vec<&str> = texts.iter().flatten().take(SAMPLE_ROWS).collect();
+            let values: Vec<&str> = texts.iter().flatten().take(SAMPLE_VALUES).collect();
             engine.column(&self.plan.name, &values)
         });
         if engine.finds_names() {

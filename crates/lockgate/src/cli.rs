@@ -252,6 +252,8 @@ pub enum NamesCommand {
     },
     /// Say whether it is installed, and where.
     Status,
+    /// Print whose the word lists and the network are, and how they may be used.
+    Notices,
 }
 
 #[derive(Args, Debug)]

@@ -35,7 +35,7 @@ pub(super) static ROWS: &[Row] = &[
         global::written_date, 0.0, 0.85, [],
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]).ending(Tail::Sign),
     row!("date-cjk", "DATE_TIME", "", "day as written in Chinese and Japanese",
-        [r"[0-9]{4}\xe5\xb9\xb4[0-9]{1,2}\xe6\x9c\x88[0-9]{1,2}\xe6\x97\xa5"], shape, 0.85, 0.0, []).ending(Tail::Sign),
+        [r"[0-9]{4}\xe5\xb9\xb4[0-9]{1,2}\xe6\x9c\x88[0-9]{1,2}\xe6\x97\xa5"], shape, 0.85, 0.0, []).ending(Tail::Any),
     row!("phone-international", "PHONE_NUMBER", "", "telephone number with a country's code (ITU-T E.164)",
         [r"(?:\+|00)[1-9][0-9]{0,3}(?:[ ./-]{0,2}\(?[0-9]{1,14}\)?){1,7}(?: ?(?i:x|ext\.?|#) ?[0-9]{1,6})?"], phone::international, 0.6, 0.9, []),
     row!("phone-separated", "PHONE_NUMBER", "", "telephone number in groups",

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use lockgate_detect::Context;
+
 use super::{Column, Reader, VALUES_MAX, Work};
 
 /// The texts and numbers of a JSON text by their path, repeated keys included.
@@ -30,11 +32,19 @@ impl Walk<'_, '_> {
         } else if self.columns.len() < PATHS_MAX {
             let column = self.reader.column(Some(path));
             // Keys may be data, as in a map from people to numbers.
-            self.values.push((self.reader.column(Some("key")), self.reader.rows, path.to_owned()));
+            self.values.push((
+                self.reader.column_of(Some("key"), Context::default().without_names()),
+                self.reader.rows,
+                path.to_owned(),
+            ));
             self.columns.insert(path.to_owned(), Arc::clone(&column));
             column
         } else {
-            self.values.push((self.reader.column(Some("key")), self.reader.rows, path.to_owned()));
+            self.values.push((
+                self.reader.column_of(Some("key"), Context::default().without_names()),
+                self.reader.rows,
+                path.to_owned(),
+            ));
             self.reader.column_in(Some("(more paths)"), path)
         };
         self.values.push((column, self.reader.rows, text));

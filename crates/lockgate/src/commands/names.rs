@@ -1,8 +1,8 @@
 //! `lockgate names`: the network that finds people, organizations, places and addresses.
 
 use lockgate_core::Result;
-use lockgate_pipeline::names::{NETWORK, is_installed};
-use lockgate_source::Fetcher;
+use lockgate_pipeline::names::{NETWORK, NOTICES};
+use lockgate_source::{Content, Fetcher};
 use serde_json::json;
 
 use crate::{
@@ -14,26 +14,17 @@ pub fn names(global: &Global, command: &NamesCommand) -> Result<()> {
     let networks = environment::networks();
     match command {
         NamesCommand::Install { from } => {
-            let setup = environment::setup()?;
-            let spool = std::env::temp_dir();
-            let fetcher = Fetcher {
-                base: ".".into(),
-                spool,
-                s3: setup.environment.s3.clone(),
-                runtime: setup.runtime.handle().clone(),
+            let (content, place) = match from {
+                Some(path) => (Content::file(path)?, path.display().to_string()),
+                None => (fetch(global)?, NETWORK.uri.to_owned()),
             };
-            let uri = from.as_ref().map_or_else(|| NETWORK.uri.to_owned(), |path| path.to_string_lossy().into_owned());
-            if from.is_none() {
-                output::say(global, &format!("fetching {}", NETWORK.uri));
-            }
-            let content = fetcher.open(&uri, None)?;
-            let folder = NETWORK.unpack(content.reader(), &networks).map_err(|failure| failure.at(&uri))?;
+            let folder = NETWORK.unpack(content.reader(), &networks).map_err(|failure| failure.at(&place))?;
             output::say(global, &format!("installed in {}", folder.display()));
             output::say(global, NETWORK.licence);
             Ok(())
         }
         NamesCommand::Status => {
-            let installed = is_installed(&networks);
+            let installed = NETWORK.is_installed(&networks);
             let folder = NETWORK.folder(&networks);
             let value =
                 json!({"network": NETWORK.name, "installed": installed, "folder": folder, "licence": NETWORK.licence});
@@ -52,5 +43,21 @@ pub fn names(global: &Global, command: &NamesCommand) -> Result<()> {
             }
             Ok(())
         }
+        NamesCommand::Notices => {
+            output::line(NOTICES.trim_end());
+            Ok(())
+        }
     }
+}
+
+fn fetch(global: &Global) -> Result<Content> {
+    output::say(global, &format!("fetching {}", NETWORK.uri));
+    let setup = environment::setup()?;
+    let fetcher = Fetcher {
+        base: ".".into(),
+        spool: std::env::temp_dir(),
+        s3: setup.environment.s3.clone(),
+        runtime: setup.runtime.handle().clone(),
+    };
+    fetcher.open(NETWORK.uri, None)
 }

@@ -10,7 +10,7 @@ use std::{
 use lockgate_core::{Failure, Result, limits, nearest};
 use lockgate_detect::{Context, Engine, Entity, Finding, Options, known};
 use lockgate_pipeline::{
-    names::{self, Looking},
+    names::{self, Looking, NETWORK},
     recognizers,
     redact::redact,
     survey::{self, Group, Survey, survey},
@@ -73,13 +73,10 @@ fn with_names(global: &Global, args: &ScanArgs, engine: Engine) -> Result<Engine
         LookingFor::Off => Looking::Off,
         LookingFor::Lists => Looking::Lists,
         LookingFor::Network => Looking::Network,
-        LookingFor::Auto if names::is_installed(&networks) => Looking::Network,
+        LookingFor::Auto if NETWORK.is_installed(&networks) => Looking::Network,
         LookingFor::Auto => Looking::Lists,
     };
-    let engine = match names::finder(looking, &networks)? {
-        Some(names) => engine.with_names(names),
-        None => engine,
-    };
+    let engine = names::add(engine, looking, &networks)?;
     if args.names == LookingFor::Auto && looking == Looking::Lists && engine.finds_names() {
         output::say(global, "names are looked for by lists alone; `lockgate names install` finds more");
     }
@@ -183,7 +180,7 @@ fn labelled(engine: &Engine, reader: impl Read, place: &str, args: &ScanArgs) ->
             number += 1;
             if line.len() > limits::RECORD_BYTES_MAX {
                 return Err(Failure::input(format!("{place}:{number}: the line is longer than 1 MiB"))
-                    .hint("scan it as a file: pieces of long lines are scanned there"));
+                    .hint("long lines are scanned in pieces where the file has no `id` and `text`"));
             }
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end_matches(['\n', '\r']);
@@ -194,21 +191,36 @@ fn labelled(engine: &Engine, reader: impl Read, place: &str, args: &ScanArgs) ->
         for Line { id, text } in &block {
             findings.clear();
             engine.scan(text, &mut findings);
-            let spans: Vec<Value> = findings.iter().map(|finding| span(engine, text, finding, args.explain)).collect();
+            let places = in_code_points(text, &findings);
+            let spans: Vec<Value> = findings
+                .iter()
+                .zip(places)
+                .map(|(finding, place)| span(engine, text, finding, place, args.explain))
+                .collect();
             output::line(&json!({"id": id, "spans": spans}).to_string());
             failing.extend(findings.iter().map(|f| f.entity.as_str()).filter(|name| fails(args, name)));
         }
+        names::check(engine)?;
     }
     verdict(&failing)
 }
 
-fn span(engine: &Engine, text: &str, finding: &Finding, explain: bool) -> Value {
-    // Offsets in the output count code points; the engine counts bytes.
-    let count = |end: usize| text.get(..end).map_or(0, |head| head.chars().count());
+/// Where findings begin and end in code points; the engine counts bytes.
+fn in_code_points(text: &str, findings: &[Finding]) -> Vec<(usize, usize)> {
+    let (mut at, mut count) = (0, 0);
+    let mut to = |end: usize| {
+        count += text.get(at..end).map_or(0, |part| part.chars().count());
+        at = end;
+        count
+    };
+    findings.iter().map(|finding| (to(finding.start), to(finding.end))).collect()
+}
+
+fn span(engine: &Engine, text: &str, finding: &Finding, place: (usize, usize), explain: bool) -> Value {
     let mut span = json!({
         "type": finding.entity.as_str(),
-        "start": count(finding.start),
-        "end": count(finding.end),
+        "start": place.0,
+        "end": place.1,
         "score": rounded(finding.score),
     });
     if explain
