@@ -1,5 +1,5 @@
 //! `accuracy`: what is found of labelled text, beside Presidio with spaCy's small model. A span
-//! counts when its entity is right and it overlaps the labelled one by half or more (intersection
+//! counts when its entity is right, a place being as good as an address, and it overlaps the labelled one by half or more (intersection
 //! over union); a character leaks when no span of any entity covers it.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command, sync::Arc};

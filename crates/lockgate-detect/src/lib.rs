@@ -293,6 +293,24 @@ impl Engine {
         }
     }
 
+    /// The text without what is found in it, and in what is left of it then; `None` when nothing is
+    /// found. `findings` gets all.
+    pub fn clean(&self, text: &str, context: Context, findings: &mut Vec<Finding>) -> Option<String> {
+        // What a neighbour hid comes out when that is gone.
+        const ROUNDS_MAX: usize = 8;
+        findings.clear();
+        let mut clean: Option<String> = None;
+        for _ in 0..ROUNDS_MAX {
+            let text = clean.as_deref().unwrap_or(text);
+            let before = findings.len();
+            self.scan_in(text, context, findings);
+            let new = findings.get(before..).filter(|new| !new.is_empty());
+            let Some(new) = new else { break };
+            clean = Some(redact(text, new));
+        }
+        clean
+    }
+
     /// Why a finding of [`Self::scan`] in the same text is one.
     pub fn explain(&self, text: &str, finding: &Finding) -> Option<Explanation> {
         let mine = |r: &Recognizer| r.name == finding.recognizer && r.entity == finding.entity;

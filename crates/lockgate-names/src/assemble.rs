@@ -6,7 +6,7 @@ use crate::{
     judge::{Judged, Tag},
     lexicon::List,
     street,
-    words::{Form, Style, Word},
+    words::{Form, Style, Word, gap},
 };
 
 /// They stand inside of names.
@@ -109,14 +109,7 @@ impl Text<'_> {
 
     /// What stands between a word and the one before it.
     pub(crate) fn gap(&self, at: usize) -> &str {
-        match (at.checked_sub(1).and_then(|before| self.words.get(before)), self.words.get(at)) {
-            (Some(before), Some(word)) => match self.text.get(before.end..word.start).unwrap_or_default() {
-                // Spaces of other widths, as in HTML and in tables.
-                "\u{a0}" | "\u{202f}" | "\t" => " ",
-                gap => gap,
-            },
-            _ => "\n",
-        }
+        gap(self.text, self.words, at)
     }
 
     /// The words from `from` up to `to` as a finding.

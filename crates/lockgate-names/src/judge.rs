@@ -5,7 +5,7 @@ use crate::{
     lexicon::{Lexicon, List, PLACE_WORDS_MAX, Place, plain},
     network::{CODE, Likely, NOTHING, PERSON, PLACE, STREET},
     street,
-    words::{Form, Style, Word},
+    words::{Form, Style, Word, gap},
 };
 
 /// What a word is part of.
@@ -164,7 +164,7 @@ fn surnames(text: &str, words: &[Word<'_>], judged: &mut [Judged], tells: bool) 
     for at in 1..words.len() {
         let (Some(before), Some(word)) = (words.get(at - 1), words.get(at)) else { continue };
         let follows = judged.get(at - 1).is_some_and(|j| j.tag == Tag::Person)
-            && text.get(before.end..word.start) == Some(" ")
+            && gap(text, words, at) == " "
             && before.lists.given();
         let unknown = !word.lists.common() && !word.lists.people() && !word.is_number();
         let fits = if tells {
@@ -187,9 +187,8 @@ fn surnames(text: &str, words: &[Word<'_>], judged: &mut [Judged], tells: bool) 
 fn titled(text: &str, words: &[Word<'_>], judged: &mut [Judged], tells: bool) {
     for at in 1..words.len() {
         let (Some(title), Some(word)) = (words.get(at - 1), words.get(at)) else { continue };
-        let gap = text.get(title.end..word.start).unwrap_or_default();
         if title.lists.has(List::Title)
-            && matches!(gap, " " | ". " | ".")
+            && matches!(gap(text, words, at), " " | ". " | ".")
             && !word.is_number()
             && (word.has_capital() || (!tells && !word.lists.common()))
             && let Some(judged) = judged.get_mut(at)

@@ -3,7 +3,7 @@
 use crate::{
     judge::{Judged, Tag},
     lexicon::List,
-    words::Word,
+    words::{Word, gap},
 };
 
 /// They stand after the street's name.
@@ -181,10 +181,7 @@ impl Parts<'_> {
 
     /// What stands between a word and the one before it.
     fn gap(&self, at: usize) -> &str {
-        match (at.checked_sub(1).and_then(|before| self.words.get(before)), self.words.get(at)) {
-            (Some(before), Some(word)) => self.text.get(before.end..word.start).unwrap_or_default(),
-            _ => "\n",
-        }
+        gap(self.text, self.words, at)
     }
 
     fn close(&self, at: usize) -> bool {

@@ -73,26 +73,109 @@ fn the_first_tier_and_the_second_do_not_overlap() {
 
 #[test]
 fn a_missing_or_changed_network_is_refused() {
-    let folder = std::env::temp_dir().join(format!("lockgate-names-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let failure = Finder::open(&folder).expect_err("no network");
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let failure = Finder::open(folder).expect_err("no network");
     assert!(failure.hint_text().is_some_and(|hint| hint.contains("lockgate names install")));
     std::fs::write(folder.join("model_q4.onnx"), b"something else").expect("a file");
-    let failure = Finder::open(&folder).expect_err("another network");
+    let failure = Finder::open(folder).expect_err("another network");
     assert_eq!(failure.fault(), lockgate_core::Fault::Integrity);
-    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn what_is_one_thing_is_not_another() {
+    assert_eq!(found("American Airlines cancelled it"), [("ORGANIZATION", "American Airlines")]);
+    assert_eq!(
+        found("12 Elm Street, Google, Berlin, Germany"),
+        [("ADDRESS", "12 Elm Street"), ("ORGANIZATION", "Google"), ("LOCATION", "Germany")]
+    );
+    assert_eq!(found("Ingrid van\nder Berg")[0], ("PERSON", "Ingrid"));
+    assert_eq!(found("Ingrid\u{a0}Larsson called"), [("PERSON", "Ingrid\u{a0}Larsson")]);
+    for nothing in ["Box 12", "The Box 12", "Engineering 101", "Manufacturing 12", "an offering 20 percent"] {
+        assert_eq!(found(nothing), [], "{nothing}");
+    }
+    assert_eq!(found("_Ingrid Larsson_ (41)"), [("PERSON", "Ingrid Larsson")]);
+    assert_eq!(found("| Ingrid | Oslo | 12 | x |"), [("PERSON", "Ingrid")]);
+}
+
+#[test]
+fn categories_hold_no_names_but_plain_ones() {
+    let finder = Finder::lists();
+    let holds = finder.column("c7", &["Mexico"; 100]);
+    assert_eq!(holds, Holds::Categories);
+    let of = |text: &str| {
+        let mut findings = Vec::new();
+        finder.find(text, holds, &mut findings);
+        findings.len()
+    };
+    assert_eq!([of("Mexico"), of("Norway"), of("Ingrid"), of("Ingrid Larsson")], [0, 0, 0, 1]);
+    assert_eq!(of("please ask Ingrid Larsson about this"), 1);
+}
+
+/// Texts in which what means something stands close together.
+fn texts() -> impl Strategy<Value = String> {
+    const PARTS: [&str; 40] = [
+        "Ingrid",
+        "Larsson",
+        "larsson",
+        "MARIA",
+        "van",
+        "der",
+        "de",
+        "la",
+        "Mr.",
+        "Dr",
+        "J.",
+        "American",
+        "Norwegian",
+        "Airlines",
+        "Inc",
+        "Ltd.",
+        "University",
+        "of",
+        "Google",
+        "Bank",
+        "Oslo",
+        "New",
+        "York",
+        "Germany",
+        "Street",
+        "street",
+        "rue",
+        "Hauptstraße",
+        "P.O. Box",
+        "Suite",
+        "12",
+        "12b",
+        "34th",
+        "80331",
+        ", ",
+        "\n",
+        "\u{a0}",
+        "’s",
+        "(",
+        "::",
+    ];
+    prop::collection::vec((0..PARTS.len(), prop::bool::weighted(0.8)), 0..24).prop_map(|parts| {
+        parts.into_iter().map(|(at, space)| format!("{}{}", PARTS[at], if space { " " } else { "" })).collect()
+    })
 }
 
 proptest! {
     #[test]
-    fn findings_stand_on_characters_in_order_and_apart(text in r"(?s)[A-Z][a-zéü ]{0,12}.{0,80}(Street|Suite|Mr\.|Inc|Box| 12)?.{0,80}") {
+    fn findings_stand_on_characters_in_order_and_apart(text in prop_oneof![texts(), ".{0,120}"]) {
         let mut findings = Vec::new();
         Finder::lists().find(&text, Holds::Text, &mut findings);
         let mut end = 0;
         for finding in findings {
-            prop_assert!(finding.start >= end && finding.end > finding.start);
+            prop_assert!(finding.start >= end && finding.end > finding.start, "{text:?}");
             prop_assert!(text.get(finding.start..finding.end).is_some());
             end = finding.end;
         }
+    }
+
+    #[test]
+    fn windows_of_any_text_give_it_back(text in "(?s).{0,2000}") {
+        prop_assert_eq!(windows(&text).map(|(_, window)| window).collect::<String>(), text);
     }
 }

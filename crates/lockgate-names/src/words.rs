@@ -102,6 +102,18 @@ fn form(word: &str) -> Form {
     }
 }
 
+/// What stands between a word and the one before it; a line's end where there is none.
+pub(crate) fn gap<'t>(text: &'t str, words: &[Word<'_>], at: usize) -> &'t str {
+    match (at.checked_sub(1).and_then(|before| words.get(before)), words.get(at)) {
+        (Some(before), Some(word)) => match text.get(before.end..word.start).unwrap_or_default() {
+            // Spaces of other widths, as in HTML and in tables.
+            "\u{a0}" | "\u{202f}" | "\t" => " ",
+            gap => gap,
+        },
+        _ => "\n",
+    }
+}
+
 /// What a text is like.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {

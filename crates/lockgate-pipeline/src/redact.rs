@@ -54,10 +54,9 @@ fn failed(error: &std::io::Error) -> Failure {
 impl Redactor<'_> {
     /// The text without its sensitive values; `None` when it has none.
     fn clean(&mut self, text: &str, context: Context) -> Option<String> {
-        self.findings.clear();
-        self.engine.scan_in(text, context, &mut self.findings);
+        let clean = self.engine.clean(text, context, &mut self.findings);
         self.count += self.findings.len() as u64;
-        (!self.findings.is_empty()).then(|| lockgate_detect::redact(text, &self.findings))
+        clean
     }
 
     fn lines(&mut self, content: &Content, context: Context, out: &mut dyn Write) -> Result<()> {

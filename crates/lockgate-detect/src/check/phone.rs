@@ -20,7 +20,7 @@ impl Groups {
             groups.count += usize::from(digit && !inside);
             groups.digits += usize::from(digit);
             if let Some(length) = groups.lengths.get_mut(groups.count.wrapping_sub(1)).filter(|_| digit) {
-                *length += 1;
+                *length = length.saturating_add(1);
             }
             inside = digit;
         }

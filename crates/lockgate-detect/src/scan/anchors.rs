@@ -64,7 +64,27 @@ impl Anchors {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// The table loses no place that the automaton alone finds.
+        #[test]
+        fn the_table_finds_what_the_automaton_finds(text in "[a-cA-C0-2@:/w.é ]{0,60}", from in 0usize..4) {
+            let words = ["ab", "abc", "c", "bb", "é", "cab-"];
+            let anchors = Anchors::new(words.into_iter()).expect("anchors");
+            let all = (0..10).map(|d: u8| d.to_string()).chain(["@", "://", "www."].map(str::to_owned));
+            let plain = AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostFirst)
+                .build(all.chain(words.map(str::to_owned)))
+                .expect("an automaton");
+            let from = text.char_indices().map(|(at, _)| at).nth(from).unwrap_or(0);
+            let expected = plain.find(Input::new(&text).range(from..)).map(|hit| (hit.pattern().as_usize(), hit.start(), hit.end()));
+            prop_assert_eq!(anchors.find(&text, from).map(|a| (a.kind, a.start, a.end)), expected);
+        }
+    }
 
     #[test]
     fn anchors_are_found_where_they_begin() {

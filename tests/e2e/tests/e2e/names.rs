@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::world::{World, root};
+use crate::world::{World, root, run};
 
 /// The archive that holds the network.
 fn wheel() -> PathBuf {
@@ -93,6 +93,30 @@ fn columns_are_known_by_their_names_and_values() {
     );
     world.lockgate(&["scan", "people.csv", "--fail-on", "PERSON"]).fails(1, "found PERSON");
     world.lockgate(&["scan", "people.csv", "--entities", "EMAIL_ADDRESS", "--fail-on", "any"]).ok();
+}
+
+#[test]
+fn the_same_text_gives_the_same_answer_alone_and_among_others() {
+    let world = World::people("id,email,city\n");
+    world.lockgate(&["names", "install", "--from", wheel().to_str().unwrap()]).ok();
+    let names = ["Ingrid Larsson", "maria del carmen", "J. Okonkwo", "Nakajima", "the Novaks", "Dr. Xu"];
+    let places = ["Oslo", "ridalepa", "12 Elm Street, Leeds", "a town near Sofia", "nowhere"];
+    let lines: Vec<String> = (0..60)
+        .map(|n| format!("{} of {} wrote {}", names[n % 6], places[n % 5], "again and again ".repeat(n % 9)))
+        .collect();
+    let ask = |text: &str| {
+        world.write("ask.txt", text.as_bytes());
+        let mut command = world.command(&["scan"]);
+        command.stdin(fs::File::open(world.path("ask.txt")).unwrap());
+        let spans = |line: &str| serde_json::from_str::<Value>(line).unwrap()["spans"].clone();
+        run(&mut command).ok().out.lines().map(spans).collect::<Vec<Value>>()
+    };
+    let together = ask(&lines.join("\n"));
+    assert_eq!(together.len(), 60);
+    for (line, expected) in lines.iter().zip(&together).step_by(7) {
+        assert_eq!(&ask(line)[0], expected, "{line}");
+    }
+    assert_eq!(ask(&lines.join("\n")), together);
 }
 
 #[test]
