@@ -3,9 +3,10 @@
 
 use crate::{
     lexicon::{Lexicon, List, PLACE_WORDS_MAX, Place, plain},
-    network::{CODE, Likely, NOTHING, PERSON, PLACE, STREET},
+    network::{Likely, PERSON, PLACE},
     street,
-    words::{Form, Style, Word, gap},
+    weigh::weigh,
+    words::{Style, Word, gap},
 };
 
 /// What a word is part of.
@@ -70,7 +71,7 @@ pub(crate) const TITLES: [&str; 34] = [
 pub(crate) fn judge(text: &str, words: &[Word<'_>], style: Style, likely: Option<&[Likely]>) -> Vec<Judged> {
     let tells = style.tells;
     let mut judged: Vec<Judged> = match likely {
-        Some(likely) => words.iter().zip(likely).map(|(word, likely)| weigh(word, *likely, style)).collect(),
+        Some(likely) => words.iter().zip(likely).map(|(word, likely)| weigh(word, likely, style)).collect(),
         None => (0..words.len()).map(|at| listed(words, at, tells)).collect(),
     };
     surnames(text, words, &mut judged, tells);
@@ -83,69 +84,6 @@ pub(crate) fn judge(text: &str, words: &[Word<'_>], style: Style, likely: Option
         }
     }
     judged
-}
-
-/// What the network says of a word, weighed.
-fn weigh(word: &Word<'_>, mut likely: Likely, style: Style) -> Judged {
-    let tells = style.tells;
-    let [nothing, person, place, ..] = &mut likely;
-    let (name, common) = (word.lists.name(), word.lists.common());
-    if word.lists.has(List::Company) || word.lists.has(List::Thing) {
-        *person *= 0.2;
-        *place *= 0.2;
-    }
-    let listed = name || Lexicon::get().place(&word.plain).is_some();
-    if style.code && !(listed && word.has_capital()) {
-        *person *= 0.1;
-        *place *= 0.1;
-    } else if !style.prose && !tells && !listed {
-        *person *= 0.4;
-        *place *= 0.4;
-    }
-    if word.is_number() {
-        *person *= 0.1;
-    } else if word.plain.chars().count() == 1 {
-        if !(tells && word.has_capital()) {
-            *person *= 0.3;
-        }
-    } else if tells && word.form == Form::Lower {
-        // Where names have capitals, what has none is hardly one.
-        let kept = if name && !common { 0.7 } else { 0.2 };
-        *person *= kept;
-        *place *= 0.5;
-        *nothing = *nothing * 2.0 + 0.1;
-    } else if tells {
-        if !common {
-            *nothing *= if word.first { 0.3 } else { 0.15 };
-        } else if word.form == Form::Upper || (word.first && !name) {
-            *nothing = *nothing * 2.0 + 0.5;
-        }
-        // `PEM` and `EOF`.
-        if word.form == Form::Upper && !listed {
-            *person *= 0.3;
-        }
-        if name {
-            *person = *person * 2.0 + if common { 0.0 } else { 0.05 };
-        }
-    } else if common && !name {
-        *nothing = *nothing * 2.0 + 0.1;
-        *person *= 0.4;
-    } else if name && !common {
-        *nothing *= 0.3;
-        *person = *person * 2.0 + 0.03;
-    }
-    let all: f32 = likely.iter().sum();
-    let best = (NOTHING..likely.len())
-        .max_by(|a, b| likely.get(*a).partial_cmp(&likely.get(*b)).unwrap_or(std::cmp::Ordering::Equal));
-    let tag = match best {
-        Some(PERSON) => Tag::Person,
-        Some(PLACE) => Tag::Place,
-        Some(STREET) => Tag::Street,
-        Some(CODE) => Tag::Code,
-        _ => Tag::Nothing,
-    };
-    let score = best.and_then(|best| likely.get(best)).map_or(0.0, |likely| likely / all);
-    Judged { tag, score }
 }
 
 /// What the lists alone say of a word: only a given name that is nothing else is one for sure.

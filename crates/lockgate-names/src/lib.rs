@@ -14,6 +14,7 @@ mod network;
 mod organization;
 mod pieces;
 mod street;
+mod weigh;
 mod window;
 mod words;
 
