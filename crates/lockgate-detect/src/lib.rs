@@ -136,6 +136,8 @@ pub struct Known {
     pub needs_context: bool,
     /// It needs [`Names`].
     pub second_tier: bool,
+    /// A key, token or password.
+    pub secret: bool,
 }
 
 /// The text with `<ENTITY>` in place of every finding; they stand in order and apart.
@@ -160,15 +162,16 @@ pub fn patterns() -> Vec<&'static str> {
 /// Every recognizer that is built in, by entity.
 pub fn known() -> Vec<Known> {
     let threshold = Options::default().threshold;
-    let mut known: Vec<Known> = recognizer::rows()
-        .filter(|row| !row.entity.is_empty())
-        .map(|row| Known {
+    let mut known: Vec<Known> = recognizer::rows_with_secrets()
+        .filter(|(row, _)| !row.entity.is_empty())
+        .map(|(row, secret)| Known {
             name: row.name,
             entity: Entity(row.entity),
             country: Some(row.country).filter(|country| !country.is_empty()),
             about: row.about,
             needs_context: row.shape.max(row.valid) < threshold,
             second_tier: false,
+            secret,
         })
         .chain(names::KNOWN)
         .collect();

@@ -56,7 +56,7 @@ pub(crate) const KNOWN: [Known; 5] = [
 ];
 
 const fn known(name: &'static str, entity: Entity, about: &'static str) -> Known {
-    Known { name, entity, country: None, about, needs_context: false, second_tier: true }
+    Known { name, entity, country: None, about, needs_context: false, second_tier: true, secret: false }
 }
 
 /// The second tier within an engine: of what it finds, only what was asked for.

@@ -144,7 +144,12 @@ pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
     [secrets::ROWS, global::ROWS, americas::ROWS, europe::ROWS, asia::ROWS].into_iter().flatten()
 }
 
-pub(crate) fn built_in() -> Vec<Recognizer> {
+/// All rows, and of each whether it is of a secret.
+pub(crate) fn rows_with_secrets() -> impl Iterator<Item = (&'static Row, bool)> {
     let secrets = secrets::ROWS.len();
-    rows().enumerate().map(|(place, row)| row.recognizer(place < secrets)).collect()
+    rows().enumerate().map(move |(place, row)| (row, place < secrets))
+}
+
+pub(crate) fn built_in() -> Vec<Recognizer> {
+    rows_with_secrets().map(|(row, secret)| row.recognizer(secret)).collect()
 }

@@ -215,7 +215,8 @@ pub struct ScanArgs {
     /// Stop after so many rows of each file.
     #[arg(long, value_name = "ROWS")]
     pub sample: Option<u64>,
-    /// End with exit code 1 when this entity, or `any`, is found.
+    /// End with exit code 1 when this entity is found, or any of a class: `secret`, `personal`,
+    /// `any`.
     #[arg(long, value_delimiter = ',', value_name = "ENTITY")]
     pub fail_on: Vec<String>,
     /// Say of each finding why it is one: recognizer, patterns, check, context word, score.

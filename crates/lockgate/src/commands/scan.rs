@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, BufWriter, Read, Write as _, stdin},
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use lockgate_core::{Failure, Result, limits, nearest};
@@ -23,6 +24,8 @@ use crate::{
     environment, output,
 };
 
+/// What `--fail-on` takes beside entities.
+const CLASSES: [&str; 3] = ["any", "secret", "personal"];
 /// Lines that are worked on together.
 const BLOCK_LINES: usize = 512;
 const BLOCK_BYTES: usize = 256 << 10;
@@ -39,7 +42,7 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         return list(global);
     }
     let engine = with_names(global, args, engine(args)?)?;
-    for name in args.fail_on.iter().filter(|name| *name != "any" && engine.entity(name).is_none()) {
+    for name in args.fail_on.iter().filter(|name| !CLASSES.contains(&name.as_str()) && engine.entity(name).is_none()) {
         entity(name)?;
     }
     if args.redact {
@@ -89,7 +92,7 @@ fn list(global: &Global) -> Result<()> {
         .map(|k| {
             json!({
                 "entity": k.entity.as_str(), "recognizer": k.name, "country": k.country, "about": k.about,
-                "needsContext": k.needs_context, "secondTier": k.second_tier,
+                "needsContext": k.needs_context, "secondTier": k.second_tier, "secret": k.secret,
             })
         })
         .collect();
@@ -245,7 +248,19 @@ fn rounded(score: f32) -> f64 {
 }
 
 fn fails(args: &ScanArgs, entity: &str) -> bool {
-    args.fail_on.iter().any(|name| name == "any" || name == entity)
+    args.fail_on.iter().any(|name| match name.as_str() {
+        "any" => true,
+        "secret" => is_secret(entity),
+        "personal" => !is_secret(entity),
+        name => name == entity,
+    })
+}
+
+/// Keys, tokens and passwords; everything else is personal, a team's own entities among it.
+fn is_secret(entity: &str) -> bool {
+    static SECRETS: LazyLock<BTreeSet<&str>> =
+        LazyLock::new(|| known().iter().filter(|k| k.secret).map(|k| k.entity.as_str()).collect());
+    SECRETS.contains(entity)
 }
 
 fn verdict(failing: &BTreeSet<&str>) -> Result<()> {

@@ -87,6 +87,10 @@ fn a_scan_can_fail_a_build_and_names_what_it_could_not_read() {
     let world = world();
     world.lockgate(&["scan", "in", "--fail-on", "CREDIT_CARD,US_SSN"]).fails(1, "found CREDIT_CARD, US_SSN");
     world.lockgate(&["scan", "in", "--fail-on", "any", "--entities", "IMEI"]).ok();
+    world.lockgate(&["scan", "in", "--fail-on", "secret"]).ok();
+    world.write("key.txt", b"use AKIAIOSFODNN7EXAMPLQ now\n");
+    world.lockgate(&["scan", "key.txt", "--fail-on", "secret"]).fails(1, "found AWS_ACCESS_KEY");
+    world.lockgate(&["scan", "key.txt", "--fail-on", "personal"]).ok();
     world.lockgate(&["scan", "in", "--fail-on", "CREDIT_CRAD"]).fails(2, "CREDIT_CRAD");
     world.lockgate(&["scan", "in", "--entities", "EMAIL"]).fails(2, "EMAIL");
     world.lockgate(&["scan", "in", "--min-score", "7"]).fails(2, "between 0 and 1");
