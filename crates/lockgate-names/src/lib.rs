@@ -114,16 +114,16 @@ impl Finder {
         found
     }
 
-    /// What is plainly a person among categories.
-    fn person(text: &str, out: &mut Vec<Finding>) {
-        let words = words(text);
-        if words.iter().any(|word| word.lists.given() && !word.lists.common() && word.has_capital()) {
-            let found = Self::found(text, &words, None);
-            out.extend(
-                found.iter().filter(|f| {
-                    f.entity == Entity::PERSON && text.get(f.start..f.end).is_some_and(|v| v.contains(' '))
-                }),
-            );
+    /// Addresses and what is plainly a person among categories.
+    fn plainly(&self, text: &str, out: &mut Vec<Finding>) {
+        let plain = |finding: &&Finding| {
+            let value = text.get(finding.start..finding.end).unwrap_or_default();
+            let given = words(value).iter().any(|word| word.lists.given() && !word.lists.common() && word.has_capital());
+            finding.entity == Entity::ADDRESS || (finding.entity == Entity::PERSON && given)
+        };
+        for (start, window) in windows(text) {
+            let found = self.window(window);
+            out.extend(found.iter().filter(plain).map(|f| Finding { start: f.start + start, end: f.end + start, ..*f }));
         }
     }
 }
@@ -142,7 +142,7 @@ impl Names for Finder {
     fn find(&self, text: &str, holds: Holds, out: &mut Vec<Finding>) {
         match holds {
             Holds::Nothing => return,
-            Holds::Categories if !column::is_sentence(text) => return Self::person(text, out),
+            Holds::Categories if !column::is_sentence(text) => return self.plainly(text, out),
             Holds::Each(entity, score) => {
                 let value = text.trim();
                 if column::fits(entity, value) {

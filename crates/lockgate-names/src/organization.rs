@@ -66,7 +66,7 @@ pub(crate) const FORMS: [&str; 53] = [
     "pharmaceuticals",
 ];
 /// These end one only right after its name: they are words, too.
-const SHORT: [&str; 8] = ["co", "ag", "sa", "sas", "spa", "kg", "oy", "nv"];
+const SHORT: [&str; 9] = ["co", "ag", "sa", "sas", "spa", "kg", "oy", "nv", "ab"];
 /// An organization begins with them, and `of` follows.
 pub(crate) const BODIES: [&str; 12] = [
     "university",
@@ -115,6 +115,8 @@ impl Text<'_> {
             let span = if begins && word.has_capital() {
                 let to = self.name_from(at + 2);
                 (to > at + 2).then_some((at, to))
+            } else if let Some(to) = self.dotted(at) {
+                self.company(at, taken).map(|(from, _)| (from, to))
             } else if word.lists.has(List::CompanyForm) && capital {
                 self.company(at, taken)
             } else if word.lists.has(List::Company) && word.has_capital() {
@@ -145,7 +147,25 @@ impl Text<'_> {
         let too_short = SHORT.contains(&word.plain.as_ref()) && (!self.style.tells || word.form == Form::Lower);
         // `Bank Street` is a street.
         let street = self.has(at + 1, List::StreetAfter) && self.gap(at + 1) == " ";
-        (from < at && !too_short && !street).then_some((from, at + 1))
+        // `GmbH & Co. KG` and `Pvt. Ltd`.
+        let mut to = at + 1;
+        while self.has(to, List::CompanyForm) && matches!(self.gap(to), " & " | " " | ". ") {
+            to += 1;
+        }
+        (from < at && !too_short && !street).then_some((from, to))
+    }
+
+    /// Where a form that is written with full stops ends: `S.r.l.`, `B.V.`, `S. A.`.
+    fn dotted(&self, at: usize) -> Option<usize> {
+        const DOTTED: [&str; 9] = ["srl", "spa", "sa", "bv", "nv", "sl", "ek", "as", "slu"];
+        let letter = |at: usize| self.words.get(at).filter(|word| word.plain.len() == 1);
+        let mut joined = letter(at).filter(|_| self.gap(at) == " ")?.plain.clone().into_owned();
+        let mut to = at + 1;
+        while let Some(word) = letter(to).filter(|_| matches!(self.gap(to), "." | ". ")) {
+            joined.push_str(&word.plain);
+            to += 1;
+        }
+        DOTTED.contains(&joined.as_str()).then_some(to)
     }
 
     /// Where a name that goes on from `at` ends.
@@ -157,7 +177,7 @@ impl Text<'_> {
     /// The word before `at` is part of the same organization.
     fn is_part(&self, at: usize) -> bool {
         let Some(before) = self.words.get(at - 1) else { return false };
-        let suffix = self.has(at, List::CompanyForm);
+        let suffix = self.has(at, List::CompanyForm) || self.dotted(at).is_some();
         // `Acme, Inc` is one; `Acme, Best and More Inc` is a list.
         let person = !self.style.tells && self.tag(at - 1) == Tag::Person && self.gap(at) != "'s ";
         let near = !person && !before.tied && matches!(self.gap(at), " " | " & " | "-" | "." | ". " | "'s ")

@@ -3,7 +3,7 @@
 use crate::{
     judge::{Judged, Tag},
     lexicon::List,
-    words::{Word, gap},
+    words::{Form, Word, gap},
 };
 
 /// They stand after the street's name.
@@ -155,6 +155,11 @@ pub(crate) fn mark(text: &str, words: &[Word<'_>], judged: &mut [Judged], tells:
         for judged in judged.iter_mut().take(to).skip(from) {
             *judged = Judged { tag: Tag::Street, score: 0.85 };
         }
+        for (at, tag) in parts.town(to) {
+            if let Some(judged) = judged.get_mut(at).filter(|j| matches!(j.tag, Tag::Nothing | Tag::Person)) {
+                *judged = Judged { tag, score: 0.7 };
+            }
+        }
     }
 }
 
@@ -200,6 +205,37 @@ impl Parts<'_> {
     fn part(&self, at: usize) -> bool {
         let articles = ["de", "la", "le", "du", "des", "del", "der", "den", "von", "van"];
         self.words.get(at).is_some_and(|word| word.has_capital() || word.is_number()) || self.is(at, &articles)
+    }
+
+    /// The town behind a street: `, Springfield, IL 62704` and `, 80331 München`.
+    fn town(&self, from: usize) -> Vec<(usize, Tag)> {
+        let code = |at: usize| self.words.get(at).is_some_and(|w| w.is_digits() && (4..=6).contains(&w.plain.len()));
+        let mut found = Vec::new();
+        let mut at = from;
+        if self.gap(at) != ", " {
+            return found;
+        }
+        if code(at) {
+            found.push((at, Tag::Code));
+            at += 1;
+        }
+        let first = at;
+        while at < first + 3 && self.tells && matches!(self.gap(at), " " | ", " | "-") && (at == first || self.gap(at) != ", ")
+            && self.words.get(at).is_some_and(|w| w.form == Form::Capital)
+        {
+            found.push((at, Tag::Place));
+            at += 1;
+        }
+        let named = at > first;
+        // The part of the country, and the code behind.
+        if named && self.gap(at) == ", " && self.words.get(at).is_some_and(|w| w.form == Form::Upper && w.plain.len() == 2) {
+            found.push((at, Tag::Place));
+            at += 1;
+        }
+        if named && self.gap(at) == " " && code(at) {
+            found.push((at, Tag::Code));
+        }
+        if named { found } else { Vec::new() }
     }
 
     /// `Suite 12`.

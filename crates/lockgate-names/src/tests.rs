@@ -82,6 +82,46 @@ fn a_missing_or_changed_network_is_refused() {
     assert_eq!(failure.fault(), lockgate_core::Fault::Integrity);
 }
 
+/// Of each entity five texts in which it is found by lists, and five in which it is not.
+#[test]
+fn each_entity_has_examples_for_and_against_it() {
+    let cases: [(&str, [&str; 5], [&str; 5]); 5] = [
+        (
+            "PERSON",
+            ["Ask Ingrid Larsson", "Mr. Xylander", "herr Ångström called", "With Maria", "by José Hernández-Ruiz"],
+            ["Will you mark it in May", "the Redis server", "PEM and EOF", "In Berlin it rains", "Fn = Ingrid_x(1);"],
+        ),
+        (
+            "ORGANIZATION",
+            ["Blue Heron Ltd.", "University of Oslo", "from Microsoft", "she works at Vrobel", "Müller & Sons GmbH"],
+            ["the company was good", "a bank of sand", "the group of people", "limited to two", "in 2nd place"],
+        ),
+        (
+            "LOCATION",
+            ["in New Zealand", "in Texas", "from Gothenburg", "Zürich, Switzerland", "to Bosnia and Herzegovina"],
+            ["turkey with rice", "fine china", "a nice chair", "reading a book", "the bath was warm"],
+        ),
+        (
+            "ADDRESS",
+            ["12 Elm Street", "Via Roma 3", "Hauptstraße 12", "P.O. Box 7", "Suite 400"],
+            ["close the court in 12 days", "Engineering 101", "Box 12", "the way to 5", "street food"],
+        ),
+        (
+            "NRP",
+            ["a Norwegian passport", "a Muslim", "as Democrat", "he is Brazilian", "the Kurdish people"],
+            ["polish the table", "a democratic vote", "the turkey", "an indie film", "norway"],
+        ),
+    ];
+    for (entity, good, bad) in cases {
+        for text in good {
+            assert!(found(text).iter().any(|(found, _)| *found == entity), "{entity} is not found in {text:?}");
+        }
+        for text in bad {
+            assert!(!found(text).iter().any(|(found, _)| *found == entity), "{entity} is found in {text:?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_one_thing_is_not_another() {
     assert_eq!(found("American Airlines cancelled it"), [("ORGANIZATION", "American Airlines")]);

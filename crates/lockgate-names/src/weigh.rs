@@ -61,6 +61,10 @@ impl Scales {
         if word.lists.has(List::Company) || word.lists.has(List::Thing) {
             self.less(0.2, 0.2);
         }
+        // German is a given name, too.
+        if word.lists.people() {
+            self.less(0.3, 0.5);
+        }
         if style.code && !(self.listed && word.has_capital()) {
             self.less(0.1, 0.1);
         } else if !style.prose && !style.tells && !self.listed {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::lexicon::{Lexicon, Lists, plain};
+use crate::lexicon::{Lexicon, List, Lists, plain};
 
 /// How a word is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(crate) fn words(text: &str) -> Vec<Word<'_>> {
             lists,
             plain,
             tied: (is_tied(text, start, end) && !(lists.name() && !lists.common() && form(written) == Form::Capital))
-                || is_camel(written),
+                || (is_camel(written) && !lists.has(List::CompanyForm)),
             first: before == 0 || gap.contains(['.', '!', '?', ':', '\n', '"', '“', '>']),
         });
     }
@@ -106,8 +106,8 @@ fn form(word: &str) -> Form {
 pub(crate) fn gap<'t>(text: &'t str, words: &[Word<'_>], at: usize) -> &'t str {
     match (at.checked_sub(1).and_then(|before| words.get(before)), words.get(at)) {
         (Some(before), Some(word)) => match text.get(before.end..word.start).unwrap_or_default() {
-            // Spaces of other widths, as in HTML and in tables.
-            "\u{a0}" | "\u{202f}" | "\t" => " ",
+            // Spaces of other widths, and a few of them, as in HTML and in tables.
+            gap if !gap.is_empty() && gap.len() <= 8 && gap.chars().all(|c| c.is_whitespace() && c != '\n') => " ",
             gap => gap,
         },
         _ => "\n",

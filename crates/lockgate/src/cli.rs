@@ -203,6 +203,10 @@ pub struct ScanArgs {
     /// Of what belongs to a country, look for that of these only (ISO 3166-1 alpha-2).
     #[arg(long, value_delimiter = ',', value_name = "COUNTRY")]
     pub countries: Vec<String>,
+    /// The same by language (ISO 639-1): of what belongs to countries, that of those that speak it.
+    /// Words around a value are known in all languages at once.
+    #[arg(long, value_delimiter = ',', value_name = "LANGUAGE", conflicts_with = "countries")]
+    pub language: Vec<String>,
     /// The least score that is reported, 0 to 1; 0.5 by default.
     #[arg(long, value_name = "SCORE")]
     pub min_score: Option<f32>,

@@ -26,6 +26,28 @@ use crate::{
 
 /// What `--fail-on` takes beside entities.
 const CLASSES: [&str; 3] = ["any", "secret", "personal"];
+/// Languages of the countries that recognizers belong to: where they are official or most spoken.
+const LANGUAGES: [(&str, &[&str]); 19] = [
+    ("en", &["us", "gb", "ie", "ca", "au", "in", "sg", "ng", "za", "ph"]),
+    ("de", &["de", "at", "ch", "be"]),
+    ("fr", &["fr", "be", "ch", "ca"]),
+    ("it", &["it", "ch"]),
+    ("es", &["es", "mx", "us"]),
+    ("pt", &["pt", "br"]),
+    ("nl", &["nl", "be"]),
+    ("sv", &["se", "fi"]),
+    ("fi", &["fi"]),
+    ("pl", &["pl"]),
+    ("tr", &["tr"]),
+    ("zh", &["cn", "sg"]),
+    ("ja", &["jp"]),
+    ("ko", &["kr"]),
+    ("th", &["th"]),
+    ("hi", &["in"]),
+    ("ga", &["ie"]),
+    ("ta", &["in", "sg"]),
+    ("af", &["za"]),
+];
 /// Lines that are worked on together.
 const BLOCK_LINES: usize = 512;
 const BLOCK_BYTES: usize = 256 << 10;
@@ -123,6 +145,15 @@ fn engine(args: &ScanArgs) -> Result<Engine> {
                 .hint(format!("known are {}", all.join(", "))));
         }
         options.countries.push(country);
+    }
+    for language in &args.language {
+        let spoken = LANGUAGES.iter().find(|(code, _)| *code == language.to_ascii_lowercase());
+        let Some((_, countries)) = spoken else {
+            let all: Vec<&str> = LANGUAGES.iter().map(|(code, _)| *code).collect();
+            return Err(Failure::usage(format!("nothing belongs to countries of language {language:?}"))
+                .hint(format!("known are {}", all.join(", "))));
+        };
+        options.countries.extend(countries.iter().map(|country| (*country).to_owned()));
     }
     if let Some(score) = args.min_score {
         if !(0.0..=1.0).contains(&score) {

@@ -79,6 +79,11 @@ fn every_kind_of_file_is_scanned_and_tells_columns() {
         })
         .collect();
     assert_eq!(lines, [("CREDIT_CARD", 3), ("EMAIL_ADDRESS", 2)]);
+    // A reader of the whole object model agrees.
+    world.write("found.sarif", sarif.to_string().as_bytes());
+    let read = "from sarif_pydantic import Sarif; s = Sarif.model_validate_json(open('found.sarif').read()); print(s.version, len(s.runs[0].results))";
+    let judged = run(Command::new(judge("python")).args(["-c", read]).current_dir(world.path(""))).ok();
+    assert!(judged.out.trim().ends_with("2.1.0 2"), "{}", judged.out);
     world.lockgate(&["verify", "--format", "sarif"]).fails(2, "findings about files");
 }
 
@@ -88,6 +93,9 @@ fn a_scan_can_fail_a_build_and_names_what_it_could_not_read() {
     world.lockgate(&["scan", "in", "--fail-on", "CREDIT_CARD,US_SSN"]).fails(1, "found CREDIT_CARD, US_SSN");
     world.lockgate(&["scan", "in", "--fail-on", "any", "--entities", "IMEI"]).ok();
     world.lockgate(&["scan", "in", "--fail-on", "secret"]).ok();
+    world.lockgate(&["scan", "in", "--language", "de", "--fail-on", "US_SSN"]).ok();
+    world.lockgate(&["scan", "in", "--language", "en", "--fail-on", "US_SSN"]).fails(1, "found US_SSN");
+    world.lockgate(&["scan", "in", "--language", "xx"]).fails(2, "known are en");
     world.write("key.txt", b"use AKIAIOSFODNN7EXAMPLQ now\n");
     world.lockgate(&["scan", "key.txt", "--fail-on", "secret"]).fails(1, "found AWS_ACCESS_KEY");
     world.lockgate(&["scan", "key.txt", "--fail-on", "personal"]).ok();
