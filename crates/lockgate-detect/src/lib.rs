@@ -258,6 +258,12 @@ impl Engine {
         }
     }
 
+    /// Whether this entity is looked for, of the first tier or of the second.
+    pub fn looks_for(&self, name: &str) -> bool {
+        let first = self.scanner.recognizers().iter().any(|r| r.entity.as_str() == name);
+        first || self.tier.as_ref().is_some_and(|tier| tier.looks_for(name))
+    }
+
     /// Something of the second tier is asked for.
     pub fn wants_names(&self) -> bool {
         Tier::is_wanted(&self.options)

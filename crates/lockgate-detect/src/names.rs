@@ -86,6 +86,10 @@ impl Tier {
         (!wanted.is_empty()).then(|| Self { names, wanted, allow: options.allow.iter().cloned().collect() })
     }
 
+    pub(crate) fn looks_for(&self, name: &str) -> bool {
+        self.wanted.iter().any(|(entity, _)| entity.as_str() == name)
+    }
+
     pub(crate) fn names(&self) -> &dyn Names {
         self.names.as_ref()
     }

@@ -144,7 +144,8 @@ impl Text<'_> {
             if !joined {
                 break;
             }
-            let hyphenated = gap == "-" && self.style.tells && self.words.get(to).is_some_and(|w| w.form == Form::Capital);
+            let hyphenated =
+                gap == "-" && self.style.tells && self.words.get(to).is_some_and(|w| w.form == Form::Capital);
             if self.tag(to) == Tag::Person || (hyphenated && self.tag(to) == Tag::Nothing) {
                 to += 1;
             } else if self.particle(to) {
@@ -227,7 +228,11 @@ impl Text<'_> {
     fn goes_on(&self, at: usize) -> bool {
         let gap = self.gap(at);
         let inner = gap.trim_matches([' ', '.', ',', '#', '/', '-', '\'', '’']);
-        inner.is_empty() && gap.len() <= 4 && (!gap.starts_with(". ") || self.plain(at - 1).chars().count() <= 4)
+        inner.is_empty()
+            && gap.len() <= 4
+            && (!gap.starts_with(". ")
+                || self.plain(at - 1).chars().count() <= 4
+                || (self.tag(at - 1) == Tag::Street && self.tag(at) == Tag::Street))
     }
 
     /// A word that the network did not place, between parts of an address.

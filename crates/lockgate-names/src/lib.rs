@@ -84,6 +84,18 @@ impl Finder {
         let mut found = Vec::new();
         let style = Style::of(text, words);
         assemble::assemble(text, words, style, judge::judge(text, words, style, likely), &mut found);
+        // The network knows few names outside of English; the lists know some. A given name with a
+        // surname is one in any case, and so is one in letters that the network does not read.
+        if likely.is_some() {
+            let mut listed = Vec::new();
+            assemble::assemble(text, words, style, judge::judge(text, words, style, None), &mut listed);
+            listed.retain(|new| {
+                let sure = text.get(new.start..new.end).is_some_and(|value| value.contains(' ') || !value.is_ascii());
+                sure && found.iter().all(|known| new.end <= known.start || known.end <= new.start)
+            });
+            found.extend(listed);
+            found.sort_unstable_by_key(|finding| finding.start);
+        }
         found.into()
     }
 
@@ -118,12 +130,17 @@ impl Finder {
     fn plainly(&self, text: &str, out: &mut Vec<Finding>) {
         let plain = |finding: &&Finding| {
             let value = text.get(finding.start..finding.end).unwrap_or_default();
-            let given = words(value).iter().any(|word| word.lists.given() && !word.lists.common() && word.has_capital());
+            let given =
+                words(value).iter().any(|word| word.lists.given() && !word.lists.common() && word.has_capital());
             finding.entity == Entity::ADDRESS || (finding.entity == Entity::PERSON && given)
         };
         for (start, window) in windows(text) {
             let found = self.window(window);
-            out.extend(found.iter().filter(plain).map(|f| Finding { start: f.start + start, end: f.end + start, ..*f }));
+            out.extend(found.iter().filter(plain).map(|f| Finding {
+                start: f.start + start,
+                end: f.end + start,
+                ..*f
+            }));
         }
     }
 }

@@ -190,7 +190,7 @@ impl Text<'_> {
         let named = if self.style.tells {
             before.has_capital() || (before.is_number() && !before.is_digits())
         } else {
-            !before.lists.common() || before.lists.name()
+            before.plain.len() > 1 && (!before.lists.common() || before.lists.name())
         };
         // `In` and `The` begin a sentence, not a name.
         let begins = before.first && before.lists.common() && before.plain.len() <= 4;

@@ -220,7 +220,10 @@ impl Parts<'_> {
             at += 1;
         }
         let first = at;
-        while at < first + 3 && self.tells && matches!(self.gap(at), " " | ", " | "-") && (at == first || self.gap(at) != ", ")
+        while at < first + 3
+            && self.tells
+            && matches!(self.gap(at), " " | ", " | "-")
+            && (at == first || self.gap(at) != ", ")
             && self.words.get(at).is_some_and(|w| w.form == Form::Capital)
         {
             found.push((at, Tag::Place));
@@ -228,7 +231,10 @@ impl Parts<'_> {
         }
         let named = at > first;
         // The part of the country, and the code behind.
-        if named && self.gap(at) == ", " && self.words.get(at).is_some_and(|w| w.form == Form::Upper && w.plain.len() == 2) {
+        if named
+            && self.gap(at) == ", "
+            && self.words.get(at).is_some_and(|w| w.form == Form::Upper && w.plain.len() == 2)
+        {
             found.push((at, Tag::Place));
             at += 1;
         }

@@ -4,6 +4,9 @@ use std::{io::Read as _, path::Path};
 
 use lockgate_source::Content;
 
+/// So much of a file tells what it is.
+const START_BYTES: u64 = 4 << 10;
+
 /// What a file is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -14,6 +17,8 @@ pub(crate) enum Kind {
     Parquet,
     /// Text, of a program.
     Code,
+    /// Bytes that are no text: a picture, a database.
+    Binary,
     Text,
 }
 
@@ -26,8 +31,9 @@ const CODE: [&str; 40] = [
 
 impl Kind {
     pub(crate) fn of(path: &Path, content: &Content) -> Self {
-        let mut magic = [0; 4];
-        if content.reader().read_exact(&mut magic).is_ok() && magic == *b"PAR1" {
+        let mut start = Vec::new();
+        let read = content.reader().take(START_BYTES).read_to_end(&mut start);
+        if read.is_ok() && start.starts_with(b"PAR1") {
             return Self::Parquet;
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
@@ -42,9 +48,19 @@ impl Kind {
             "json" => Self::Json,
             "parquet" => Self::Parquet,
             ending if CODE.contains(&ending) => Self::Code,
+            _ if is_binary(&start) => Self::Binary,
             _ => Self::Text,
         }
     }
+}
+
+/// Many bytes that text has none of; compressed text is told by its own first bytes, and UTF-16 has
+/// its zeros beside letters.
+fn is_binary(start: &[u8]) -> bool {
+    let compressed = start.starts_with(&[0x1f, 0x8b]) || start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+    let control = |b: &&u8| **b < 0x20 && !b"\0\t\n\r\x0c\x1b".contains(b);
+    let broken = String::from_utf8_lossy(start).chars().filter(|c| *c == '\u{fffd}').count();
+    !compressed && (start.iter().filter(control).count() * 50 > start.len() || broken * 10 > start.len())
 }
 
 #[cfg(test)]
@@ -65,6 +81,9 @@ mod tests {
         assert_eq!(of("a.txt", b"PAR1...."), Kind::Parquet);
         assert_eq!(of("main.rs", b"x"), Kind::Code);
         assert_eq!(of("Dockerfile", b"x"), Kind::Code);
+        assert_eq!(of("a.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x01\x02\x03\xff\xfe\xfd"), Kind::Binary);
+        assert_eq!(of("wide.txt", b"a\0n\0n\0a\0"), Kind::Text);
+        assert_eq!(of("latin.txt", b"Fran\xe7ois came to see us and stayed\n"), Kind::Text);
         for text in ["csv", "json", "r", "contacts.ini", "notes", "a.log"] {
             assert_eq!(of(text, b"x"), Kind::Text, "{text}");
         }

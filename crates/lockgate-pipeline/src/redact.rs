@@ -34,7 +34,7 @@ pub fn redact(path: &Path, engine: &Engine, out: &mut dyn Write) -> Result<u64> 
             return Err(Failure::input(format!("{} cannot be redacted as a file", path.display()))
                 .hint("ingest it with a contract, or write it as CSV or JSON Lines"));
         }
-        Kind::Code => redactor.lines(&content, Context::default().without_names(), out)?,
+        Kind::Code | Kind::Binary => redactor.lines(&content, Context::default().without_names(), out)?,
         Kind::Text => redactor.lines(&content, Context::default(), out)?,
     }
     names::check(engine)?;

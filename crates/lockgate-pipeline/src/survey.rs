@@ -20,7 +20,7 @@ use arrow::{
     compute::cast,
     datatypes::DataType,
 };
-use lockgate_core::{Failure, Result, printable_name};
+use lockgate_core::{Failure, Result};
 use lockgate_detect::{Context, Engine, Entity, Finding};
 use lockgate_source::{Content, Format, Rows};
 use serde::Serialize;
@@ -33,6 +33,8 @@ const BLOCK_BYTES: usize = 512 << 10;
 /// Places that are kept of each group.
 const PLACES_MAX: usize = 20;
 const SHAPES_MAX: usize = 3;
+/// A longer name of a column is rather data.
+const COLUMN_CHARS_MAX: usize = 80;
 /// Values of a JSON document that a worker takes at once.
 const VALUES_MAX: usize = 20_000;
 const FILES_MAX: usize = 100_000;
@@ -205,7 +207,7 @@ impl Reader<'_> {
             Kind::Csv(delimiter) => self.table(path, &content, Format::Csv, Some(delimiter)),
             Kind::JsonLines => self.json_lines(&content),
             Kind::Json => self.json(&content),
-            Kind::Code => self.lines(&content, Context::default().without_names()),
+            Kind::Code | Kind::Binary => self.lines(&content, Context::default().without_names()),
             Kind::Text => self.lines(&content, Context::default()),
         }
     }
@@ -226,9 +228,13 @@ impl Reader<'_> {
     fn column_of(&self, name: Option<&str>, context: Context) -> Arc<Column> {
         // A header may be data, too, as where a file has none.
         let printable = |name: &str| {
-            name.split(['.', '[', ']', '{', '}'])
-                .filter(|part| !part.is_empty())
-                .all(|part| printable_name(part).is_some())
+            let mut findings = Vec::new();
+            let odd = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}');
+            let short = name.chars().count() <= COLUMN_CHARS_MAX && name.chars().any(char::is_alphabetic);
+            if short && !name.contains(odd) {
+                self.options.engine.scan_in(name, Context::default().without_names(), &mut findings);
+            }
+            short && !name.contains(odd) && findings.is_empty()
         };
         let name = name.map(|name| if printable(name) { name.to_owned() } else { "(unprintable)".to_owned() });
         Arc::new(Column { file: self.file, name, context })

@@ -67,6 +67,11 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
     for name in args.fail_on.iter().filter(|name| !CLASSES.contains(&name.as_str()) && engine.entity(name).is_none()) {
         entity(name)?;
     }
+    let looked_for = |name: &str| engine.looks_for(name);
+    if let Some(name) = args.fail_on.iter().find(|name| !CLASSES.contains(&name.as_str()) && !looked_for(name)) {
+        return Err(Failure::usage(format!("--fail-on {name}, but {name} is not looked for"))
+            .hint("see --entities, --countries, --language and --names"));
+    }
     if args.redact {
         return write_redacted(global, args, &engine);
     }

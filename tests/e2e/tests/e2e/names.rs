@@ -92,6 +92,18 @@ fn columns_are_known_by_their_names_and_values() {
         ]
     );
     world.lockgate(&["scan", "people.csv", "--fail-on", "PERSON"]).fails(1, "found PERSON");
+    // What is not looked for is not found, and that is no answer.
+    world.lockgate(&["scan", "people.csv", "--fail-on", "PERSON", "--names", "off"]).fails(2, "not looked for");
+    world.lockgate(&["scan", "people.csv", "--fail-on", "PERSON", "--entities", "IMEI"]).fails(2, "not looked for");
+    // Few people again and again, and columns with names in any letters.
+    let agents = ["Ali Yilmaz", "Ingrid Larsson", "José Hernández"];
+    let rows: String = (0..120).map(|n| format!("{n},{},ok\n", agents[n % 3])).collect();
+    world.write(
+        "tickets.csv",
+        format!("id,Zugewiesen an,prénom état\n{rows}121,none,Spoke with Maria Jensen about it\n").as_bytes(),
+    );
+    let done = world.lockgate(&["scan", "tickets.csv", "--format", "json"]).ok().json();
+    assert_eq!(found(&done), [row("Zugewiesen an", "PERSON", 120), row("prénom état", "PERSON", 1)]);
     world.lockgate(&["scan", "people.csv", "--entities", "EMAIL_ADDRESS", "--fail-on", "any"]).ok();
 }
 

@@ -93,7 +93,10 @@ fn a_scan_can_fail_a_build_and_names_what_it_could_not_read() {
     world.lockgate(&["scan", "in", "--fail-on", "CREDIT_CARD,US_SSN"]).fails(1, "found CREDIT_CARD, US_SSN");
     world.lockgate(&["scan", "in", "--fail-on", "any", "--entities", "IMEI"]).ok();
     world.lockgate(&["scan", "in", "--fail-on", "secret"]).ok();
-    world.lockgate(&["scan", "in", "--language", "de", "--fail-on", "US_SSN"]).ok();
+    world.lockgate(&["scan", "in", "--language", "de", "--fail-on", "US_SSN"]).fails(2, "not looked for");
+    world
+        .lockgate(&["scan", "in/people.csv", "--language", "de", "--entities", "US_SSN,DE_TAX_ID", "--fail-on", "any"])
+        .ok();
     world.lockgate(&["scan", "in", "--language", "en", "--fail-on", "US_SSN"]).fails(1, "found US_SSN");
     world.lockgate(&["scan", "in", "--language", "xx"]).fails(2, "known are en");
     world.write("key.txt", b"use AKIAIOSFODNN7EXAMPLQ now\n");
