@@ -91,8 +91,12 @@ fn listed(words: &[Word<'_>], at: usize, tells: bool) -> Judged {
     let name = |word: &Word<'_>| tells && word.form == Form::Capital && word.lists.name();
     let sure = words.get(at).is_some_and(|word| {
         let next = words.get(at + 1).filter(|next| name(next));
-        // Florence is a city and Mark a word unless a surname follows that is no word itself.
-        let plainly = !word.lists.common() && !word.lists.people() && Lexicon::get().place(&word.plain).is_none();
+        // Mark is a word unless a surname follows that is none, and Florence a city behind `in`.
+        let leads = at.checked_sub(1).and_then(|before| words.get(before));
+        let leads = leads.is_some_and(|before| ["in", "near", "from", "to"].contains(&before.plain.as_ref()));
+        let place = leads && Lexicon::get().place(&word.plain).is_some();
+        let country = Lexicon::get().place(&word.plain) == Some(Place::Country);
+        let plainly = !word.lists.common() && !word.lists.people() && !place && !country;
         let followed = next.is_some_and(|next| !(word.lists.common() && next.lists.common()));
         name(word) && word.lists.given() && (plainly || followed)
     });
@@ -163,17 +167,18 @@ fn places(text: &str, words: &[Word<'_>], likely: Option<&[Likely]>, judged: &mu
         let alone = to == at + 1;
         let said = |kind: usize| likely.and_then(|l| l.get(at)).and_then(|l| l.get(kind)).copied();
         let leads = at > 0 && ["in", "near", "from"].contains(&words.get(at - 1).map_or("", |w| w.plain.as_ref()));
+        let country_follows = text.get(words.get(to - 1).map_or(0, |w| w.end)..).is_some_and(|rest| {
+            let next = words.get(to).map_or("", |w| w.plain.as_ref());
+            rest.starts_with(", ") && lexicon.place(next).is_some_and(|place| place != Place::City)
+        });
         // Jordan, Chad and Georgia are people, too; `turkey` and `china` are things.
-        let person = alone && word.lists.name() && said(PERSON).map_or(!leads, |person| person > 0.6);
+        let person =
+            alone && word.lists.name() && said(PERSON).map_or(!leads && !country_follows, |person| person > 0.6);
         let thing = alone && word.lists.common() && !word.has_capital() && said(PLACE).is_none_or(|place| place < 0.3);
         // `Rue de France`; but a country that begins a line is one.
         let begins =
             at == 0 || text.get(words.get(at - 1).map_or(0, |w| w.end)..word.start).is_some_and(|g| g.contains('\n'));
         let street = judged.get(at).is_some_and(|j| j.tag == Tag::Street) && !(begins && place == Place::Country);
-        let country_follows = text.get(words.get(to - 1).map_or(0, |w| w.end)..).is_some_and(|rest| {
-            let next = words.get(to).map_or("", |w| w.plain.as_ref());
-            rest.starts_with(", ") && lexicon.place(next).is_some_and(|place| place != Place::City)
-        });
         // Linda England is a person.
         let surname = alone
             && at > 0
