@@ -163,3 +163,45 @@ fn flags(python: u32) -> String {
 fn line_of(text: &str, name: &str) -> usize {
     text.lines().position(|line| line.contains(name)).map_or(1, |at| at + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Of the built-in ones a single entity: compiling all of them is not what is looked at here.
+    fn options() -> Options {
+        Options { entities: Entity::parse("IMEI").into_iter().collect(), ..Options::default() }
+    }
+
+    #[test]
+    fn a_file_is_read_or_refused_with_its_line() {
+        let good = "recognizers:\n  - {name: Team, supported_entity: TEAM, deny_list: [Blue Heron]}\n";
+        let engine = parse(good, "own.yaml", options()).expect("an engine");
+        let mut findings = Vec::new();
+        engine.scan("the Blue Heron", &mut findings);
+        assert_eq!(findings.len(), 1);
+        let bad = good.replace("deny_list: [Blue Heron]", "patterns: [{name: x, regex: '(', score: 1}]");
+        let failure = parse(&bad, "own.yaml", options()).expect_err("an open group");
+        assert!(failure.to_string().starts_with("own.yaml:2:"), "{failure}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_text_is_an_engine_or_an_error(
+            text in "[a-z_:\\-\\[\\]{} \\n'\"0-9]{0,200}",
+            regex in "[a-z0-9()\\[\\]{}|*+?.\\\\^$-]{0,24}",
+            score in -1.0f32..2.0,
+            word in ".{0,16}",
+        ) {
+            let _ = parse(&text, "own.yaml", options());
+            let word = serde_json::Value::String(word).to_string();
+            let own = format!("recognizers:\n  - name: r\n    supported_entity: R\n    patterns: [{{name: p, regex: '{regex}', score: {score}}}]\n    deny_list: [{word}]\n");
+            if let Ok(engine) = parse(&own, "own.yaml", options()) {
+                engine.scan("some text with a few words, 12 numbers and (signs)", &mut Vec::new());
+            }
+        }
+    }
+}
