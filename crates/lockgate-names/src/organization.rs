@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// An organization ends in them.
-pub(crate) const FORMS: [&str; 53] = [
+pub(crate) const FORMS: [&str; 57] = [
     "inc",
     "incorporated",
     "llc",
@@ -25,6 +25,10 @@ pub(crate) const FORMS: [&str; 53] = [
     "gmbh",
     "ag",
     "kg",
+    "kgaa",
+    "ohg",
+    "ltda",
+    "slu",
     "sa",
     "sas",
     "sarl",
@@ -66,7 +70,7 @@ pub(crate) const FORMS: [&str; 53] = [
     "pharmaceuticals",
 ];
 /// These end one only right after its name: they are words, too.
-const SHORT: [&str; 9] = ["co", "ag", "sa", "sas", "spa", "kg", "oy", "nv", "ab"];
+const SHORT: [&str; 8] = ["co", "ag", "sa", "sas", "spa", "kg", "oy", "nv"];
 /// An organization begins with them, and `of` follows.
 pub(crate) const BODIES: [&str; 12] = [
     "university",
@@ -104,7 +108,9 @@ impl Text<'_> {
     pub(crate) fn organizations(&mut self, out: &mut Vec<Finding>) {
         let mut taken = 0;
         for at in 0..self.words.len() {
-            let Some(word) = self.words.get(at).filter(|word| !word.tied) else { continue };
+            let Some(word) = self.words.get(at).filter(|word| !word.tied || self.dotted(at).is_some()) else {
+                continue;
+            };
             let capital = word.has_capital() || !self.style.tells;
             let begins = word.lists.has(List::Body) && ["of", "for"].contains(&self.plain(at + 1));
             let works = at >= 2

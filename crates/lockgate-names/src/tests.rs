@@ -53,6 +53,21 @@ fn organizations_places_and_peoples_are_found() {
 }
 
 #[test]
+fn companies_are_known_by_their_forms() {
+    for name in [
+        "Acme GmbH",
+        "Müller GmbH & Co. KG",
+        "Lehmann Bau OHG",
+        "Construtora Andrade Ltda",
+        "Bakkerij Jansen B.V",
+        "Rossi Costruzioni S.r.l",
+        "Inversiones Norte S.A",
+    ] {
+        assert_eq!(found(&format!("The bill is from {name}.")), [("ORGANIZATION", name)]);
+    }
+}
+
+#[test]
 fn a_column_of_names_is_found_cell_by_cell() {
     let finder = Finder::lists();
     let holds = finder.column("full_name", &["Maria Jensen", "Ali Khan"]);
