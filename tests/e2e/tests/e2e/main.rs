@@ -4,6 +4,7 @@
 mod demo;
 mod faults;
 mod https;
+mod identity;
 mod ingest;
 mod judges;
 mod models;
