@@ -24,6 +24,7 @@ pub use names::{Holds, Names};
 use normalize::Plain;
 use recognizer::Recognizer;
 use scan::Scanner;
+pub use scan::spaced;
 
 /// A kind of sensitive value, under Presidio's name where Presidio has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -339,9 +340,7 @@ impl Engine {
             score: finding.score,
         })
     }
-}
 
-impl Engine {
     /// Why a finding of the second tier is one.
     fn explain_name(&self, finding: &Finding) -> Option<Explanation> {
         let tier = self.tier.as_ref()?;

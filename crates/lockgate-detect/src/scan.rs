@@ -226,7 +226,7 @@ impl Scanner {
 }
 
 /// The words of a column's name: `homePhone` and `home_phone` are "home phone".
-fn spaced(name: &str) -> String {
+pub fn spaced(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 8);
     let mut lower = false;
     for c in name.chars().take(256) {

@@ -82,11 +82,7 @@ fn lines(text: &str, words: &[Word<'_>]) -> Vec<(usize, usize)> {
     let mut lines = Vec::new();
     let mut from = 0;
     for at in 1..=words.len() {
-        let gap = match (words.get(at - 1), words.get(at)) {
-            (Some(before), Some(word)) => text.get(before.end..word.start).unwrap_or_default(),
-            _ => "\n",
-        };
-        if gap.contains('\n') {
+        if gap(text, words, at).contains('\n') {
             lines.push((from, at));
             from = at;
         }
@@ -139,7 +135,7 @@ impl Text<'_> {
             let gap = self.gap(to);
             // After an initial there is a full stop.
             let initial = self.plain(to - 1).chars().count() <= 2;
-            let joined = matches!(gap, " " | "  " | "-" | "'" | "’" | " \u{feff}" | "\u{feff}")
+            let joined = matches!(gap, " " | "-" | "'" | "’" | " \u{feff}" | "\u{feff}")
                 || (initial && matches!(gap, ". " | "."));
             if !joined {
                 break;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use lockgate_detect::{Entity, Holds, SAMPLE_VALUES};
+use lockgate_detect::{Entity, Holds, SAMPLE_VALUES, spaced};
 
 use crate::{
     lexicon::Lexicon,
@@ -162,34 +162,19 @@ fn named(name: &str) -> Option<Entity> {
     let spaced = spaced(last);
     let parts: Vec<Cow<'_, str>> = words(&spaced).into_iter().map(|word| word.plain).collect();
     let has = |list: &[&str]| parts.iter().any(|part| list.contains(&part.as_ref()));
-    let company = has(&COMPANY);
     if has(&THINGS) {
         None
     } else if has(&ADDRESS) {
         Some(Entity::ADDRESS)
     } else if has(&CITY) {
         Some(Entity::LOCATION)
-    } else if company {
+    } else if has(&COMPANY) {
         Some(Entity::ORGANIZATION)
     } else if has(&PERSON) || (has(&NAME) && !has(&["country", "state", "place", "region", "bank", "shop", "store"])) {
         Some(Entity::PERSON)
     } else {
         None
     }
-}
-
-/// A name's words apart: `fullName` and `full_name` are `full Name` and `full name`.
-fn spaced(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    let mut before = ' ';
-    for c in name.chars().take(VALUE_BYTES_MAX) {
-        if c.is_uppercase() && before.is_lowercase() {
-            out.push(' ');
-        }
-        out.push(if c == '_' { ' ' } else { c });
-        before = c;
-    }
-    out
 }
 
 pub(crate) fn column(name: &str, values: &[&str]) -> Holds {

@@ -176,8 +176,7 @@ fn places(text: &str, words: &[Word<'_>], likely: Option<&[Likely]>, judged: &mu
             alone && word.lists.name() && said(PERSON).map_or(!leads && !country_follows, |person| person > 0.6);
         let thing = alone && word.lists.common() && !word.has_capital() && said(PLACE).is_none_or(|place| place < 0.3);
         // `Rue de France`; but a country that begins a line is one.
-        let begins =
-            at == 0 || text.get(words.get(at - 1).map_or(0, |w| w.end)..word.start).is_some_and(|g| g.contains('\n'));
+        let begins = gap(text, words, at).contains('\n');
         let street = judged.get(at).is_some_and(|j| j.tag == Tag::Street) && !(begins && place == Place::Country);
         // Linda England is a person.
         let surname = alone
