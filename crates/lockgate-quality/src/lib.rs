@@ -4,9 +4,17 @@
 //! row, column and rule and never the value; memory is bounded whatever the input's size.
 
 mod check;
+mod codec;
+mod column;
 mod contract;
+mod distinct;
+pub mod expect;
+mod moments;
+mod numbers;
 mod odcs;
 mod unique;
 
 pub use check::{Checked, Checker, Violation};
 pub use contract::{Column, Contract, LogicalType, Rules, Subject};
+pub use distinct::Hashes;
+pub use moments::Moments;

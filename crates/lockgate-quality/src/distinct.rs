@@ -1,0 +1,336 @@
+//! How often each value occurs, exactly and in bounded memory: recent values in a table, older
+//! ones in sorted files that are merged at the end.
+//!
+//! Only keyed 128-bit hashes are kept (SipHash-1-3; Aumasson and Bernstein, "SipHash: a fast
+//! short-input PRF"), and their key lives in memory, so that the files say nothing about values.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    fs::File,
+    hash::{BuildHasher as _, Hasher as _},
+    io::{BufReader, BufWriter, Seek as _},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use hashbrown::{DefaultHashBuilder, HashMap};
+use lockgate_core::{Failure, Result};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use crate::column::Scalar;
+
+/// Values in one table before it becomes a file: about 50 MiB.
+const RECENT_MAX: usize = 1 << 20;
+/// Sorted files that are read at once; more are merged into one first.
+const RUNS_MAX: usize = 64;
+const RECORD_BYTES: usize = 32;
+
+/// Hashes values; states whose hashes come from one of these can be merged.
+#[derive(Clone, Debug)]
+pub struct Hashes(Arc<(u64, u64)>);
+
+impl Hashes {
+    pub fn random() -> Self {
+        let draw = || DefaultHashBuilder::default().hash_one(0u8) ^ std::hash::RandomState::new().hash_one(1u8);
+        Self(Arc::new((draw(), draw())))
+    }
+
+    pub(crate) fn of(&self, value: Scalar<'_>) -> u128 {
+        let mut hasher = self.hasher();
+        feed(&mut hasher, value);
+        hasher.finish128().as_u128()
+    }
+
+    /// The hash of several values in their order.
+    pub(crate) fn of_all<'a>(&self, values: impl Iterator<Item = Scalar<'a>>) -> u128 {
+        let mut hasher = self.hasher();
+        for value in values {
+            feed(&mut hasher, value);
+        }
+        hasher.finish128().as_u128()
+    }
+
+    fn hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0.0, self.0.1)
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+fn feed(hasher: &mut SipHasher13, value: Scalar<'_>) {
+    match value {
+        Scalar::Missing => hasher.write(&[0]),
+        // 1, 1.0 and true are one value, as in Python.
+        Scalar::Bool(value) => number(hasher, f64::from(u8::from(value))),
+        Scalar::Int(value) if value.unsigned_abs() <= 1 << 53 => number(hasher, value as f64),
+        Scalar::Int(value) => {
+            hasher.write(&[2]);
+            hasher.write(&value.to_le_bytes());
+        }
+        Scalar::Float(value) => number(hasher, value),
+        Scalar::Text(value) => {
+            hasher.write(&[3]);
+            hasher.write(&(value.len() as u64).to_le_bytes());
+            hasher.write(value.as_bytes());
+        }
+        Scalar::Time(value) | Scalar::Day(value) => {
+            hasher.write(&[4]);
+            hasher.write(&value.to_le_bytes());
+        }
+    }
+}
+
+fn number(hasher: &mut SipHasher13, value: f64) {
+    let value = if value == 0.0 { 0.0 } else { value };
+    let mut bytes = [1; 9];
+    if let Some(rest) = bytes.get_mut(1..) {
+        rest.copy_from_slice(&value.to_bits().to_le_bytes());
+    }
+    hasher.write(&bytes);
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    count: u64,
+    first: u64,
+}
+
+/// Counts of values.
+#[derive(Debug)]
+pub(crate) struct Distinct {
+    pub(crate) hashes: Hashes,
+    recent: HashMap<u128, Entry>,
+    runs: Vec<File>,
+    recent_max: usize,
+    folder: PathBuf,
+}
+
+/// What the counts say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) rows: u64,
+    pub(crate) distinct: u64,
+    /// Values that occur once.
+    pub(crate) single: u64,
+    /// Rows whose value occurs more than once.
+    pub(crate) repeated_rows: u64,
+    /// The first rows of the values that occur more than once, in order; a few of them.
+    pub(crate) repeated_first: Vec<u64>,
+}
+
+impl Distinct {
+    pub(crate) fn new(hashes: Hashes, folder: PathBuf) -> Self {
+        Self { hashes, recent: HashMap::new(), runs: Vec::new(), recent_max: RECENT_MAX, folder }
+    }
+
+    pub(crate) fn add(&mut self, hash: u128, row: u64) -> Result<()> {
+        self.add_many(hash, 1, row)
+    }
+
+    /// Adds `count` rows with one value, of which `row` is the first.
+    pub(crate) fn add_many(&mut self, hash: u128, count: u64, row: u64) -> Result<()> {
+        self.recent
+            .entry(hash)
+            .and_modify(|entry| {
+                entry.count += count;
+                entry.first = entry.first.min(row);
+            })
+            .or_insert(Entry { count, first: row });
+        if self.recent.len() >= self.recent_max {
+            self.spill().map_err(|e| self.failed(&e))?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what `other` counted.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<()> {
+        if !self.hashes.same_as(&other.hashes) {
+            return Err(Failure::bug("counts under different hash keys cannot be merged"));
+        }
+        self.runs.extend(other.runs);
+        for (hash, entry) in other.recent {
+            self.add_many(hash, entry.count, entry.first)?;
+        }
+        Ok(())
+    }
+
+    /// How many different values there are, if they are all in memory.
+    pub(crate) fn in_memory(&self) -> Option<usize> {
+        self.runs.is_empty().then_some(self.recent.len())
+    }
+
+    /// Calls `each` once for every value, with its hash, its count and its first row.
+    pub(crate) fn visit(&mut self, mut each: impl FnMut(u128, u64, u64)) -> Result<()> {
+        if self.runs.is_empty() {
+            for (hash, entry) in &self.recent {
+                each(*hash, entry.count, entry.first);
+            }
+            return Ok(());
+        }
+        self.spill().map_err(|e| self.failed(&e))?;
+        self.merged(|hash, entry| {
+            each(hash, entry.count, entry.first);
+            Ok(())
+        })
+        .map_err(|e| self.failed(&e))
+    }
+
+    pub(crate) fn tally(&mut self, examples: usize) -> Result<Tally> {
+        let mut tally = Tally::default();
+        let mut first = BinaryHeap::new();
+        self.visit(|_, count, row| {
+            tally.rows += count;
+            tally.distinct += 1;
+            if count == 1 {
+                tally.single += 1;
+            } else {
+                tally.repeated_rows += count;
+                first.push(row);
+                if first.len() > examples {
+                    first.pop();
+                }
+            }
+        })?;
+        tally.repeated_first = first.into_sorted_vec();
+        Ok(tally)
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Failure {
+        Failure::io("count values in", &self.folder, error)
+    }
+
+    fn spill(&mut self) -> std::io::Result<()> {
+        if self.recent.is_empty() {
+            return Ok(());
+        }
+        let mut entries: Vec<(u128, Entry)> = self.recent.drain().collect();
+        entries.sort_unstable_by_key(|(hash, _)| *hash);
+        let mut writer = self.temporary()?;
+        for (hash, entry) in entries {
+            write(&mut writer, hash, entry)?;
+        }
+        self.runs.push(finish(writer)?);
+        if self.runs.len() >= RUNS_MAX {
+            let mut writer = self.temporary()?;
+            self.merged(|hash, entry| write(&mut writer, hash, entry))?;
+            self.runs = vec![finish(writer)?];
+        }
+        Ok(())
+    }
+
+    fn temporary(&self) -> std::io::Result<BufWriter<File>> {
+        std::fs::create_dir_all(&self.folder)?;
+        Ok(BufWriter::with_capacity(1 << 18, tempfile::tempfile_in(&self.folder)?))
+    }
+
+    /// Every value of the files, in the order of the hashes.
+    fn merged(&self, mut each: impl FnMut(u128, Entry) -> std::io::Result<()>) -> std::io::Result<()> {
+        let mut readers = Vec::new();
+        let mut heap = BinaryHeap::new();
+        for (index, run) in self.runs.iter().enumerate() {
+            let mut file = run.try_clone()?;
+            file.rewind()?;
+            let mut reader = BufReader::with_capacity(1 << 16, file);
+            if let Some((hash, entry)) = read(&mut reader)? {
+                heap.push(Reverse((hash, index, entry.count, entry.first)));
+            }
+            readers.push(reader);
+        }
+        let mut current: Option<(u128, Entry)> = None;
+        while let Some(Reverse((hash, index, count, first))) = heap.pop() {
+            match &mut current {
+                Some((of, entry)) if *of == hash => {
+                    entry.count += count;
+                    entry.first = entry.first.min(first);
+                }
+                _ => {
+                    if let Some((hash, entry)) = current.replace((hash, Entry { count, first })) {
+                        each(hash, entry)?;
+                    }
+                }
+            }
+            if let Some(reader) = readers.get_mut(index)
+                && let Some((hash, entry)) = read(reader)?
+            {
+                heap.push(Reverse((hash, index, entry.count, entry.first)));
+            }
+        }
+        if let Some((hash, entry)) = current {
+            each(hash, entry)?;
+        }
+        Ok(())
+    }
+}
+
+fn write(writer: &mut impl std::io::Write, hash: u128, entry: Entry) -> std::io::Result<()> {
+    writer.write_all(&hash.to_be_bytes())?;
+    writer.write_all(&entry.count.to_be_bytes())?;
+    writer.write_all(&entry.first.to_be_bytes())
+}
+
+fn read(reader: &mut impl std::io::Read) -> std::io::Result<Option<(u128, Entry)>> {
+    let mut record = [0u8; RECORD_BYTES];
+    match reader.read_exact(&mut record) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let (hash, rest) = record.split_at(16);
+    let (count, first) = rest.split_at(8);
+    let word = |bytes: &[u8]| bytes.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+    let hash = hash.iter().fold(0u128, |word, byte| word << 8 | u128::from(*byte));
+    Ok(Some((hash, Entry { count: word(count), first: word(first) })))
+}
+
+fn finish(writer: BufWriter<File>) -> std::io::Result<File> {
+    writer.into_inner().map_err(std::io::IntoInnerError::into_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn counted(hashes: &Hashes, values: &[(usize, u8)], recent_max: usize) -> Distinct {
+        let mut distinct = Distinct::new(hashes.clone(), std::env::temp_dir());
+        distinct.recent_max = recent_max;
+        for (row, value) in values {
+            distinct.add(hashes.of(Scalar::Int(i64::from(*value))), *row as u64).unwrap();
+        }
+        distinct
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn spilling_and_merging_change_nothing(values in prop::collection::vec(0u8..40, 0..400), cut in 0usize..400) {
+            let hashes = Hashes::random();
+            let rows: Vec<(usize, u8)> = values.iter().copied().enumerate().collect();
+            let whole = counted(&hashes, &rows, 1 << 20).tally(10).unwrap();
+            let cut = cut.min(rows.len());
+            let mut left = counted(&hashes, &rows[..cut], 3);
+            left.merge(counted(&hashes, &rows[cut..], 5)).unwrap();
+            prop_assert_eq!(left.tally(10).unwrap(), whole.clone());
+            let mut right = counted(&hashes, &rows[cut..], 1 << 20);
+            right.merge(counted(&hashes, &rows[..cut], 2)).unwrap();
+            prop_assert_eq!(right.tally(10).unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn equal_numbers_are_one_value_whatever_their_type() {
+        let hashes = Hashes::random();
+        let one = hashes.of(Scalar::Int(1));
+        assert_eq!(one, hashes.of(Scalar::Float(1.0)));
+        assert_eq!(one, hashes.of(Scalar::Bool(true)));
+        assert_ne!(one, hashes.of(Scalar::Text("1")));
+        assert_eq!(hashes.of(Scalar::Float(0.0)), hashes.of(Scalar::Float(-0.0)));
+        let both = [Scalar::Text("a"), Scalar::Text("bc")];
+        let other = [Scalar::Text("ab"), Scalar::Text("c")];
+        assert_ne!(hashes.of_all(both.into_iter()), hashes.of_all(other.into_iter()));
+    }
+}
