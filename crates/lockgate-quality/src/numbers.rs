@@ -128,15 +128,14 @@ pub(crate) fn quantile(sorted: &[f64], rank: f64, between: Between) -> Option<f6
     if part == 0.0 {
         return Some(below);
     }
+    // NumPy's own interpolation, which starts from the nearer end.
+    let span = above - below;
+    let along = |part: f64| if part >= 0.5 { above - span * (1.0 - part) } else { below + span * part };
     Some(match between {
-        Between::Linear => {
-            // NumPy's own interpolation, which starts from the nearer end.
-            let span = above - below;
-            if part >= 0.5 { above - span * (1.0 - part) } else { below + span * part }
-        }
+        Between::Linear => along(part),
         Between::Lower => below,
         Between::Higher => above,
-        Between::Midpoint => f64::midpoint(below, above),
+        Between::Midpoint => along(0.5),
         // Half goes to the even neighbour, as NumPy's rounding does.
         Between::Nearest => match part.total_cmp(&0.5) {
             std::cmp::Ordering::Less => below,

@@ -5,8 +5,11 @@
 //! exist; only reading is possible; a session and its caches live for one query, so that nothing
 //! outlives a revoked key. This crate does not ask policy; it is told.
 
+mod files;
 mod lineage;
 mod table;
+
+pub use files::{Files, Source};
 
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 

@@ -9,10 +9,12 @@ mod content;
 mod fetch;
 mod rows;
 mod spec;
+mod table;
 mod trust;
 
 pub use content::Content;
 pub use fetch::{Fetcher, S3Options, public_uri};
 pub use rows::{Malformed, RowBatch, Rows};
 pub use spec::{Format, SourceSpec, Tls, Trust};
+pub use table::{Batches, Part, Table};
 pub use trust::{Authenticated, Publishers, authenticate};

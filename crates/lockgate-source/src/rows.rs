@@ -5,6 +5,8 @@ pub(crate) mod inflate;
 mod jsonl;
 mod table;
 
+pub(crate) use table::describe;
+
 use arrow::array::RecordBatch;
 use lockgate_core::{Digest, Failure, Result};
 

@@ -68,6 +68,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Find sensitive values in text or JSON lines on standard input or in files.
     Scan(ScanArgs),
+    /// Judge files by a suite of Great Expectations, in one pass.
+    Expect(ExpectArgs),
     /// Look after the network that finds names, places and addresses.
     #[command(subcommand)]
     Names(NamesCommand),
@@ -232,6 +234,21 @@ pub struct ScanArgs {
     /// Where the redacted file goes.
     #[arg(long, short, value_name = "FILE", requires = "redact")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ExpectArgs {
+    /// The suite: JSON as Great Expectations writes it.
+    pub suite: PathBuf,
+    /// Files that are one table together: Parquet, CSV, TSV or JSON Lines.
+    #[arg(required = true)]
+    pub data: Vec<PathBuf>,
+    /// A further table for expectations that are SQL, which call the data itself {batch}.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub table: Vec<String>,
+    /// Quote unexpected values; otherwise rows are named by number.
+    #[arg(long)]
+    pub show_values: bool,
 }
 
 /// How people, organizations, places and addresses are looked for.

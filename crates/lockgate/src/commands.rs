@@ -2,6 +2,7 @@
 
 mod audit;
 mod demo;
+mod expect;
 mod init;
 mod keys;
 mod lake;
@@ -44,6 +45,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Deploy(args) => serve::deploy(global, args),
         Command::Serve(args) => serve::serve(global, args),
         Command::Scan(args) => scan::scan(global, args),
+        Command::Expect(args) => expect::expect(global, args),
         Command::Names(command) => names::names(global, command),
         Command::Datasets => lake::datasets(global),
         Command::Lineage(args) => lake::lineage(global, args),

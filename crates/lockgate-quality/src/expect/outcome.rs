@@ -8,7 +8,7 @@ use super::{
     divergence::Partition,
     gather::{EXAMPLES, Gathered, Tested},
     kwargs::{Bound, Bounds, Item},
-    row::Interval,
+    row::{Interval, types},
     state::{State, item_hash},
     suite::{Aggregate, Check, Expectation, SetRelation, Spread},
     validator::{Group, Member, Sql, Validator, Values},
@@ -172,9 +172,11 @@ impl Judge<'_> {
                 Check::Divergence { divergence, .. } => Ok(divergence.over_bins(&histogram)),
                 _ => Err("it was not judged".into()),
             },
-            State::Gathered => match gathered {
-                Some(gathered) => self.gathered(check, gathered, kind)?,
-                None => self.table(check, rows, place)?,
+            State::Gathered => match (check, gathered) {
+                (Check::ColumnType { .. } | Check::ValueTypes { .. }, _) | (_, None) => {
+                    self.table(check, rows, place)?
+                }
+                (_, Some(gathered)) => self.gathered(check, gathered, kind)?,
             },
         })
     }
@@ -468,6 +470,11 @@ impl Judge<'_> {
                 let observed = place.and_then(|place| self.types.get(place)).cloned().unwrap_or_default();
                 let bare = observed.split('[').next().unwrap_or_default();
                 Ok((observed == *name || (bare == "datetime64" && name == bare), json!({"observed_value": observed})))
+            }
+            Check::ValueTypes { names, .. } => {
+                let kind = place.and_then(|place| self.kinds.get(place)).copied().unwrap_or(Kind::Other);
+                let observed = place.and_then(|place| self.types.get(place)).cloned().unwrap_or_default();
+                types(names, kind).map(|success| (success, json!({"observed_value": observed})))
             }
             Check::OtherTable(name) => match self.sql {
                 None => Err(NO_SQL.into()),

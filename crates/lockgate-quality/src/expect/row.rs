@@ -26,8 +26,6 @@ pub(crate) enum Question {
     Date,
     Json,
     JsonSchema(serde_json::Value),
-    /// The column's values have one of these types, by the names of Python, NumPy and pandas.
-    Types(Vec<String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +143,6 @@ impl Question {
                 let schema = text::json_schema(schema)?;
                 Ok(Test::Text(Box::new(move |text| text::satisfies(&schema, text))))
             }
-            Self::Types(names) => types(names, kind).map(Test::Always),
         }
     }
 }
@@ -202,7 +199,7 @@ fn number_key(value: f64) -> u64 {
 }
 
 /// Whether a column of this kind has one of the types; Python, NumPy and pandas name them.
-fn types(names: &[String], kind: Kind) -> Result<bool, String> {
+pub(crate) fn types(names: &[String], kind: Kind) -> Result<bool, String> {
     const KNOWN: [(&[&str], &[Kind]); 6] = [
         (&["int", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "INTEGER", "BIGINT"], &[Kind::Int]),
         (

@@ -333,11 +333,11 @@ fn update_records(
             Ignore::Any => missing > 0,
             Ignore::Never => false,
         };
-        // What is left out is not counted at all, as Great Expectations does not.
+        tested.elements += 1;
         if left_out {
+            tested.missing += 1;
             continue;
         }
-        tested.elements += 1;
         if let Some(counts) = counts.as_deref_mut() {
             let hash = counts.hashes.of_all(values.iter().copied());
             counts.add(hash, row_of(row))?;

@@ -42,24 +42,93 @@ pub(crate) enum Check {
     ColumnCount(Bounds),
     ColumnCountEquals(f64),
     ColumnsOrdered(Vec<String>),
-    ColumnsSet { names: Vec<String>, exact: bool },
-    ColumnExists { column: String, index: Option<usize> },
-    ColumnType { column: String, name: String },
-    Missing { column: String, wanted: bool, mostly: f64 },
-    Row { column: String, question: Question, mostly: f64 },
-    Order { column: String, rising: bool, strictly: bool, mostly: f64 },
-    ZScore { column: String, threshold: f64, double_sided: bool, mostly: f64 },
-    Outliers { column: String, method: Spread, multiplier: f64, mostly: f64 },
-    Unique { column: String, mostly: f64 },
-    Records { columns: Vec<String>, question: Records, ignore: Ignore, mostly: f64 },
-    Aggregate { column: String, what: Aggregate, bounds: Bounds },
-    Quantiles { column: String, ranks: Vec<f64>, ranges: Vec<(f64, f64)>, between: Between },
-    DistinctSet { column: String, items: Vec<Item>, how: SetRelation },
-    MostCommon { column: String, items: Vec<Item>, ties: bool },
-    Divergence { column: String, divergence: Divergence },
+    ColumnsSet {
+        names: Vec<String>,
+        exact: bool,
+    },
+    ColumnExists {
+        column: String,
+        index: Option<usize>,
+    },
+    ColumnType {
+        column: String,
+        name: String,
+    },
+    /// The column's values have one of these types, by the names of Python, NumPy and pandas.
+    ValueTypes {
+        column: String,
+        names: Vec<String>,
+    },
+    Missing {
+        column: String,
+        wanted: bool,
+        mostly: f64,
+    },
+    Row {
+        column: String,
+        question: Question,
+        mostly: f64,
+    },
+    Order {
+        column: String,
+        rising: bool,
+        strictly: bool,
+        mostly: f64,
+    },
+    ZScore {
+        column: String,
+        threshold: f64,
+        double_sided: bool,
+        mostly: f64,
+    },
+    Outliers {
+        column: String,
+        method: Spread,
+        multiplier: f64,
+        mostly: f64,
+    },
+    Unique {
+        column: String,
+        mostly: f64,
+    },
+    Records {
+        columns: Vec<String>,
+        question: Records,
+        ignore: Ignore,
+        mostly: f64,
+    },
+    Aggregate {
+        column: String,
+        what: Aggregate,
+        bounds: Bounds,
+    },
+    Quantiles {
+        column: String,
+        ranks: Vec<f64>,
+        ranges: Vec<(f64, f64)>,
+        between: Between,
+    },
+    DistinctSet {
+        column: String,
+        items: Vec<Item>,
+        how: SetRelation,
+    },
+    MostCommon {
+        column: String,
+        items: Vec<Item>,
+        ties: bool,
+    },
+    Divergence {
+        column: String,
+        divergence: Divergence,
+    },
     OtherTable(String),
     UnexpectedRows(String),
-    QueryMatch { base: String, comparison: String, mostly: f64 },
+    QueryMatch {
+        base: String,
+        comparison: String,
+        mostly: f64,
+    },
 }
 
 /// What is aggregated over a column.
@@ -182,6 +251,7 @@ impl Check {
     pub(crate) fn columns(&self) -> Vec<&String> {
         match self {
             Self::ColumnType { column, .. }
+            | Self::ValueTypes { column, .. }
             | Self::Missing { column, .. }
             | Self::Row { column, .. }
             | Self::Order { column, .. }
@@ -627,11 +697,13 @@ fn rows(short: &str, kwargs: &Kwargs<'_>) -> Result<Option<Check>, String> {
         }
         "column_values_to_be_of_type" => {
             only(&["type_"])?;
-            Question::Types(vec![kwargs.text("type_")?])
+            kwargs.mostly()?;
+            return Ok(Some(Check::ValueTypes { column: kwargs.text("column")?, names: vec![kwargs.text("type_")?] }));
         }
         "column_values_to_be_in_type_list" => {
             only(&["type_list"])?;
-            Question::Types(kwargs.texts("type_list")?)
+            kwargs.mostly()?;
+            return Ok(Some(Check::ValueTypes { column: kwargs.text("column")?, names: kwargs.texts("type_list")? }));
         }
         _ => return Ok(None),
     };

@@ -149,7 +149,7 @@ impl Validator {
         }
         let kinds: Vec<Kind> = columns.iter().map(|index| self.kind(*index)).collect();
         if let Some(index) = kinds.iter().position(|kind| *kind == Kind::Other)
-            && !matches!(check, Check::Missing { .. } | Check::ColumnType { .. })
+            && !matches!(check, Check::Missing { .. } | Check::ColumnType { .. } | Check::ValueTypes { .. })
             && !matches!(check, Check::Aggregate { what: super::suite::Aggregate::NonNullProportion, .. })
         {
             let name = columns.get(index).map_or("", |column| self.schema.field(*column).name());

@@ -53,7 +53,7 @@ impl Reader {
     }
 }
 
-fn describe(error: &parquet::errors::ParquetError) -> Failure {
+pub(crate) fn describe(error: &parquet::errors::ParquetError) -> Failure {
     let kind = match error {
         parquet::errors::ParquetError::NYI(_) => "uses a feature that is not supported",
         parquet::errors::ParquetError::EOF(_) => "ends too early",

@@ -10,6 +10,7 @@ mod judges;
 mod models;
 mod names;
 mod policy;
+mod quality;
 mod s3;
 mod scan;
 mod serve;
