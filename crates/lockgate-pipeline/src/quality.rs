@@ -1,9 +1,13 @@
-//! Quality of data in files: expectations, without a workspace.
+//! Quality of data in files: expectations and profiles, without a workspace.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use lockgate_core::{Failure, Result};
-use lockgate_quality::expect::{Options, Sql, Suite, SuiteResult, Validator};
+use lockgate_detect::{Engine, SAMPLE_VALUES};
+use lockgate_quality::{
+    expect::{Options, Sql, Suite, SuiteResult, Validator},
+    profile::{self, Inspection, Inspector, Profile, Profiler},
+};
 use lockgate_source::Table;
 
 use crate::{
@@ -57,4 +61,65 @@ pub fn expect(
         all.merge(own)?;
     }
     all.finish(sql)
+}
+
+/// Profiles files that are one table together.
+pub fn profile(
+    tables: &[Table],
+    engine: &Engine,
+    options: &profile::Options,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Profile> {
+    let first = tables.first().ok_or_else(|| Failure::usage("no file is named"))?;
+    for name in options.confidential.iter().chain(&options.public) {
+        if first.schema().index_of(name).is_err() {
+            return Err(Failure::usage(format!("{} has no column {name:?}", first.uri())));
+        }
+    }
+    let mut all = Profiler::new(first.schema())?;
+    for table in tables {
+        progress.stage("profile", table.uri());
+        let own = reduce(
+            table,
+            Reading { columns: None, threads },
+            progress,
+            || Profiler::new(first.schema()),
+            |state, batch, _| match state {
+                Ok(profiler) => profiler.update(batch),
+                Err(failure) => Err(Failure::bug(failure)),
+            },
+            |state, other| match state {
+                Ok(profiler) => profiler.merge(other?),
+                Err(failure) => Err(Failure::bug(failure)),
+            },
+        )?;
+        all.merge(own?)?;
+    }
+    all.finish(&Detecting(engine), options)
+}
+
+/// The detection engine looks into samples.
+pub(crate) struct Detecting<'e>(pub(crate) &'e Engine);
+
+impl Inspector for Detecting<'_> {
+    fn inspect(&self, name: &str, values: &[&str]) -> Result<Inspection> {
+        let few: Vec<&str> = values.iter().take(SAMPLE_VALUES).copied().collect();
+        let context = self.0.column(name, &few);
+        let mut inspection = Inspection { entities: BTreeMap::new(), harmless: Vec::with_capacity(values.len()) };
+        let mut findings = Vec::new();
+        for value in values {
+            findings.clear();
+            self.0.scan_in(value, context.clone(), &mut findings);
+            inspection.harmless.push(findings.is_empty());
+            let mut entities: Vec<&str> = findings.iter().map(|finding| finding.entity.as_str()).collect();
+            entities.sort_unstable();
+            entities.dedup();
+            for entity in entities {
+                *inspection.entities.entry(entity.to_owned()).or_default() += 1;
+            }
+        }
+        crate::names::check(self.0)?;
+        Ok(inspection)
+    }
 }

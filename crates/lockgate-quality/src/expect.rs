@@ -17,6 +17,7 @@ mod suite;
 mod text;
 mod validator;
 
+pub(crate) use dates::moment;
 pub use outcome::{ExceptionInfo, ExpectationResult, Statistics, SuiteResult};
 pub use suite::{EXPECTATIONS_MAX, KINDS, Suite};
 pub use validator::{Options, Sql, Validator, Values};

@@ -12,6 +12,7 @@ pub mod expect;
 mod moments;
 mod numbers;
 mod odcs;
+pub mod profile;
 mod unique;
 
 pub use check::{Checked, Checker, Violation};

@@ -10,14 +10,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     pub count: u64,
+    #[serde(with = "crate::codec::float")]
     pub mean: f64,
+    #[serde(with = "crate::codec::float")]
     pub m2: f64,
+    #[serde(with = "crate::codec::float")]
     pub m3: f64,
+    #[serde(with = "crate::codec::float")]
     pub m4: f64,
     #[serde(with = "crate::codec::float")]
     pub min: f64,
     #[serde(with = "crate::codec::float")]
     pub max: f64,
+    #[serde(with = "crate::codec::float")]
     pub sum: f64,
 }
 

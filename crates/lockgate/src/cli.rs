@@ -68,6 +68,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Find sensitive values in text or JSON lines on standard input or in files.
     Scan(ScanArgs),
+    /// Measure files in one pass: distributions, missing and frequent values, what is personal.
+    Profile(ProfileArgs),
     /// Judge files by a suite of Great Expectations, in one pass.
     Expect(ExpectArgs),
     /// Look after the network that finds names, places and addresses.
@@ -234,6 +236,31 @@ pub struct ScanArgs {
     /// Where the redacted file goes.
     #[arg(long, short, value_name = "FILE", requires = "redact")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ProfileArgs {
+    /// Files that are one table together: Parquet, CSV, TSV or JSON Lines.
+    #[arg(required = true)]
+    pub data: Vec<PathBuf>,
+    /// Write a page with pictures, which needs nothing beside itself.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the profile itself, to hold later data against.
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// The data's contract: values of columns above `internal` stay out of the profile.
+    #[arg(long, value_name = "FILE")]
+    pub contract: Option<PathBuf>,
+    /// Keep values of this column out of the profile.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub confidential: Vec<String>,
+    /// Show values of this column, whatever is found in it.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub public: Vec<String>,
+    /// How people, organizations, places and addresses are looked for.
+    #[arg(long, value_enum, default_value_t = LookingFor::Auto, value_name = "HOW")]
+    pub names: LookingFor,
 }
 
 #[derive(Args, Debug)]

@@ -8,6 +8,8 @@ mod keys;
 mod lake;
 mod model;
 mod names;
+mod picture;
+mod profile;
 mod query;
 mod run;
 mod scan;
@@ -45,6 +47,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Deploy(args) => serve::deploy(global, args),
         Command::Serve(args) => serve::serve(global, args),
         Command::Scan(args) => scan::scan(global, args),
+        Command::Profile(args) => profile::profile(global, args),
         Command::Expect(args) => expect::expect(global, args),
         Command::Names(command) => names::names(global, command),
         Command::Datasets => lake::datasets(global),

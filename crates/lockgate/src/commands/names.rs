@@ -1,12 +1,13 @@
 //! `lockgate names`: the network that finds people, organizations, places and addresses.
 
 use lockgate_core::Result;
-use lockgate_pipeline::names::{NETWORK, NOTICES};
+use lockgate_detect::Engine;
+use lockgate_pipeline::names::{self, Looking, NETWORK, NOTICES};
 use lockgate_source::{Content, Fetcher};
 use serde_json::json;
 
 use crate::{
-    cli::{Format, Global, NamesCommand},
+    cli::{Format, Global, LookingFor, NamesCommand},
     environment, output,
 };
 
@@ -60,4 +61,21 @@ fn fetch(global: &Global) -> Result<Content> {
         runtime: setup.runtime.handle().clone(),
     };
     fetcher.open(NETWORK.uri, None)
+}
+
+/// The engine with what finds people, organizations, places and addresses.
+pub fn add(global: &Global, how: LookingFor, engine: Engine) -> Result<Engine> {
+    let networks = environment::networks();
+    let looking = match how {
+        LookingFor::Off => Looking::Off,
+        LookingFor::Lists => Looking::Lists,
+        LookingFor::Network => Looking::Network,
+        LookingFor::Auto if NETWORK.is_installed(&networks) => Looking::Network,
+        LookingFor::Auto => Looking::Lists,
+    };
+    let engine = names::add(engine, looking, &networks)?;
+    if how == LookingFor::Auto && looking == Looking::Lists && engine.finds_names() {
+        output::say(global, "names are looked for by lists alone; `lockgate names install` finds more");
+    }
+    Ok(engine)
 }

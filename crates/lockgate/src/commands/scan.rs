@@ -11,7 +11,6 @@ use std::{
 use lockgate_core::{Failure, Result, limits, nearest};
 use lockgate_detect::{Context, Engine, Entity, Finding, Options, known};
 use lockgate_pipeline::{
-    names::{self, Looking, NETWORK},
     recognizers,
     redact::redact,
     survey::{self, Group, Survey, survey},
@@ -20,8 +19,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Format, Global, LookingFor, ScanArgs},
-    environment, output,
+    cli::{Format, Global, ScanArgs},
+    output,
 };
 
 /// What `--fail-on` takes beside entities.
@@ -63,7 +62,7 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
     if args.list {
         return list(global);
     }
-    let engine = with_names(global, args, engine(args)?)?;
+    let engine = super::names::add(global, args.names, engine(args)?)?;
     for name in args.fail_on.iter().filter(|name| !CLASSES.contains(&name.as_str()) && engine.entity(name).is_none()) {
         entity(name)?;
     }
@@ -94,23 +93,6 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         return report(global, args, &found);
     };
     labelled(&engine, stdin(), "standard input", args)
-}
-
-/// The engine with what finds people, organizations, places and addresses.
-fn with_names(global: &Global, args: &ScanArgs, engine: Engine) -> Result<Engine> {
-    let networks = environment::networks();
-    let looking = match args.names {
-        LookingFor::Off => Looking::Off,
-        LookingFor::Lists => Looking::Lists,
-        LookingFor::Network => Looking::Network,
-        LookingFor::Auto if NETWORK.is_installed(&networks) => Looking::Network,
-        LookingFor::Auto => Looking::Lists,
-    };
-    let engine = names::add(engine, looking, &networks)?;
-    if args.names == LookingFor::Auto && looking == Looking::Lists && engine.finds_names() {
-        output::say(global, "names are looked for by lists alone; `lockgate names install` finds more");
-    }
-    Ok(engine)
 }
 
 fn list(global: &Global) -> Result<()> {
@@ -239,7 +221,7 @@ fn labelled(engine: &Engine, reader: impl Read, place: &str, args: &ScanArgs) ->
             output::line(&json!({"id": id, "spans": spans}).to_string());
             failing.extend(findings.iter().map(|f| f.entity.as_str()).filter(|name| fails(args, name)));
         }
-        names::check(engine)?;
+        lockgate_pipeline::names::check(engine)?;
     }
     verdict(&failing)
 }

@@ -13,9 +13,13 @@ fn lockgate(args: &[&str]) -> Done {
 #[test]
 fn great_expectations_says_the_same() {
     let script = root().join("tests/e2e/judges/expectations.py");
-    let output =
-        Command::new(judge("python")).arg(script).arg(program()).args(["12", "20261122"]).output().unwrap();
-    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(judge("python")).arg(script).arg(program()).args(["12", "20261122"]).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

@@ -1,0 +1,468 @@
+//! Measuring: one pass over batches, states that merge, and at the end a profile without what
+//! must not be in it.
+
+use std::collections::BTreeMap;
+
+use arrow::{
+    array::{Array as _, RecordBatch},
+    datatypes::SchemaRef,
+};
+use datasketches::{
+    common::SearchCriteria,
+    frequencies::{ErrorType, FrequentItemsSketch},
+    hash::value::{canonical_float, raw_bytes},
+    hll::{HllSketch, HllType, HllUnion},
+    kll::{KllFloat, KllSketch, SortedView},
+};
+use lockgate_core::{Failure, Result, SplitMix64};
+
+use super::{
+    ColumnProfile, Histogram, Profile, RANKS,
+    histogram::BIN_ROWS_MIN,
+    pairs::{Block, Pairs, Patterns},
+};
+use crate::{
+    Moments,
+    column::{Column, Kind, Texts, day_text, time_text},
+};
+
+/// Registers of a HyperLogLog, as a power of two.
+const HLL_LG_K: u8 = 12;
+/// A rank is off by at most 0.7 % with 99 % confidence.
+const KLL_K: u16 = 400;
+/// Frequent values that are followed; the error is at most 3.5 in so many of all rows.
+const FREQUENT_MAX: usize = 2_048;
+/// Frequent values that a profile keeps.
+const TOP_MAX: usize = 256;
+/// Values of a column that are looked into for entities.
+const SAMPLE_MAX: usize = 2_000;
+/// Longer values are not kept as frequent ones.
+const TOP_BYTES_MAX: usize = 128;
+const BINS: usize = 24;
+
+/// What was found in some values of a column.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    /// Entities by how many of the values hold them.
+    pub entities: BTreeMap<String, u64>,
+    /// For each value, whether it may be shown.
+    pub harmless: Vec<bool>,
+}
+
+/// Finds personal values; the detection engine, as a rule.
+pub trait Inspector {
+    /// Looks into values of the column `name`.
+    fn inspect(&self, name: &str, values: &[&str]) -> Result<Inspection>;
+}
+
+/// How a profile is made.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Columns whose values stay out of the profile, whatever is found in them.
+    pub confidential: Vec<String>,
+    /// Columns whose values may be shown, whatever is found in them: somebody says so.
+    pub public: Vec<String>,
+}
+
+/// Measures batches of one table.
+#[derive(Debug)]
+pub struct Profiler {
+    names: Vec<String>,
+    kinds: Vec<Kind>,
+    columns: Vec<Measured>,
+    pairs: Pairs,
+    patterns: Patterns,
+    rows: u64,
+}
+
+#[derive(Debug)]
+struct Measured {
+    kind: Kind,
+    missing: u64,
+    distinct: HllSketch,
+    moments: Moments,
+    quantiles: KllSketch<KllFloat<f64>>,
+    frequent: FrequentItemsSketch<String>,
+    lengths: Moments,
+    types: BTreeMap<&'static str, u64>,
+    sample: Vec<String>,
+    seen: u64,
+    random: SplitMix64,
+}
+
+impl Profiler {
+    pub fn new(schema: &SchemaRef) -> Result<Self> {
+        let names = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let kinds: Vec<Kind> = schema.fields().iter().map(|field| Kind::of(field.data_type())).collect();
+        let columns =
+            kinds.iter().enumerate().map(|(place, kind)| Measured::new(*kind, place)).collect::<Result<_>>()?;
+        Ok(Self { names, kinds, columns, pairs: Pairs::default(), patterns: Patterns::default(), rows: 0 })
+    }
+
+    /// Takes in a batch.
+    pub fn update(&mut self, batch: &RecordBatch) -> Result<()> {
+        let columns: Vec<Column> = batch.columns().iter().map(Column::of).collect::<Result<_>>()?;
+        if columns.len() != self.columns.len() {
+            return Err(Failure::bug("a batch has other columns than its table"));
+        }
+        self.rows += batch.num_rows() as u64;
+        let mut blocks = Vec::new();
+        for (place, (column, measured)) in columns.iter().zip(&mut self.columns).enumerate() {
+            let missing = column.missing();
+            measured.missing += missing as u64;
+            match column {
+                Column::Text(texts) => measured.texts(texts),
+                Column::Other(_) => {}
+                _ => {
+                    let values = measured.numbers(column, missing);
+                    if matches!(column, Column::Int(_) | Column::Float(_)) {
+                        blocks.push(Block { place, values, has_missing: missing > 0 });
+                    }
+                }
+            }
+        }
+        self.pairs.update(&blocks);
+        self.patterns.update(&columns, batch.num_rows());
+        Ok(())
+    }
+
+    /// Takes over what `other` measured of other rows.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        if self.names != other.names || self.kinds != other.kinds {
+            return Err(Failure::input("tables with different columns have no common profile"));
+        }
+        self.rows += other.rows;
+        for (own, other) in self.columns.iter_mut().zip(other.columns) {
+            own.merge(other)?;
+        }
+        self.pairs.merge(other.pairs);
+        self.patterns.merge(other.patterns);
+        Ok(())
+    }
+
+    /// The profile, without values that must not be in it.
+    pub fn finish(self, inspector: &dyn Inspector, options: &Options) -> Result<Profile> {
+        let rows = self.rows;
+        let columns = self
+            .names
+            .iter()
+            .zip(self.columns)
+            .map(|(name, column)| column.finish(name, rows, inspector, options))
+            .collect::<Result<_>>()?;
+        Ok(Profile { rows, columns, correlations: self.pairs.finish(), missing_patterns: self.patterns.finish() })
+    }
+}
+
+impl Measured {
+    fn new(kind: Kind, place: usize) -> Result<Self> {
+        let broken = |_| Failure::bug("a sketch could not be made");
+        Ok(Self {
+            kind,
+            missing: 0,
+            distinct: HllSketch::new(HLL_LG_K, HllType::Hll8).map_err(broken)?,
+            moments: Moments::default(),
+            quantiles: KllSketch::new(KLL_K).map_err(broken)?,
+            frequent: FrequentItemsSketch::new(FREQUENT_MAX).map_err(broken)?,
+            lengths: Moments::default(),
+            types: BTreeMap::new(),
+            sample: Vec::new(),
+            seen: 0,
+            random: SplitMix64::new(place as u64),
+        })
+    }
+
+    /// Measures numbers and times; gives them back, missing ones as NaN.
+    fn numbers(&mut self, column: &Column, missing: usize) -> Vec<f64> {
+        let mut all = if missing > 0 { vec![f64::NAN; column.len()] } else { Vec::with_capacity(column.len()) };
+        let mut present = Vec::with_capacity(if missing > 0 { column.len() } else { 0 });
+        column.each_number(|row, value| {
+            if missing > 0 {
+                if let Some(place) = all.get_mut(row) {
+                    *place = value;
+                }
+                present.push(value);
+            } else {
+                all.push(value);
+            }
+        });
+        let values = if missing > 0 { &present } else { &all };
+        self.moments.add_all(values);
+        for value in values {
+            self.distinct.update(canonical_float::from_f64(*value));
+            if let Ok(value) = KllFloat::<f64>::new(*value) {
+                self.quantiles.update(value);
+            }
+        }
+        match column {
+            // Fractions repeat too seldom to have frequent values.
+            Column::Float(_) => {}
+            Column::Bool(array) => {
+                let truths = array.true_count() as u64;
+                self.frequent.update_with_count_ref("true", truths);
+                self.frequent.update_with_count_ref("false", values.len() as u64 - truths);
+            }
+            _ => self.count_numbers(column),
+        }
+        if matches!(self.kind, Kind::Int | Kind::Float) {
+            self.sample_numbers(column);
+        }
+        all
+    }
+
+    fn count_numbers(&mut self, column: &Column) {
+        let mut last: Option<(f64, u64)> = None;
+        let mut text = String::new();
+        let kind = self.kind;
+        let frequent = &mut self.frequent;
+        let mut flush = |value: f64, count: u64| {
+            use std::fmt::Write as _;
+            text.clear();
+            let _ = match kind {
+                Kind::Day => write!(text, "{}", day_text(value as i64)),
+                Kind::Time => write!(text, "{}", time_text(value as i64)),
+                _ => write!(text, "{value}"),
+            };
+            frequent.update_with_count_ref(text.as_str(), count);
+        };
+        // A batch's values sorted, so that each is written once.
+        let mut values = Vec::with_capacity(column.len());
+        column.each_number(|_, value| values.push(value));
+        values.sort_unstable_by(f64::total_cmp);
+        for value in values {
+            match &mut last {
+                Some((same, count)) if *same == value => *count += 1,
+                _ => {
+                    if let Some((value, count)) = last.replace((value, 1)) {
+                        flush(value, count);
+                    }
+                }
+            }
+        }
+        if let Some((value, count)) = last {
+            flush(value, count);
+        }
+    }
+
+    /// Numbers may be telephone numbers, cards or identifiers.
+    fn sample_numbers(&mut self, column: &Column) {
+        let step = (column.len() / 64).max(1);
+        for row in (0..column.len()).step_by(step) {
+            if let Some(text) = column.scalar(row).to_text() {
+                self.take_sample(&text);
+            }
+        }
+    }
+
+    fn texts(&mut self, texts: &Texts) {
+        match &texts.keys {
+            None => {
+                for text in texts.values.iter().flatten() {
+                    self.text(text, 1);
+                }
+                let step = (texts.values.len() / 64).max(1);
+                for row in (0..texts.values.len()).step_by(step) {
+                    if let Some(text) = texts.get(row) {
+                        self.take_sample(text);
+                    }
+                }
+            }
+            Some(keys) => {
+                let mut counts = vec![0u64; texts.values.len()];
+                for key in keys.iter().flatten() {
+                    if let Some(count) = counts.get_mut(key as usize) {
+                        *count += 1;
+                    }
+                }
+                for (text, count) in texts.values.iter().zip(counts).filter(|(_, count)| *count > 0) {
+                    if let Some(text) = text {
+                        self.text(text, count);
+                        self.take_sample(text);
+                    }
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str, count: u64) {
+        self.distinct.update(raw_bytes::from_str(text));
+        if text.len() <= TOP_BYTES_MAX {
+            self.frequent.update_with_count_ref(text, count);
+        }
+        let length = if text.is_ascii() { text.len() } else { text.chars().count() } as f64;
+        self.lengths.merge(&Moments {
+            count,
+            mean: length,
+            min: length,
+            max: length,
+            sum: length * count as f64,
+            ..Moments::default()
+        });
+        *self.types.entry(looks_like(text)).or_default() += count;
+    }
+
+    /// Vitter's algorithm R: every value that is offered stays with the same probability.
+    fn take_sample(&mut self, text: &str) {
+        self.seen += 1;
+        if self.sample.len() < SAMPLE_MAX {
+            self.sample.push(text.to_owned());
+            return;
+        }
+        let place = self.random.below(self.seen) as usize;
+        if let Some(own) = self.sample.get_mut(place) {
+            text.clone_into(own);
+        }
+    }
+
+    fn merge(&mut self, other: Self) -> Result<()> {
+        let broken = |_| Failure::bug("sketches of one size cannot be merged");
+        self.missing += other.missing;
+        let mut union = HllUnion::new(HLL_LG_K).map_err(broken)?;
+        union.update(&self.distinct);
+        union.update(&other.distinct);
+        self.distinct = union.to_sketch(HllType::Hll8);
+        self.moments.merge(&other.moments);
+        self.quantiles.merge(&other.quantiles).map_err(broken)?;
+        self.frequent.merge(&other.frequent);
+        self.lengths.merge(&other.lengths);
+        for (kind, count) in other.types {
+            *self.types.entry(kind).or_default() += count;
+        }
+        // A sample of both: alternately, so that neither is preferred by its place.
+        let room = SAMPLE_MAX.saturating_sub(self.sample.len());
+        let half = SAMPLE_MAX / 2;
+        if other.sample.len() > room {
+            self.sample.truncate(SAMPLE_MAX - other.sample.len().min(half).max(room));
+        }
+        self.sample.extend(other.sample.into_iter().take(SAMPLE_MAX - self.sample.len()));
+        self.seen += other.seen;
+        Ok(())
+    }
+
+    fn finish(self, name: &str, rows: u64, inspector: &dyn Inspector, options: &Options) -> Result<ColumnProfile> {
+        let sample: Vec<&str> = self.sample.iter().map(String::as_str).collect();
+        let found = inspector.inspect(name, &sample)?;
+        let public = options.public.iter().any(|own| own == name);
+        let withheld = if options.confidential.iter().any(|own| own == name) {
+            Some("it is confidential".to_owned())
+        } else if public {
+            None
+        } else {
+            // One finding among hundreds of values is chance; more is what the column holds.
+            let worst = found.entities.iter().max_by_key(|(_, count)| **count);
+            worst
+                .filter(|(_, count)| **count * 100 >= sample.len() as u64)
+                .map(|(entity, _)| format!("it holds {entity}"))
+        };
+        let view = self.quantiles.sorted_view();
+        let present = rows.saturating_sub(self.missing);
+        let numeric = !matches!(self.kind, Kind::Text | Kind::Other);
+        let (histogram, quantiles) = match &withheld {
+            _ if !numeric => (Histogram::default(), Vec::new()),
+            Some(_) => {
+                let cdf = |x| cdf(&view, x);
+                (Histogram::coarse(self.moments.min, self.moments.max, present, cdf), Vec::new())
+            }
+            None => (self.histogram(&view, present), quantiles(&view, &self.moments)),
+        };
+        let top_error = self.frequent.maximum_error();
+        let (top, lengths) = match &withheld {
+            Some(_) => (Vec::new(), None),
+            None => (self.top(name, inspector, public)?, Some(self.lengths).filter(|_| self.kind == Kind::Text)),
+        };
+        // A mean of a handful of people tells of each.
+        let tells_of_few = withheld.is_some() && present < BIN_ROWS_MIN;
+        let moments = Some(self.moments).filter(|m| numeric && m.count > 0 && !tells_of_few).map(|moments| {
+            if withheld.is_some() { Moments { min: f64::NAN, max: f64::NAN, ..moments } } else { moments }
+        });
+        Ok(ColumnProfile {
+            name: name.to_owned(),
+            kind: if self.kind == Kind::Other { "nested" } else { self.kind.name() }.to_owned(),
+            missing: self.missing,
+            distinct: self.distinct.estimate().round(),
+            moments,
+            quantiles,
+            rank_error: if self.quantiles.is_estimation_mode() { self.quantiles.normalized_rank_error() } else { 0.0 },
+            histogram,
+            top,
+            top_error,
+            lengths,
+            types: self.types.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            entities: found.entities,
+            sampled: sample.len() as u64,
+            sketch: if withheld.is_none() && numeric { self.quantiles.serialize() } else { Vec::new() },
+            withheld,
+        })
+    }
+
+    fn histogram(&self, view: &SortedView<KllFloat<f64>>, present: u64) -> Histogram {
+        let (low, high) = (self.moments.min, self.moments.max);
+        // Few whole numbers have a bar each.
+        let span = high - low;
+        let whole = self.kind == Kind::Int && span < BINS as f64;
+        if whole && span >= 1.0 {
+            let edges = (0..=span as u32 + 1).map(|step| low - 0.5 + f64::from(step)).collect();
+            return Histogram::at(edges, present, |x| cdf(view, x));
+        }
+        Histogram::of(low, high, BINS, present, |x| cdf(view, x))
+    }
+
+    /// The most frequent values, without those in which something was found.
+    fn top(&self, name: &str, inspector: &dyn Inspector, public: bool) -> Result<Vec<(String, u64)>> {
+        let mut rows = self.frequent.frequent_items(ErrorType::NoFalseNegatives);
+        rows.sort_by(|a, b| b.lower_bound().cmp(&a.lower_bound()).then_with(|| a.item().cmp(b.item())));
+        // What few rows have may tell of them.
+        let least = if public || matches!(self.kind, Kind::Bool) { 1 } else { BIN_ROWS_MIN };
+        rows.retain(|row| row.lower_bound() >= least);
+        rows.truncate(TOP_MAX);
+        let values: Vec<&str> = rows.iter().map(|row| row.item().as_str()).collect();
+        let harmless = if public { Vec::new() } else { inspector.inspect(name, &values)?.harmless };
+        Ok(rows
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| public || harmless.get(*index) == Some(&true))
+            .map(|(_, row)| (row.item().clone(), row.lower_bound()))
+            .collect())
+    }
+}
+
+fn cdf(view: &SortedView<KllFloat<f64>>, x: f64) -> f64 {
+    KllFloat::<f64>::new(x).ok().and_then(|x| view.rank(&x, SearchCriteria::Inclusive)).unwrap_or(0.0)
+}
+
+fn quantiles(view: &SortedView<KllFloat<f64>>, moments: &Moments) -> Vec<f64> {
+    if moments.count == 0 {
+        return Vec::new();
+    }
+    RANKS
+        .iter()
+        .map(|rank| match *rank {
+            0.0 => moments.min,
+            1.0 => moments.max,
+            rank => view.quantile(rank, SearchCriteria::Inclusive).ok().flatten().map_or(f64::NAN, |value| *value),
+        })
+        .collect()
+}
+
+/// What a text looks like.
+fn looks_like(text: &str) -> &'static str {
+    let trimmed = text.trim();
+    let Some(first) = trimmed.bytes().next() else { return "empty" };
+    if first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.') {
+        if trimmed.parse::<i64>().is_ok() {
+            return "integer";
+        }
+        if trimmed.parse::<f64>().is_ok() {
+            return "number";
+        }
+        let dated = trimmed.len() >= 10 && trimmed.as_bytes().get(4) == Some(&b'-');
+        if dated && crate::expect::moment(trimmed).is_some() {
+            return "date";
+        }
+    }
+    match trimmed {
+        "true" | "false" | "True" | "False" | "TRUE" | "FALSE" => "boolean",
+        "null" | "NULL" | "None" | "NaN" | "nan" | "N/A" | "n/a" | "NA" | "?" | "-" => "placeholder",
+        _ if matches!(first, b'{' | b'[') => "json",
+        _ => "text",
+    }
+}
