@@ -8,6 +8,7 @@ pub mod audit;
 pub mod config;
 pub mod deploy;
 pub mod derive;
+pub mod drift;
 pub mod ingest;
 mod json_text;
 mod kind;

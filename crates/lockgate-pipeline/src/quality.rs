@@ -106,12 +106,13 @@ impl Inspector for Detecting<'_> {
     fn inspect(&self, name: &str, values: &[&str]) -> Result<Inspection> {
         let few: Vec<&str> = values.iter().take(SAMPLE_VALUES).copied().collect();
         let context = self.0.column(name, &few);
-        let mut inspection = Inspection { entities: BTreeMap::new(), harmless: Vec::with_capacity(values.len()) };
+        let mut inspection = Inspection { entities: BTreeMap::new(), personal: Vec::with_capacity(values.len()) };
         let mut findings = Vec::new();
         for value in values {
             findings.clear();
-            self.0.scan_in(value, context.clone(), &mut findings);
-            inspection.harmless.push(findings.is_empty());
+            self.0.scan_in(value, context, &mut findings);
+            let personal = findings.iter().map(|finding| finding.entity.as_str()).find(|entity| is_personal(entity));
+            inspection.personal.push(personal.map(str::to_owned));
             let mut entities: Vec<&str> = findings.iter().map(|finding| finding.entity.as_str()).collect();
             entities.sort_unstable();
             entities.dedup();
@@ -122,4 +123,9 @@ impl Inspector for Detecting<'_> {
         crate::names::check(self.0)?;
         Ok(inspection)
     }
+}
+
+/// Places, organizations and nationalities that many rows share are categories.
+fn is_personal(entity: &str) -> bool {
+    !matches!(entity, "LOCATION" | "ORGANIZATION" | "NRP" | "DATE_TIME" | "URL" | "TITLE")
 }

@@ -8,7 +8,7 @@ use datasketches::{
 use lockgate_core::{Failure, Result};
 
 /// Numbers kept whole: 16 MiB.
-pub(crate) const EXACT_MAX: usize = 1 << 21;
+pub const EXACT_MAX: usize = 1 << 21;
 /// A rank is then off by at most 0.2 % of the rows, with 99 % confidence.
 const SKETCH_K: u16 = 1_500;
 

@@ -70,6 +70,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Measure files in one pass: distributions, missing and frequent values, what is personal.
     Profile(ProfileArgs),
+    /// Tell whether data is distributed as it was: exactly, or against a stored profile.
+    Drift(DriftArgs),
     /// Judge files by a suite of Great Expectations, in one pass.
     Expect(ExpectArgs),
     /// Look after the network that finds names, places and addresses.
@@ -261,6 +263,45 @@ pub struct ProfileArgs {
     /// How people, organizations, places and addresses are looked for.
     #[arg(long, value_enum, default_value_t = LookingFor::Auto, value_name = "HOW")]
     pub names: LookingFor,
+}
+
+#[derive(Args, Debug)]
+pub struct DriftArgs {
+    /// The data as it was, or its profile.
+    pub reference: PathBuf,
+    /// The data now, or its profile.
+    pub current: PathBuf,
+    /// Compare these columns only.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub columns: Vec<String>,
+    /// The adjusted p-value below which a difference is no chance.
+    #[arg(long, default_value_t = 0.05)]
+    pub alpha: f64,
+    /// The distance from which on a difference matters: Kolmogorov-Smirnov's for numbers, total
+    /// variation for categories.
+    #[arg(long, default_value_t = 0.1)]
+    pub distance: f64,
+    /// The share of columns with drift from which on the data has drifted.
+    #[arg(long, default_value_t = 0.5)]
+    pub share: f64,
+    /// How p-values are corrected for the number of columns.
+    #[arg(long, value_enum, default_value_t = Adjustment::BenjaminiHochberg)]
+    pub correction: Adjustment,
+    /// Write a page with both distributions over each other.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// How people, organizations, places and addresses are looked for, where a profile is made.
+    #[arg(long, value_enum, default_value_t = LookingFor::Lists, value_name = "HOW")]
+    pub names: LookingFor,
+}
+
+/// A correction for many tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Adjustment {
+    None,
+    Bonferroni,
+    Holm,
+    BenjaminiHochberg,
 }
 
 #[derive(Args, Debug)]

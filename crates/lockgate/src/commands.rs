@@ -2,6 +2,7 @@
 
 mod audit;
 mod demo;
+mod drift;
 mod expect;
 mod init;
 mod keys;
@@ -48,6 +49,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Serve(args) => serve::serve(global, args),
         Command::Scan(args) => scan::scan(global, args),
         Command::Profile(args) => profile::profile(global, args),
+        Command::Drift(args) => drift::drift(global, args),
         Command::Expect(args) => expect::expect(global, args),
         Command::Names(command) => names::names(global, command),
         Command::Datasets => lake::datasets(global),

@@ -45,8 +45,8 @@ const BINS: usize = 24;
 pub struct Inspection {
     /// Entities by how many of the values hold them.
     pub entities: BTreeMap<String, u64>,
-    /// For each value, whether it may be shown.
-    pub harmless: Vec<bool>,
+    /// For each value, the entity that makes it personal, if one does.
+    pub personal: Vec<Option<String>>,
 }
 
 /// Finds personal values; the detection engine, as a rule.
@@ -245,7 +245,7 @@ impl Measured {
 
     /// Numbers may be telephone numbers, cards or identifiers.
     fn sample_numbers(&mut self, column: &Column) {
-        let step = (column.len() / 64).max(1);
+        let step = (column.len() / 256).max(1);
         for row in (0..column.len()).step_by(step) {
             if let Some(text) = column.scalar(row).to_text() {
                 self.take_sample(&text);
@@ -259,7 +259,7 @@ impl Measured {
                 for text in texts.values.iter().flatten() {
                     self.text(text, 1);
                 }
-                let step = (texts.values.len() / 64).max(1);
+                let step = (texts.values.len() / 256).max(1);
                 for row in (0..texts.values.len()).step_by(step) {
                     if let Some(text) = texts.get(row) {
                         self.take_sample(text);
@@ -347,14 +347,10 @@ impl Measured {
         } else if public {
             None
         } else {
-            // One finding among hundreds of values is chance; more is what the column holds.
-            let worst = found.entities.iter().max_by_key(|(_, count)| **count);
-            worst
-                .filter(|(_, count)| **count * 100 >= sample.len() as u64)
-                .map(|(entity, _)| format!("it holds {entity}"))
+            self.personal(&found, rows).map(|entity| format!("it holds {entity}"))
         };
         let view = self.quantiles.sorted_view();
-        let present = rows.saturating_sub(self.missing);
+        let present = self.present(rows);
         let numeric = !matches!(self.kind, Kind::Text | Kind::Other);
         let (histogram, quantiles) = match &withheld {
             _ if !numeric => (Histogram::default(), Vec::new()),
@@ -394,6 +390,24 @@ impl Measured {
         })
     }
 
+    /// What makes the column personal: one finding among hundreds of values is chance, more is
+    /// what the column holds. Few different values that many rows share are categories, of
+    /// which some may sound like a name.
+    fn personal<'i>(&self, found: &'i Inspection, rows: u64) -> Option<&'i String> {
+        let mut counts: BTreeMap<&String, u64> = BTreeMap::new();
+        for entity in found.personal.iter().flatten() {
+            *counts.entry(entity).or_default() += 1;
+        }
+        let (entity, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        let categories = self.distinct.estimate() * 20.0 <= self.present(rows) as f64;
+        let share = if categories && entity == "PERSON" { 4 } else { 100 };
+        (count * share >= found.personal.len() as u64).then_some(entity)
+    }
+
+    fn present(&self, rows: u64) -> u64 {
+        rows.saturating_sub(self.missing)
+    }
+
     fn histogram(&self, view: &SortedView<KllFloat<f64>>, present: u64) -> Histogram {
         let (low, high) = (self.moments.min, self.moments.max);
         // Few whole numbers have a bar each.
@@ -415,11 +429,11 @@ impl Measured {
         rows.retain(|row| row.lower_bound() >= least);
         rows.truncate(TOP_MAX);
         let values: Vec<&str> = rows.iter().map(|row| row.item().as_str()).collect();
-        let harmless = if public { Vec::new() } else { inspector.inspect(name, &values)?.harmless };
+        let personal = if public { Vec::new() } else { inspector.inspect(name, &values)?.personal };
         Ok(rows
             .iter()
             .enumerate()
-            .filter(|(index, _)| public || harmless.get(*index) == Some(&true))
+            .filter(|(index, _)| public || personal.get(*index) == Some(&None))
             .map(|(_, row)| (row.item().clone(), row.lower_bound()))
             .collect())
     }

@@ -16,7 +16,8 @@ impl Inspector for Ats {
     fn inspect(&self, _: &str, values: &[&str]) -> Result<Inspection> {
         let found = values.iter().filter(|value| value.contains('@')).count() as u64;
         let entities = if found > 0 { BTreeMap::from([("EMAIL_ADDRESS".to_owned(), found)]) } else { BTreeMap::new() };
-        Ok(Inspection { entities, harmless: values.iter().map(|value| !value.contains('@')).collect() })
+        let personal = values.iter().map(|value| value.contains('@').then(|| "EMAIL_ADDRESS".to_owned())).collect();
+        Ok(Inspection { entities, personal })
     }
 }
 

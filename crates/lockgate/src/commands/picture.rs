@@ -70,6 +70,26 @@ pub fn bars(histogram: &Histogram, rows: u64) -> Vec<Bar> {
         .collect()
 }
 
+/// The outline of a histogram as points of an SVG, on the scale of the bars of `beside`, by
+/// shares.
+pub fn outline(histogram: &Histogram, beside: &Histogram) -> String {
+    let shares = |histogram: &Histogram| -> Vec<f64> {
+        let all = histogram.counts.iter().sum::<u64>().max(1) as f64;
+        densities(histogram).iter().map(|density| density / all).collect()
+    };
+    let most = shares(beside).into_iter().fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    let (Some(first), Some(last)) = (histogram.edges.first(), histogram.edges.last()) else { return String::new() };
+    let span = if last > first { last - first } else { 1.0 };
+    let mut points = Vec::new();
+    for (edges, share) in histogram.edges.windows(2).zip(shares(histogram)) {
+        let y = (1.0 - (share / most).min(1.0)) * HEIGHT;
+        for edge in edges {
+            points.push(format!("{:.2},{y:.2}", (edge - first) / span * WIDTH));
+        }
+    }
+    points.join(" ")
+}
+
 /// A number in few digits.
 pub fn number(value: f64) -> String {
     let size = value.abs();
@@ -92,7 +112,7 @@ pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

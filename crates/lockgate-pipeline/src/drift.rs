@@ -1,0 +1,203 @@
+//! Drift between two tables, or between profiles of them.
+
+use std::{io::Read as _, path::Path, sync::Arc, thread};
+
+use lockgate_core::{Failure, Result};
+use lockgate_detect::Engine;
+use lockgate_quality::{
+    EXACT_MAX,
+    drift::{ColumnDrift, DriftReport, Gathered, Limits, from_profiles, judge},
+    profile::{Options, Profile},
+};
+use lockgate_source::Table;
+
+use crate::{
+    Progress,
+    parallel::{Reading, reduce},
+    quality,
+};
+
+/// Values of both sides that are in memory at a time: 64 MiB of numbers.
+const CELLS_MAX: u64 = 8 << 20;
+
+/// Data, or the profile that stands in for it.
+#[derive(Clone, Debug)]
+pub enum Side {
+    Table(Table),
+    Profile(Box<Profile>, String),
+}
+
+impl Side {
+    /// Opens a file; a profile is known by its first bytes.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut start = [0; 6];
+        let file = std::fs::File::open(path).map_err(|e| Failure::io("open", path, &e))?;
+        let read = file.take(6).read(&mut start).unwrap_or_default();
+        if start.get(..read) == Some(b"LGPROF") {
+            return Ok(Self::Profile(Box::new(Profile::read(path)?), path.display().to_string()));
+        }
+        Ok(Self::Table(Table::open(path)?))
+    }
+
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Table(table) => table.rows(),
+            Self::Profile(profile, _) => profile.rows,
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        match self {
+            Self::Table(table) => table.schema().fields().iter().map(|field| field.name().clone()).collect(),
+            Self::Profile(profile, _) => profile.columns.iter().map(|column| column.name.clone()).collect(),
+        }
+    }
+}
+
+/// How drift is measured.
+#[derive(Clone, Debug)]
+pub struct Request<'r> {
+    /// Only these columns; all that both sides have when empty.
+    pub columns: Vec<String>,
+    pub limits: Limits,
+    /// Looks for personal values where a profile is made.
+    pub engine: &'r Engine,
+    pub threads: usize,
+}
+
+/// What was compared, and how.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    pub report: DriftReport,
+    /// From profiles, with a bound on the error, and not from the data.
+    pub approximate: bool,
+}
+
+/// Compares `current` with `reference`.
+pub fn drift(reference: Side, current: Side, request: &Request<'_>, progress: &dyn Progress) -> Result<Compared> {
+    for (side, name) in [(&reference, "reference"), (&current, "current data")] {
+        if side.rows() == 0 {
+            return Err(Failure::input(format!("the {name} has no row")));
+        }
+    }
+    let (before, after) = (reference.names(), current.names());
+    if let Some(name) = request.columns.iter().find(|name| !before.contains(name) || !after.contains(name)) {
+        return Err(Failure::usage(format!("not both sides have a column {name:?}")));
+    }
+    let wanted = |name: &String| request.columns.is_empty() || request.columns.contains(name);
+    let names: Vec<String> = before.iter().filter(|name| after.contains(name) && wanted(name)).cloned().collect();
+    let mut skipped: Vec<(String, String)> = Vec::new();
+    let gone = before.iter().filter(|name| !after.contains(name) && wanted(name));
+    skipped.extend(gone.map(|name| (name.clone(), "it is gone".to_owned())));
+    let new = after.iter().filter(|name| !before.contains(name) && wanted(name));
+    skipped.extend(new.map(|name| (name.clone(), "it is new".to_owned())));
+    if names.is_empty() {
+        return Err(Failure::input("the two sides have no column in common"));
+    }
+    let exact = reference.rows().max(current.rows()) <= EXACT_MAX as u64;
+    let (columns, approximate) = match (&reference, &current) {
+        (Side::Table(reference), Side::Table(current)) if exact => {
+            (tables(reference, current, &names, request, progress, &mut skipped)?, false)
+        }
+        _ => {
+            let (reference, current) = (measured(reference, request, progress)?, measured(current, request, progress)?);
+            (profiles(&reference, &current, &names, &mut skipped), true)
+        }
+    };
+    Ok(Compared { report: judge(columns, skipped, &request.limits), approximate })
+}
+
+fn measured(side: Side, request: &Request<'_>, progress: &dyn Progress) -> Result<Profile> {
+    match side {
+        Side::Profile(profile, _) => Ok(*profile),
+        Side::Table(table) => {
+            let tables = [table];
+            quality::profile(&tables, request.engine, &Options::default(), request.threads, progress)
+        }
+    }
+}
+
+fn profiles(
+    reference: &Profile,
+    current: &Profile,
+    names: &[String],
+    skipped: &mut Vec<(String, String)>,
+) -> Vec<ColumnDrift> {
+    let mut columns = Vec::new();
+    for name in names {
+        if let (Some(x), Some(y)) = (reference.column(name), current.column(name)) {
+            match from_profiles(name, (x, reference.rows), (y, current.rows)) {
+                Ok(column) => columns.push(column),
+                Err(why) => skipped.push((name.clone(), why)),
+            }
+        }
+    }
+    columns
+}
+
+/// Exactly, some columns at a time, so that memory does not grow with their number.
+fn tables(
+    reference: &Table,
+    current: &Table,
+    names: &[String],
+    request: &Request<'_>,
+    progress: &dyn Progress,
+    skipped: &mut Vec<(String, String)>,
+) -> Result<Vec<ColumnDrift>> {
+    let at_a_time = (CELLS_MAX / (reference.rows() + current.rows()).max(1)).max(1) as usize;
+    let mut columns = Vec::new();
+    for some in names.chunks(at_a_time) {
+        progress.stage("compare", &some.join(", "));
+        let before = gather(reference, some, request.threads, progress)?;
+        let after = gather(current, some, request.threads, progress)?;
+        let mut work: Vec<(&String, Gathered, Gathered)> =
+            some.iter().zip(before).zip(after).map(|((name, x), y)| (name, x, y)).collect();
+        let done = thread::scope(|scope| {
+            let share = work.len().div_ceil(request.threads.max(1)).max(1);
+            let mut running = Vec::new();
+            while !work.is_empty() {
+                let own: Vec<_> = work.drain(..share.min(work.len())).collect();
+                let compare =
+                    move || own.into_iter().map(|(name, x, y)| (name.clone(), x.compare(name, y))).collect::<Vec<_>>();
+                running.push(scope.spawn(compare));
+            }
+            running.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+        });
+        for part in done {
+            for (name, outcome) in part.map_err(|_| Failure::bug("comparing a column panicked"))? {
+                match outcome {
+                    Ok(column) => columns.push(column),
+                    Err(why) => skipped.push((name, why)),
+                }
+            }
+        }
+    }
+    Ok(columns)
+}
+
+fn gather(table: &Table, names: &[String], threads: usize, progress: &dyn Progress) -> Result<Vec<Gathered>> {
+    let schema = Arc::clone(table.schema());
+    let fresh = || -> Vec<Gathered> {
+        names
+            .iter()
+            .filter_map(|name| schema.field_with_name(name).ok())
+            .map(|field| Gathered::new(field.data_type()))
+            .collect()
+    };
+    reduce(
+        table,
+        Reading { columns: Some(names), threads },
+        progress,
+        fresh,
+        |state, batch, _| {
+            names.iter().zip(state).try_for_each(|(name, gathered)| match batch.column_by_name(name) {
+                Some(array) => gathered.update(array),
+                None => Err(Failure::bug("a column was not read")),
+            })
+        },
+        |state, other| {
+            state.iter_mut().zip(other).for_each(|(own, theirs)| own.merge(theirs));
+            Ok(())
+        },
+    )
+}
