@@ -7,14 +7,14 @@ use lockgate_detect::Engine;
 use lockgate_quality::{
     EXACT_MAX,
     drift::{ColumnDrift, DriftReport, Gathered, Limits, from_profiles, judge},
-    profile::{Options, Profile},
+    profile::{Inspector as _, Options, Profile},
 };
 use lockgate_source::Table;
 
 use crate::{
     Progress,
     parallel::{Reading, reduce},
-    quality,
+    quality::{self, Detecting},
 };
 
 /// Values of both sides that are in memory at a time: 64 MiB of numbers.
@@ -104,7 +104,25 @@ pub fn drift(reference: Side, current: Side, request: &Request<'_>, progress: &d
             (profiles(&reference, &current, &names, &mut skipped), true)
         }
     };
-    Ok(Compared { report: judge(columns, skipped, &request.limits), approximate })
+    let mut report = judge(columns, skipped, &request.limits);
+    for column in &mut report.columns {
+        name_harmless(column, request.engine)?;
+    }
+    Ok(Compared { report, approximate })
+}
+
+/// Leaves of the named categories those that many rows have and nothing personal was found in.
+fn name_harmless(column: &mut ColumnDrift, engine: &Engine) -> Result<()> {
+    const ROWS_MIN: f64 = 10.0;
+    let values: Vec<&str> = column.categories.iter().map(|(value, ..)| value.as_str()).collect();
+    let personal = Detecting(engine).inspect(&column.column, &values)?.personal;
+    let (before, now) = (column.reference_rows as f64, column.current_rows as f64);
+    let mut personal = personal.into_iter();
+    column.categories.retain(|(_, x, y)| {
+        let harmless = personal.next() == Some(None);
+        harmless && (x * before >= ROWS_MIN || y * now >= ROWS_MIN)
+    });
+    Ok(())
 }
 
 fn measured(side: Side, request: &Request<'_>, progress: &dyn Progress) -> Result<Profile> {

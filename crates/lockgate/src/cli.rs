@@ -281,8 +281,8 @@ pub struct DriftArgs {
     /// variation for categories.
     #[arg(long, default_value_t = 0.1)]
     pub distance: f64,
-    /// The share of columns with drift from which on the data has drifted.
-    #[arg(long, default_value_t = 0.5)]
+    /// The share of columns with drift from which on the data has drifted; 0 stands for any.
+    #[arg(long, default_value_t = 0.0)]
     pub share: f64,
     /// How p-values are corrected for the number of columns.
     #[arg(long, value_enum, default_value_t = Adjustment::BenjaminiHochberg)]

@@ -82,14 +82,14 @@ pub struct Limits {
     /// The distance from which on a difference matters: Kolmogorov-Smirnov's for numbers, total
     /// variation for categories. Both are shares of the rows.
     pub distance: f64,
-    /// The share of columns with drift from which on the data has drifted.
+    /// The share of columns with drift from which on the data has drifted; at 0, any column.
     pub share: f64,
     pub correction: Correction,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { alpha: 0.05, distance: 0.1, share: 0.5, correction: Correction::default() }
+        Self { alpha: 0.05, distance: 0.1, share: 0.0, correction: Correction::default() }
     }
 }
 
