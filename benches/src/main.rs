@@ -8,6 +8,7 @@ mod detect;
 mod infer;
 mod ingest;
 mod process;
+mod quality;
 mod serve;
 
 use std::path::PathBuf;
@@ -56,6 +57,11 @@ enum Bench {
     },
     /// One row through our evaluator and through onnxruntime.
     Infer,
+    /// Expectations, profiles and drift, against Great Expectations, whylogs and Evidently.
+    Quality {
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+    },
     /// The peer of `ingest`, as a process of its own.
     #[command(hide = true)]
     PlainIngest { csv: PathBuf, parquet: PathBuf },
@@ -69,6 +75,7 @@ fn main() -> Result<()> {
         Bench::Accuracy { gold } => accuracy::bench(&gold),
         Bench::Detect { file, megabytes } => detect::bench(file, megabytes),
         Bench::Infer => infer::bench(),
+        Bench::Quality { rows } => quality::bench(rows),
         Bench::PlainIngest { csv, parquet } => ingest::plain(&csv, &parquet),
     }
 }

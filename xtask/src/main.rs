@@ -39,7 +39,7 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// Build in release and run a benchmark: accuracy, detect, ingest, serve, audit or infer.
+    /// Build in release and run a benchmark: accuracy, detect, ingest, quality, serve, audit or infer.
     Bench {
         name: String,
         /// Its options, such as `--megabytes 100`.

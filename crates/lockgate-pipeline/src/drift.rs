@@ -1,6 +1,11 @@
 //! Drift between two tables, or between profiles of them.
 
-use std::{io::Read as _, path::Path, sync::Arc, thread};
+use std::{
+    io::Read as _,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use lockgate_core::{Failure, Result};
 use lockgate_detect::Engine;
@@ -13,12 +18,11 @@ use lockgate_source::Table;
 
 use crate::{
     Progress,
-    parallel::{Reading, reduce},
     quality::{self, Detecting},
 };
 
-/// Values of both sides that are in memory at a time: 64 MiB of numbers.
-const CELLS_MAX: u64 = 8 << 20;
+/// Values of both sides that are in memory at a time: 32 MiB of numbers.
+const CELLS_MAX: u64 = 4 << 20;
 
 /// Data, or the profile that stands in for it.
 #[derive(Clone, Debug)]
@@ -153,7 +157,8 @@ fn profiles(
     columns
 }
 
-/// Exactly, some columns at a time, so that memory does not grow with their number.
+/// Exactly, some columns at a time, so that memory does not grow with their number. Each thread
+/// takes the next columns and reads them from both sides.
 fn tables(
     reference: &Table,
     current: &Table,
@@ -162,60 +167,63 @@ fn tables(
     progress: &dyn Progress,
     skipped: &mut Vec<(String, String)>,
 ) -> Result<Vec<ColumnDrift>> {
-    let at_a_time = (CELLS_MAX / (reference.rows() + current.rows()).max(1)).max(1) as usize;
-    let mut columns = Vec::new();
-    for some in names.chunks(at_a_time) {
-        progress.stage("compare", &some.join(", "));
-        let before = gather(reference, some, request.threads, progress)?;
-        let after = gather(current, some, request.threads, progress)?;
-        let mut work: Vec<(&String, Gathered, Gathered)> =
-            some.iter().zip(before).zip(after).map(|((name, x), y)| (name, x, y)).collect();
-        let done = thread::scope(|scope| {
-            let share = work.len().div_ceil(request.threads.max(1)).max(1);
-            let mut running = Vec::new();
-            while !work.is_empty() {
-                let own: Vec<_> = work.drain(..share.min(work.len())).collect();
-                let compare =
-                    move || own.into_iter().map(|(name, x, y)| (name.clone(), x.compare(name, y))).collect::<Vec<_>>();
-                running.push(scope.spawn(compare));
+    progress.stage("compare", &format!("{} columns of {} and {}", names.len(), reference.uri(), current.uri()));
+    let threads = request.threads.clamp(1, names.len().max(1));
+    let fit = CELLS_MAX / (reference.rows() + current.rows()).max(1) / threads as u64;
+    let at_a_time = (fit.max(1) as usize).min(names.len().div_ceil(threads));
+    let next = AtomicUsize::new(0);
+    let run = || -> Result<Vec<(String, Outcome)>> {
+        let mut done = Vec::new();
+        loop {
+            let start = next.fetch_add(at_a_time, Ordering::Relaxed);
+            let Some(some) = names.get(start..names.len().min(start + at_a_time)).filter(|some| !some.is_empty())
+            else {
+                return Ok(done);
+            };
+            let (before, after) = (gather(reference, some)?, gather(current, some)?);
+            for ((name, before), after) in some.iter().zip(before).zip(after) {
+                done.push((name.clone(), before.compare(name, after)));
             }
-            running.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-        });
-        for part in done {
-            for (name, outcome) in part.map_err(|_| Failure::bug("comparing a column panicked"))? {
-                match outcome {
-                    Ok(column) => columns.push(column),
-                    Err(why) => skipped.push((name, why)),
-                }
+        }
+    };
+    let parts = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        let mut parts = vec![run()];
+        for other in others {
+            parts.push(other.join().unwrap_or_else(|_| Err(Failure::bug("comparing a column panicked"))));
+        }
+        parts
+    });
+    let mut columns = Vec::new();
+    for part in parts {
+        for (name, outcome) in part? {
+            match outcome {
+                Ok(column) => columns.push(column),
+                Err(why) => skipped.push((name, why)),
             }
         }
     }
     Ok(columns)
 }
 
-fn gather(table: &Table, names: &[String], threads: usize, progress: &dyn Progress) -> Result<Vec<Gathered>> {
-    let schema = Arc::clone(table.schema());
-    let fresh = || -> Vec<Gathered> {
-        names
-            .iter()
-            .filter_map(|name| schema.field_with_name(name).ok())
-            .map(|field| Gathered::new(field.data_type()))
-            .collect()
-    };
-    reduce(
-        table,
-        Reading { columns: Some(names), threads },
-        progress,
-        fresh,
-        |state, batch, _| {
-            names.iter().zip(state).try_for_each(|(name, gathered)| match batch.column_by_name(name) {
-                Some(array) => gathered.update(array),
-                None => Err(Failure::bug("a column was not read")),
-            })
-        },
-        |state, other| {
-            state.iter_mut().zip(other).for_each(|(own, theirs)| own.merge(theirs));
-            Ok(())
-        },
-    )
+/// A column's comparison, or why there is none.
+type Outcome = std::result::Result<ColumnDrift, String>;
+
+fn gather(table: &Table, names: &[String]) -> Result<Vec<Gathered>> {
+    let schema = table.schema();
+    let mut all = names
+        .iter()
+        .map(|name| schema.field_with_name(name).map(|field| Gathered::new(field.data_type())))
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|_| Failure::bug("a column is gone"))?;
+    for part in table.parts(1) {
+        let mut batches = table.read(&part, Some(names))?;
+        while let Some((batch, _)) = batches.next_batch()? {
+            for (name, gathered) in names.iter().zip(&mut all) {
+                let array = batch.column_by_name(name).ok_or_else(|| Failure::bug("a column was not read"))?;
+                gathered.update(array)?;
+            }
+        }
+    }
+    Ok(all)
 }

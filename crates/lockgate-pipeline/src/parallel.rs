@@ -18,14 +18,15 @@ pub(crate) struct Reading<'r> {
     pub(crate) threads: usize,
 }
 
-/// Reads `table` once. `update` sees each batch with the number of its first row; `merge` gets
-/// the state of the rows that follow.
+/// Reads `table` once. `update` sees each batch with the number of its first row; `seal` is called
+/// when a part has been read; `merge` gets the state of the rows that follow.
 pub(crate) fn reduce<S: Send>(
     table: &Table,
     reading: Reading<'_>,
     progress: &dyn Progress,
     start: impl Fn() -> S + Sync,
     update: impl Fn(&mut S, &RecordBatch, u64) -> Result<()> + Sync,
+    seal: impl Fn(&mut S) -> Result<()> + Sync,
     merge: impl Fn(&mut S, S) -> Result<()>,
 ) -> Result<S> {
     let parts = table.parts(reading.threads.max(1));
@@ -38,6 +39,7 @@ pub(crate) fn reduce<S: Send>(
             let rows = batch.num_rows() as u64;
             tell(done.fetch_add(rows, Ordering::Relaxed) + rows);
         }
+        seal(&mut state)?;
         Ok(state)
     };
     let (first, rest) = parts.split_first().ok_or_else(|| Failure::bug("a table has no part"))?;

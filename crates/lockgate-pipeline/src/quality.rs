@@ -55,6 +55,7 @@ pub fn expect(
             progress,
             || empty.fork(),
             |state, batch, first| state.update(batch, offset + first),
+            Validator::seal,
             Validator::merge,
         )?;
         rows += table.rows();
@@ -89,6 +90,7 @@ pub fn profile(
                 Ok(profiler) => profiler.update(batch),
                 Err(failure) => Err(Failure::bug(failure)),
             },
+            |_| Ok(()),
             |state, other| match state {
                 Ok(profiler) => profiler.merge(other?),
                 Err(failure) => Err(Failure::bug(failure)),

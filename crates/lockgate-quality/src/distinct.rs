@@ -1,5 +1,5 @@
 //! How often each value occurs, exactly and in bounded memory: recent values in a table, older
-//! ones in sorted files that are merged at the end.
+//! ones in sorted runs, in memory and then in files, that are merged at the end.
 //!
 //! Only keyed 128-bit hashes are kept (SipHash-1-3; Aumasson and Bernstein, "SipHash: a fast
 //! short-input PRF"), and their key lives in memory, so that the files say nothing about values.
@@ -20,10 +20,14 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::column::Scalar;
 
-/// Values in one table before it becomes a file: about 50 MiB.
-const RECENT_MAX: usize = 1 << 20;
-/// Sorted files that are read at once; more are merged into one first.
+/// Values in the table before it becomes a run: as many as fill it without growing, 8 MiB.
+const RECENT_MAX: usize = (1 << 18) / 8 * 7;
+/// Values of runs in memory: 32 MiB. Further runs are files.
+const MEMORY_MAX: usize = 1 << 20;
+/// Runs that are read at once; more are merged into one first.
 const RUNS_MAX: usize = 64;
+/// A table with fewer values stays one when its part of the data has been read.
+const SEALED_MIN: usize = 1 << 14;
 const RECORD_BYTES: usize = 32;
 
 /// Hashes values; states whose hashes come from one of these can be merged.
@@ -92,6 +96,13 @@ fn number(hasher: &mut SipHasher13, value: f64) {
     hasher.write(&bytes);
 }
 
+/// Values in the order of their hashes, each once.
+#[derive(Debug)]
+enum Run {
+    Memory(Vec<(u128, Entry)>),
+    File(File),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     count: u64,
@@ -103,8 +114,9 @@ struct Entry {
 pub(crate) struct Distinct {
     pub(crate) hashes: Hashes,
     recent: HashMap<u128, Entry>,
-    runs: Vec<File>,
+    runs: Vec<Run>,
     recent_max: usize,
+    memory_max: usize,
     folder: PathBuf,
 }
 
@@ -123,7 +135,14 @@ pub(crate) struct Tally {
 
 impl Distinct {
     pub(crate) fn new(hashes: Hashes, folder: PathBuf) -> Self {
-        Self { hashes, recent: HashMap::new(), runs: Vec::new(), recent_max: RECENT_MAX, folder }
+        Self {
+            hashes,
+            recent: HashMap::new(),
+            runs: Vec::new(),
+            recent_max: RECENT_MAX,
+            memory_max: MEMORY_MAX,
+            folder,
+        }
     }
 
     pub(crate) fn add(&mut self, hash: u128, row: u64) -> Result<()> {
@@ -145,12 +164,23 @@ impl Distinct {
         Ok(())
     }
 
+    /// Prepares for a merge, by whoever counted: what costs time is done here.
+    pub(crate) fn seal(&mut self) -> Result<()> {
+        if self.recent.len() < SEALED_MIN && self.runs.is_empty() {
+            return Ok(());
+        }
+        self.spill().map_err(|e| self.failed(&e))
+    }
+
     /// Takes over what `other` counted.
     pub(crate) fn merge(&mut self, other: Self) -> Result<()> {
         if !self.hashes.same_as(&other.hashes) {
             return Err(Failure::bug("counts under different hash keys cannot be merged"));
         }
         self.runs.extend(other.runs);
+        if self.runs.len() >= RUNS_MAX {
+            self.spill().map_err(|e| self.failed(&e))?;
+        }
         for (hash, entry) in other.recent {
             self.add_many(hash, entry.count, entry.first)?;
         }
@@ -208,15 +238,25 @@ impl Distinct {
         }
         let mut entries: Vec<(u128, Entry)> = self.recent.drain().collect();
         entries.sort_unstable_by_key(|(hash, _)| *hash);
-        let mut writer = self.temporary()?;
-        for (hash, entry) in entries {
-            write(&mut writer, hash, entry)?;
+        let in_memory: usize = self
+            .runs
+            .iter()
+            .map(|run| match run {
+                Run::Memory(entries) => entries.len(),
+                Run::File(_) => 0,
+            })
+            .sum();
+        if in_memory + entries.len() <= self.memory_max {
+            self.runs.push(Run::Memory(entries));
+        } else {
+            let mut writer = self.temporary()?;
+            entries.into_iter().try_for_each(|(hash, entry)| write(&mut writer, hash, entry))?;
+            self.runs.push(Run::File(finish(writer)?));
         }
-        self.runs.push(finish(writer)?);
         if self.runs.len() >= RUNS_MAX {
             let mut writer = self.temporary()?;
             self.merged(|hash, entry| write(&mut writer, hash, entry))?;
-            self.runs = vec![finish(writer)?];
+            self.runs = vec![Run::File(finish(writer)?)];
         }
         Ok(())
     }
@@ -226,21 +266,25 @@ impl Distinct {
         Ok(BufWriter::with_capacity(1 << 18, tempfile::tempfile_in(&self.folder)?))
     }
 
-    /// Every value of the files, in the order of the hashes.
+    /// Every value of the runs, in the order of the hashes.
     fn merged(&self, mut each: impl FnMut(u128, Entry) -> std::io::Result<()>) -> std::io::Result<()> {
-        let mut readers = Vec::new();
+        let mut readers = self.runs.iter().map(Reader::of).collect::<std::io::Result<Vec<_>>>()?;
         let mut heap = BinaryHeap::new();
-        for (index, run) in self.runs.iter().enumerate() {
-            let mut file = run.try_clone()?;
-            file.rewind()?;
-            let mut reader = BufReader::with_capacity(1 << 16, file);
-            if let Some((hash, entry)) = read(&mut reader)? {
+        for (index, reader) in readers.iter_mut().enumerate() {
+            if let Some((hash, entry)) = reader.next()? {
                 heap.push(Reverse((hash, index, entry.count, entry.first)));
             }
-            readers.push(reader);
         }
         let mut current: Option<(u128, Entry)> = None;
-        while let Some(Reverse((hash, index, count, first))) = heap.pop() {
+        while let Some(mut top) = heap.peek_mut() {
+            let Reverse((hash, index, count, first)) = *top;
+            // The run's next value takes the place of this one, so that the heap is mended once.
+            match readers.get_mut(index).map(Reader::next).transpose()?.flatten() {
+                Some((next, entry)) => *top = Reverse((next, index, entry.count, entry.first)),
+                None => {
+                    std::collections::binary_heap::PeekMut::pop(top);
+                }
+            }
             match &mut current {
                 Some((of, entry)) if *of == hash => {
                     entry.count += count;
@@ -252,16 +296,37 @@ impl Distinct {
                     }
                 }
             }
-            if let Some(reader) = readers.get_mut(index)
-                && let Some((hash, entry)) = read(reader)?
-            {
-                heap.push(Reverse((hash, index, entry.count, entry.first)));
-            }
         }
         if let Some((hash, entry)) = current {
             each(hash, entry)?;
         }
         Ok(())
+    }
+}
+
+/// Reads a run from its start.
+enum Reader<'r> {
+    Memory(std::slice::Iter<'r, (u128, Entry)>),
+    File(BufReader<File>),
+}
+
+impl<'r> Reader<'r> {
+    fn of(run: &'r Run) -> std::io::Result<Self> {
+        Ok(match run {
+            Run::Memory(entries) => Self::Memory(entries.iter()),
+            Run::File(file) => {
+                let mut file = file.try_clone()?;
+                file.rewind()?;
+                Self::File(BufReader::with_capacity(1 << 16, file))
+            }
+        })
+    }
+
+    fn next(&mut self) -> std::io::Result<Option<(u128, Entry)>> {
+        match self {
+            Self::Memory(entries) => Ok(entries.next().copied()),
+            Self::File(file) => read(file),
+        }
     }
 }
 
@@ -298,6 +363,7 @@ mod tests {
     fn counted(hashes: &Hashes, values: &[(usize, u8)], recent_max: usize) -> Distinct {
         let mut distinct = Distinct::new(hashes.clone(), std::env::temp_dir());
         distinct.recent_max = recent_max;
+        distinct.memory_max = recent_max * 3;
         for (row, value) in values {
             distinct.add(hashes.of(Scalar::Int(i64::from(*value))), *row as u64).unwrap();
         }
@@ -313,6 +379,7 @@ mod tests {
             let whole = counted(&hashes, &rows, 1 << 20).tally(10).unwrap();
             let cut = cut.min(rows.len());
             let mut left = counted(&hashes, &rows[..cut], 3);
+            left.seal().unwrap();
             left.merge(counted(&hashes, &rows[cut..], 5)).unwrap();
             prop_assert_eq!(left.tally(10).unwrap(), whole.clone());
             let mut right = counted(&hashes, &rows[cut..], 1 << 20);

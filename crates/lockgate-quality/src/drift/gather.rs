@@ -6,7 +6,10 @@ use hashbrown::HashMap;
 use lockgate_core::Result;
 
 use super::{ColumnDrift, compare, from_categories, from_numbers, from_texts};
-use crate::column::{Column, Kind, Texts};
+use crate::{
+    column::{Column, Kind, Texts},
+    numbers::in_order,
+};
 use arrow::{
     array::{Array as _, ArrayRef},
     datatypes::DataType,
@@ -79,11 +82,18 @@ impl Gathered {
 
     fn text(&mut self, text: &str, count: u64) {
         self.count(text, count);
+        if self.categories.is_none() {
+            self.measure(text, count);
+        }
+    }
+
+    fn measure(&mut self, text: &str, count: u64) {
         for (feature, value) in self.features.iter_mut().zip(features(text)) {
             feature.extend(std::iter::repeat_n(value, count as usize));
         }
     }
 
+    /// Categories as long as there are few; then what was counted is measured, but for `text`.
     fn count(&mut self, text: &str, count: u64) {
         let Some(categories) = self.categories.as_mut().filter(|_| count > 0) else { return };
         if let Some(own) = categories.get_mut(text) {
@@ -91,7 +101,13 @@ impl Gathered {
         } else if categories.len() < CATEGORIES_MAX {
             categories.insert(text.to_owned(), count);
         } else {
-            self.categories = None;
+            self.measure_all();
+        }
+    }
+
+    fn measure_all(&mut self) {
+        for (text, count) in self.categories.take().unwrap_or_default() {
+            self.measure(&text, count);
         }
     }
 
@@ -104,8 +120,8 @@ impl Gathered {
             own.extend(theirs);
         }
         match other.categories {
-            Some(theirs) => theirs.into_iter().for_each(|(text, count)| self.count(&text, count)),
-            None => self.categories = None,
+            Some(theirs) => theirs.into_iter().for_each(|(text, count)| self.text(&text, count)),
+            None => self.measure_all(),
         }
     }
 
@@ -128,14 +144,17 @@ impl Gathered {
                 if few(&self) && few(&current) {
                     return from_categories(name, &self.into_categories(), &current.into_categories());
                 }
-                from_texts(name, &self.into_texts(), &current.into_texts())
+                let (mut reference, mut current) = (self, current);
+                reference.measure_all();
+                current.measure_all();
+                from_texts(name, &reference.into_texts(), &current.into_texts())
             }
             _ => from_numbers(name, &self.into_numbers(), &current.into_numbers()),
         }
     }
 
     fn into_numbers(self) -> compare::Column<Vec<f64>> {
-        compare::Column { rows: self.rows, missing: self.missing, values: sorted(self.numbers) }
+        compare::Column { rows: self.rows, missing: self.missing, values: in_order(self.numbers) }
     }
 
     fn into_categories(self) -> compare::Column<BTreeMap<String, u64>> {
@@ -144,23 +163,9 @@ impl Gathered {
     }
 
     fn into_texts(self) -> compare::Column<Vec<(&'static str, Vec<f64>)>> {
-        let values = FEATURES.into_iter().zip(self.features.map(sorted)).collect();
+        let values = FEATURES.into_iter().zip(self.features.map(in_order)).collect();
         compare::Column { rows: self.rows, missing: self.missing, values }
     }
-}
-
-/// Sorts by the bits, which is twice as fast as by comparison of floats.
-fn sorted(values: Vec<f64>) -> Vec<f64> {
-    let mut keys: Vec<u64> = values
-        .into_iter()
-        .map(|value| {
-            // Negative zero and zero are one value.
-            let bits = (value + 0.0).to_bits();
-            if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
-        })
-        .collect();
-    keys.sort_unstable();
-    keys.into_iter().map(|key| f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })).collect()
 }
 
 fn features(text: &str) -> [f64; FEATURES.len()] {
@@ -180,14 +185,6 @@ fn features(text: &str) -> [f64; FEATURES.len()] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_sorted_whatever_their_sign() {
-        let values = vec![3.0, -1.5, 0.0, -0.0, f64::INFINITY, -2e300, f64::NEG_INFINITY, 1e-300];
-        let mut expected = values.clone();
-        expected.sort_by(f64::total_cmp);
-        assert_eq!(sorted(values), expected);
-    }
 
     #[test]
     fn text_is_measured() {

@@ -150,6 +150,12 @@ impl Gathered {
         Ok(())
     }
 
+    /// Does what costs time before a merge.
+    pub(crate) fn seal(&mut self) -> Result<()> {
+        self.numbers.sort();
+        self.distinct.as_mut().map_or(Ok(()), Distinct::seal)
+    }
+
     pub(crate) fn merge(&mut self, other: Self) -> Result<()> {
         self.rows += other.rows;
         self.missing += other.missing;
