@@ -6,7 +6,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, binary_heap::PeekMut},
     fs::File,
     hash::{BuildHasher as _, Hasher as _},
     io::{BufReader, BufWriter, Seek as _},
@@ -209,23 +209,36 @@ impl Distinct {
     }
 
     pub(crate) fn tally(&mut self, examples: usize) -> Result<Tally> {
-        let mut tally = Tally::default();
-        let mut first = BinaryHeap::new();
-        self.visit(|_, count, row| {
-            tally.rows += count;
-            tally.distinct += 1;
-            if count == 1 {
-                tally.single += 1;
-            } else {
-                tally.repeated_rows += count;
-                first.push(row);
-                if first.len() > examples {
-                    first.pop();
-                }
+        if let Some(ranges) = self.split()? {
+            return Ok(side_by_side(ranges, examples));
+        }
+        let mut tally = Tallying::new(examples);
+        self.visit(|_, count, row| tally.add(count, row))?;
+        Ok(tally.finish())
+    }
+
+    /// The runs cut at hashes into parts that have no value in common, one for each core; `None`
+    /// when there is little to gain or a run is a file.
+    fn split(&mut self) -> Result<Option<Vec<Slices<'_>>>> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        if self.runs.is_empty() || cores == 1 {
+            return Ok(None);
+        }
+        self.spill().map_err(|e| self.failed(&e))?;
+        let mut parts: Vec<Slices<'_>> = vec![Vec::new(); cores];
+        for run in &self.runs {
+            let Run::Memory(entries) = run else { return Ok(None) };
+            let mut rest = entries.as_slice();
+            for (index, part) in parts.iter_mut().enumerate() {
+                // Hashes are spread evenly.
+                let end = (u128::MAX / cores as u128).saturating_mul(index as u128 + 1);
+                let cut = if index + 1 == cores { rest.len() } else { rest.partition_point(|(hash, _)| *hash < end) };
+                let (own, others) = rest.split_at(cut);
+                part.push(own);
+                rest = others;
             }
-        })?;
-        tally.repeated_first = first.into_sorted_vec();
-        Ok(tally)
+        }
+        Ok(Some(parts))
     }
 
     fn failed(&self, error: &std::io::Error) -> Failure {
@@ -267,41 +280,108 @@ impl Distinct {
     }
 
     /// Every value of the runs, in the order of the hashes.
-    fn merged(&self, mut each: impl FnMut(u128, Entry) -> std::io::Result<()>) -> std::io::Result<()> {
-        let mut readers = self.runs.iter().map(Reader::of).collect::<std::io::Result<Vec<_>>>()?;
-        let mut heap = BinaryHeap::new();
-        for (index, reader) in readers.iter_mut().enumerate() {
-            if let Some((hash, entry)) = reader.next()? {
-                heap.push(Reverse((hash, index, entry.count, entry.first)));
-            }
-        }
-        let mut current: Option<(u128, Entry)> = None;
-        while let Some(mut top) = heap.peek_mut() {
-            let Reverse((hash, index, count, first)) = *top;
-            // The run's next value takes the place of this one, so that the heap is mended once.
-            match readers.get_mut(index).map(Reader::next).transpose()?.flatten() {
-                Some((next, entry)) => *top = Reverse((next, index, entry.count, entry.first)),
-                None => {
-                    std::collections::binary_heap::PeekMut::pop(top);
-                }
-            }
-            match &mut current {
-                Some((of, entry)) if *of == hash => {
-                    entry.count += count;
-                    entry.first = entry.first.min(first);
-                }
-                _ => {
-                    if let Some((hash, entry)) = current.replace((hash, Entry { count, first })) {
-                        each(hash, entry)?;
-                    }
-                }
-            }
-        }
-        if let Some((hash, entry)) = current {
-            each(hash, entry)?;
-        }
-        Ok(())
+    fn merged(&self, each: impl FnMut(u128, Entry) -> std::io::Result<()>) -> std::io::Result<()> {
+        merge(self.runs.iter().map(Reader::of).collect::<std::io::Result<Vec<_>>>()?, each)
     }
+}
+
+/// Every value of sorted runs, in the order of the hashes.
+fn merge(
+    mut readers: Vec<Reader<'_>>,
+    mut each: impl FnMut(u128, Entry) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let mut heap = BinaryHeap::new();
+    for (index, reader) in readers.iter_mut().enumerate() {
+        if let Some((hash, entry)) = reader.next()? {
+            heap.push(Reverse((hash, index, entry.count, entry.first)));
+        }
+    }
+    let mut current: Option<(u128, Entry)> = None;
+    while let Some(mut top) = heap.peek_mut() {
+        let Reverse((hash, index, count, first)) = *top;
+        // The run's next value takes the place of this one, so that the heap is mended once.
+        match readers.get_mut(index).map(Reader::next).transpose()?.flatten() {
+            Some((next, entry)) => *top = Reverse((next, index, entry.count, entry.first)),
+            None => {
+                PeekMut::pop(top);
+            }
+        }
+        match &mut current {
+            Some((of, entry)) if *of == hash => {
+                entry.count += count;
+                entry.first = entry.first.min(first);
+            }
+            _ => {
+                if let Some((hash, entry)) = current.replace((hash, Entry { count, first })) {
+                    each(hash, entry)?;
+                }
+            }
+        }
+    }
+    current.map_or(Ok(()), |(hash, entry)| each(hash, entry))
+}
+
+/// A tally in the making.
+struct Tallying {
+    tally: Tally,
+    first: BinaryHeap<u64>,
+    examples: usize,
+}
+
+impl Tallying {
+    fn new(examples: usize) -> Self {
+        Self { tally: Tally::default(), first: BinaryHeap::new(), examples }
+    }
+
+    fn add(&mut self, count: u64, row: u64) {
+        let tally = &mut self.tally;
+        tally.rows += count;
+        tally.distinct += 1;
+        if count == 1 {
+            tally.single += 1;
+            return;
+        }
+        tally.repeated_rows += count;
+        self.first.push(row);
+        if self.first.len() > self.examples {
+            self.first.pop();
+        }
+    }
+
+    fn finish(self) -> Tally {
+        Tally { repeated_first: self.first.into_sorted_vec(), ..self.tally }
+    }
+}
+
+/// Parts of runs, each in the order of the hashes.
+type Slices<'r> = Vec<&'r [(u128, Entry)]>;
+
+fn side_by_side(parts: Vec<Slices<'_>>, examples: usize) -> Tally {
+    let count = |part: Slices<'_>| {
+        let mut tally = Tallying::new(examples);
+        let readers = part.into_iter().map(|entries| Reader::Memory(entries.iter())).collect();
+        // Reading memory cannot fail.
+        let _ = merge(readers, |_, entry| {
+            tally.add(entry.count, entry.first);
+            Ok(())
+        });
+        tally.finish()
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || count(part))).collect();
+        let mut all = Tally::default();
+        for part in running {
+            let part = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            all.rows += part.rows;
+            all.distinct += part.distinct;
+            all.single += part.single;
+            all.repeated_rows += part.repeated_rows;
+            all.repeated_first.extend(part.repeated_first);
+        }
+        all.repeated_first.sort_unstable();
+        all.repeated_first.truncate(examples);
+        all
+    })
 }
 
 /// Reads a run from its start.

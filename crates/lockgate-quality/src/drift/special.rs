@@ -195,5 +195,5 @@ fn scaled_bessel_quarter(y: f64) -> f64 {
     let step = end / f64::from(steps);
     let value = |t: f64| (-y * (t.cosh() - 1.0)).exp() * (t / 4.0).cosh();
     let inner: f64 = (1..steps).map(|i| value(f64::from(i) * step)).sum();
-    step * (inner + (value(0.0) + value(end)) / 2.0)
+    step * (inner + f64::midpoint(value(0.0), value(end)))
 }

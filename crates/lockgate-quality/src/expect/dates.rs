@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn dates_as_people_write_them() {
         let check = |text: &str, expect: Option<&str>| {
-            let found = moment(text).map(|m| crate::column::time_text(m));
+            let found = moment(text).map(crate::column::time_text);
             assert_eq!(found.as_deref(), expect, "{text}");
         };
         check("2024-02-29", Some("2024-02-29 00:00:00"));

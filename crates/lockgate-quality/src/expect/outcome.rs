@@ -285,7 +285,7 @@ impl Judge<'_> {
     fn gathered(&self, check: &Check, gathered: &mut Gathered, kind: Kind) -> Result<Verdict> {
         Ok(match check {
             Check::Aggregate { what, bounds, .. } => {
-                let observed = self.aggregate(*what, gathered, kind)?;
+                let observed = Self::aggregate(*what, gathered, kind)?;
                 judge_bounds(observed.as_ref().ok(), bounds, kind).map(|success| {
                     let mut result = json!({"observed_value": observed.clone().map_or(Value::Null, |o| o.to_json())});
                     if let (Aggregate::Median, Some(error), Some(object)) =
@@ -318,12 +318,7 @@ impl Judge<'_> {
         })
     }
 
-    fn aggregate(
-        &self,
-        what: Aggregate,
-        gathered: &mut Gathered,
-        kind: Kind,
-    ) -> Result<std::result::Result<Observed, ()>> {
+    fn aggregate(what: Aggregate, gathered: &mut Gathered, kind: Kind) -> Result<std::result::Result<Observed, ()>> {
         let moments = &gathered.moments;
         let number = |value: f64| if value.is_nan() { Err(()) } else { Ok(Observed::Number(value)) };
         let extreme = |value: f64| match kind {
@@ -380,14 +375,15 @@ impl Judge<'_> {
         let (mut rows, mut values) = (Vec::new(), Vec::new());
         if let Some(distinct) = &mut gathered.distinct {
             let names = &gathered.names;
-            distinct.visit(|hash, _, first| match wanted.get_mut(&hash) {
-                Some((_, seen)) => *seen = true,
-                None => {
-                    unexpected += 1;
-                    if rows.len() < EXAMPLES {
-                        rows.push(first);
-                        values.extend(names.get(&hash).cloned());
-                    }
+            distinct.visit(|hash, _, first| {
+                if let Some((_, seen)) = wanted.get_mut(&hash) {
+                    *seen = true;
+                    return;
+                }
+                unexpected += 1;
+                if rows.len() < EXAMPLES {
+                    rows.push(first);
+                    values.extend(names.get(&hash).cloned());
                 }
             })?;
         }

@@ -138,14 +138,12 @@ impl Validator {
     fn member(&self, check: &Check) -> (Vec<usize>, State) {
         let mut columns = Vec::new();
         for name in check.columns() {
-            match self.schema.index_of(name) {
-                Ok(index) => columns.push(index),
-                Err(_) => {
-                    let near = lockgate_core::nearest(name, self.schema.fields().iter().map(|f| f.name().as_str()));
-                    let hint = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-                    return (Vec::new(), State::Broken(format!("there is no column {name:?}{hint}")));
-                }
-            }
+            let Ok(index) = self.schema.index_of(name) else {
+                let near = lockgate_core::nearest(name, self.schema.fields().iter().map(|f| f.name().as_str()));
+                let hint = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+                return (Vec::new(), State::Broken(format!("there is no column {name:?}{hint}")));
+            };
+            columns.push(index);
         }
         let kinds: Vec<Kind> = columns.iter().map(|index| self.kind(*index)).collect();
         if let Some(index) = kinds.iter().position(|kind| *kind == Kind::Other)

@@ -110,7 +110,7 @@ proptest! {
             part.update(&whole.slice(from as usize, (to - from) as usize)).unwrap();
             part
         };
-        let one = profile(&[whole.clone()], &Options::default());
+        let one = profile(std::slice::from_ref(&whole), &Options::default());
         let mut left = part(0, low);
         left.merge(part(low, high)).unwrap();
         left.merge(part(high, rows)).unwrap();
