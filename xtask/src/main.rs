@@ -33,7 +33,8 @@ enum Task {
     Setup,
     /// Write the generated files: schemas and the command line's reference.
     Generate,
-    /// Feed a target of `fuzz` with what may break it: engine, names, checks or recognizers.
+    /// Feed a target of `fuzz` with what may break it: engine, names, checks, recognizers,
+    /// suite, profile or contract.
     Fuzz {
         target: String,
         #[arg(long, default_value_t = 60)]
