@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use arrow::{
     array::{AsArray as _, RecordBatch},
     compute::{cast, filter},
-    datatypes::{DataType, UInt64Type},
+    datatypes::{DataType, SchemaRef, UInt64Type},
 };
 use lockgate_core::{Clock, Digest, Failure, Name, Result, RunId, yaml};
 use lockgate_detect::{Engine, Options};
@@ -18,7 +18,7 @@ use lockgate_keys::{KeyId, Pseudonymizer};
 use lockgate_lake::{Layout, SnapshotRef, SnapshotWriter, TableWriter};
 use lockgate_policy::Resource;
 use lockgate_protect::{Allowance, Events, Protector, Rules};
-use lockgate_quality::{Checked, Checker, Contract, Subject};
+use lockgate_quality::{Checked, Checker, Contract, Measures, Metric, RuleOutcome, Subject};
 use lockgate_source::{Authenticated, Content, Fetcher, Rows, authenticate, public_uri};
 use serde::Serialize;
 use serde_json::json;
@@ -47,6 +47,8 @@ pub struct Outcome {
     /// Violations by column and rule.
     pub violations: Vec<(String, String, u64)>,
     pub findings: Vec<FindingSummary>,
+    /// Verdicts on the contract's quality rules.
+    pub quality: Vec<RuleOutcome>,
     pub sources: Vec<String>,
     /// CPU time by stage; empty when nothing was done.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -76,6 +78,11 @@ pub fn ingest(
     if contract.dataset != *name {
         return Err(Failure::input(format!("source {name} has the contract of {}", contract.dataset))
             .hint("the source, the contract's schema and the dataset share one name"));
+    }
+    if let Some(rule) = contract.quality.iter().find(|rule| matches!(rule.metric, Metric::Sql(_))) {
+        return Err(Failure::input(format!("quality rule {:?} is SQL, which ingestion does not run", rule.name)).hint(
+            "`lockgate contract test` runs it; write it as a metric or an expectation to have it enforced here",
+        ));
     }
     demand_permission(workspace, pipeline, &contract)?;
     progress.stage("authenticate", &public_uri(&spec.source.uri));
@@ -187,6 +194,7 @@ fn unchanged(workspace: &Workspace, name: &Name, fingerprint: &str) -> Result<Op
         quarantine: recipe.get("quarantine").and_then(|q| serde_json::from_value(q.clone()).ok()),
         violations: Vec::new(),
         findings: Vec::new(),
+        quality: Vec::new(),
         sources: Vec::new(),
         cpu_seconds: BTreeMap::new(),
         snapshot,
@@ -222,9 +230,12 @@ struct Gates<'g> {
     ledger: TableWriter,
     quarantine: Quarantine,
     subjects: Pseudonymizer,
+    measures: Option<Measures<'g>>,
+    /// Verdicts on the quality rules, once all rows were seen.
+    quality: Vec<RuleOutcome>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn execute(mut self) -> Result<Outcome> {
         let own = self.spec.protection.recognizers.as_ref().map(|path| self.pipeline.base.join(path));
         let engine = recognizers::engine(own.as_deref(), Options::default())?;
@@ -284,12 +295,15 @@ impl Run<'_> {
             rows.finish()?;
             checker = Some(fresh);
         }
-        let gates = gates.ok_or_else(|| Failure::input("the source has no file"))?;
-        self.judge(&gates, &totals)?;
+        let mut gates = gates.ok_or_else(|| Failure::input("the source has no file"))?;
+        self.judge(&mut gates, &totals)?;
         self.commit(gates, totals, sources)
     }
 
-    fn open_gates<'g>(&self, engine: &'g Engine, schema: &arrow::datatypes::Schema) -> Result<Gates<'g>> {
+    fn open_gates<'g>(&self, engine: &'g Engine, schema: &SchemaRef) -> Result<Gates<'g>>
+    where
+        'a: 'g,
+    {
         let workspace = &*self.workspace;
         let dataset = &self.contract.dataset;
         let protection_key = protection_key(dataset);
@@ -335,7 +349,8 @@ impl Run<'_> {
             Pseudonymizer::new(&workspace.keys.derive(&subject_key(dataset, workspace)?, "lockgate/v1/subject")?);
         let quarantine =
             Quarantine::new(workspace, dataset, self.spec.buckets, subject_name(self.contract), subjects.clone())?;
-        Ok(Gates { protector, writer, ledger, quarantine, subjects })
+        let measures = Some(Measures::new(self.contract, schema, spool));
+        Ok(Gates { protector, writer, ledger, quarantine, subjects, measures, quality: Vec::new() })
     }
 
     fn accept(&mut self, gates: &mut Gates<'_>, checked: &Checked, rows: &[u64], totals: &mut Totals) -> Result<()> {
@@ -345,6 +360,9 @@ impl Run<'_> {
         let all = arrow::array::UInt64Array::from(rows.to_vec());
         let kept = filter(&all, &checked.mask).map_err(|_| Failure::bug("row numbers could not be filtered"))?;
         let kept = kept.as_primitive::<UInt64Type>().values();
+        if let Some(measures) = &mut gates.measures {
+            measures.update(&checked.accepted)?;
+        }
         let subjects = commitments(&checked.accepted, self.contract, &gates.subjects)?;
         self.watch.lap("subjects");
         let protected = gates.protector.protect(&checked.accepted, kept)?;

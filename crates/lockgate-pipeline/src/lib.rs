@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod config;
+pub mod contract;
 pub mod deploy;
 pub mod derive;
 pub mod drift;

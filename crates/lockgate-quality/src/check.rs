@@ -5,7 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray},
     compute::{CastOptions, cast_with_options, filter_record_batch},
-    datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit},
+    datatypes::{
+        DataType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMillisecondType,
+    },
     util::display::FormatOptions,
 };
 use lockgate_core::{Failure, Result, nearest, printable_name};
@@ -244,6 +246,9 @@ fn check_values(column: &Column, typed: &ArrayRef, add: &mut impl FnMut(usize, &
     } else if let Some(numbers) = typed.as_primitive_opt::<Int64Type>() {
         for (row, number) in numbers.iter().enumerate() {
             if let Some(number) = number {
+                if rules.integer_range.is_some_and(|(low, high)| number < low || number > high) {
+                    add(row, "format");
+                }
                 check_number(rules, row, number as f64, &number, add);
             }
         }
@@ -252,6 +257,28 @@ fn check_values(column: &Column, typed: &ArrayRef, add: &mut impl FnMut(usize, &
             if let Some(number) = number {
                 check_number(rules, row, number, &number, add);
             }
+        }
+    } else if rules.earliest.is_some() || rules.latest.is_some() {
+        check_times(rules, typed, add);
+    }
+}
+
+fn check_times(rules: &crate::Rules, typed: &ArrayRef, add: &mut impl FnMut(usize, &'static str)) {
+    let mut check = |row: usize, micros: i64| {
+        if rules.earliest.is_some_and(|(end, strict)| micros < end || (strict && micros == end)) {
+            add(row, "minimum");
+        }
+        if rules.latest.is_some_and(|(end, strict)| micros > end || (strict && micros == end)) {
+            add(row, "maximum");
+        }
+    };
+    if let Some(days) = typed.as_primitive_opt::<Date32Type>() {
+        for (row, day) in days.iter().enumerate().filter_map(|(row, day)| Some((row, day?))) {
+            check(row, i64::from(day) * crate::column::DAY_MICROS);
+        }
+    } else if let Some(times) = typed.as_primitive_opt::<TimestampMillisecondType>() {
+        for (row, millis) in times.iter().enumerate().filter_map(|(row, time)| Some((row, time?))) {
+            check(row, millis.saturating_mul(1_000));
         }
     }
 }
@@ -275,6 +302,12 @@ fn check_number(
     }
     if rules.exclusive_maximum.is_some_and(|max| !(number < max)) {
         add(row, "exclusiveMaximum");
+    }
+    // A quotient of decimals is whole up to rounding: 0.3 is three times 0.1.
+    if let Some(step) = rules.multiple_of
+        && ((number / step) - (number / step).round()).abs() > 1e-9 * (number / step).abs().max(1.0)
+    {
+        add(row, "multipleOf");
     }
     if let Some(valid) = &rules.valid_values
         && !valid.contains(&text.to_string())

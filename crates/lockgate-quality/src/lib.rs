@@ -17,7 +17,10 @@ pub mod profile;
 mod unique;
 
 pub use check::{Checked, Checker, Violation};
-pub use contract::{Column, Contract, LogicalType, Rules, Subject};
+pub use contract::{
+    Change, ChangeKind, Column, Contract, Demand, Draft, LogicalType, Measures, Metric, QualityRule, RuleOutcome,
+    Rules, Severity, Subject, Unit, diff, infer,
+};
 pub use distinct::Hashes;
 pub use moments::Moments;
 pub use numbers::EXACT_MAX;

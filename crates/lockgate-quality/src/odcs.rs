@@ -1,4 +1,5 @@
-//! The Open Data Contract Standard v3.1 as it is written: <https://bitol-io.github.io/open-data-contract-standard/>.
+//! The Open Data Contract Standard v3.1 as it is written, and what v3.2 adds:
+//! <https://bitol-io.github.io/open-data-contract-standard/>.
 //! Keys that this version does not interpret are accepted and kept out of the way.
 
 use serde::Deserialize;
@@ -12,7 +13,7 @@ pub(crate) struct Document {
     pub(crate) kind: String,
     pub(crate) id: String,
     pub(crate) version: String,
-    pub(crate) status: String,
+    pub(crate) status: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) tenant: Option<String>,
     pub(crate) domain: Option<String>,
@@ -32,6 +33,7 @@ pub(crate) struct Document {
     #[serde(default)]
     pub(crate) custom_properties: Vec<CustomProperty>,
     pub(crate) contract_created_ts: Option<Value>,
+    pub(crate) context: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +75,8 @@ pub(crate) struct SlaProperty {
     pub(crate) description: Option<String>,
     pub(crate) scheduler: Option<String>,
     pub(crate) schedule: Option<String>,
+    pub(crate) custom_properties: Option<Value>,
+    pub(crate) authoritative_definitions: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,6 +87,7 @@ pub(crate) struct CustomProperty {
     pub(crate) property: String,
     pub(crate) value: Value,
     pub(crate) description: Option<String>,
+    pub(crate) vendor: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,11 +103,15 @@ pub(crate) struct SchemaObject {
     pub(crate) description: Option<String>,
     pub(crate) data_granularity_description: Option<String>,
     pub(crate) authoritative_definitions: Option<Value>,
-    pub(crate) relationships: Option<Value>,
-    pub(crate) quality: Option<Value>,
+    #[serde(default)]
+    pub(crate) relationships: Vec<Relationship>,
+    #[serde(default)]
+    pub(crate) quality: Vec<QualityRule>,
     pub(crate) tags: Option<Value>,
     #[serde(default)]
     pub(crate) custom_properties: Vec<CustomProperty>,
+    pub(crate) synonyms: Option<Value>,
+    pub(crate) context: Option<Value>,
     pub(crate) properties: Vec<Property>,
 }
 
@@ -136,11 +145,19 @@ pub(crate) struct Property {
     pub(crate) examples: Option<Value>,
     pub(crate) critical_data_element: Option<bool>,
     pub(crate) authoritative_definitions: Option<Value>,
-    pub(crate) relationships: Option<Value>,
+    #[serde(default)]
+    pub(crate) relationships: Vec<Relationship>,
     #[serde(default)]
     pub(crate) quality: Vec<QualityRule>,
     pub(crate) tags: Option<Value>,
     pub(crate) custom_properties: Option<Value>,
+    /// The values there are, as they are or as objects with a `value`; v3.2.
+    #[serde(rename = "enum")]
+    pub(crate) values: Option<Vec<Value>>,
+    pub(crate) semantic_type: Option<String>,
+    pub(crate) synonyms: Option<Value>,
+    pub(crate) items: Option<Value>,
+    pub(crate) properties: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,21 +168,70 @@ pub(crate) struct LogicalTypeOptions {
     pub(crate) pattern: Option<String>,
     pub(crate) min_length: Option<u64>,
     pub(crate) max_length: Option<u64>,
-    pub(crate) minimum: Option<f64>,
-    pub(crate) maximum: Option<f64>,
-    pub(crate) exclusive_minimum: Option<f64>,
-    pub(crate) exclusive_maximum: Option<f64>,
+    /// Numbers for numbers, text for dates and times.
+    pub(crate) minimum: Option<Value>,
+    pub(crate) maximum: Option<Value>,
+    pub(crate) exclusive_minimum: Option<Value>,
+    pub(crate) exclusive_maximum: Option<Value>,
     pub(crate) multiple_of: Option<f64>,
     pub(crate) timezone: Option<bool>,
     pub(crate) default_timezone: Option<String>,
 }
 
-/// A quality rule; here only `invalidValues` with `validValues` and `mustBe: 0` acts on rows.
+/// A reference to another dataset; `from` is left out on a column.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "as above")]
+pub(crate) struct Relationship {
+    pub(crate) id: Option<String>,
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
+    pub(crate) from: Option<Columns>,
+    pub(crate) to: Columns,
+    pub(crate) custom_properties: Option<Value>,
+}
+
+/// One reference or several, as `table.column`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Columns {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// A quality rule of type `library`, `sql`, `text` or `custom`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[allow(dead_code, reason = "as above")]
 pub(crate) struct QualityRule {
+    pub(crate) id: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
     pub(crate) metric: Option<String>,
+    /// The metric's name before v3.1.
     pub(crate) rule: Option<String>,
     pub(crate) arguments: Option<Value>,
+    pub(crate) query: Option<String>,
+    pub(crate) engine: Option<String>,
+    pub(crate) implementation: Option<Value>,
+    pub(crate) unit: Option<String>,
     pub(crate) must_be: Option<Value>,
+    pub(crate) must_not_be: Option<Value>,
+    pub(crate) must_be_greater_than: Option<f64>,
+    pub(crate) must_be_greater_or_equal_to: Option<f64>,
+    pub(crate) must_be_less_than: Option<f64>,
+    pub(crate) must_be_less_or_equal_to: Option<f64>,
+    pub(crate) must_be_between: Option<(f64, f64)>,
+    pub(crate) must_not_be_between: Option<(f64, f64)>,
+    pub(crate) severity: Option<String>,
+    pub(crate) dimension: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) schedule: Option<String>,
+    pub(crate) scheduler: Option<String>,
+    pub(crate) business_impact: Option<String>,
+    pub(crate) tags: Option<Value>,
+    pub(crate) custom_properties: Option<Value>,
+    pub(crate) authoritative_definitions: Option<Value>,
 }

@@ -5,8 +5,9 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use arrow::{
-    array::RecordBatch,
-    datatypes::SchemaRef,
+    array::{AsArray as _, RecordBatch},
+    compute::cast,
+    datatypes::{DataType, Float64Type, SchemaRef},
     util::display::{ArrayFormatter, FormatOptions},
 };
 use datafusion::{
@@ -87,6 +88,26 @@ impl Files {
             Ok(())
         })?;
         Ok(rows)
+    }
+
+    /// The single number that `sql` gives.
+    pub fn number(&self, sql: &str) -> Result<f64> {
+        let mut found = Vec::new();
+        self.run(sql, |batch| {
+            for column in batch.columns() {
+                let numbers =
+                    cast(column, &DataType::Float64).map_err(|_| Failure::input("the query does not give a number"))?;
+                found.extend(numbers.as_primitive::<Float64Type>().iter().take(2));
+            }
+            Ok(())
+        })?;
+        match found.as_slice() {
+            [Some(number)] => Ok(*number),
+            _ => {
+                Err(Failure::input("the query must give one row with one number")
+                    .hint("for example SELECT count(*) ..."))
+            }
+        }
     }
 
     /// How many rows each query gives and how many of them the other gives, too, counted as bags.

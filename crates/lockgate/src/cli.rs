@@ -68,6 +68,9 @@ pub enum Command {
     Serve(ServeArgs),
     /// Find sensitive values in text or JSON lines on standard input or in files.
     Scan(ScanArgs),
+    /// Test data against a contract, infer a first one, compare two.
+    #[command(subcommand)]
+    Contract(ContractCommand),
     /// Measure files in one pass: distributions, missing and frequent values, what is personal.
     Profile(ProfileArgs),
     /// Tell whether data is distributed as it was: exactly, or against a stored profile.
@@ -238,6 +241,64 @@ pub struct ScanArgs {
     /// Where the redacted file goes.
     #[arg(long, short, value_name = "FILE", requires = "redact")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ContractCommand {
+    /// Hold files against a contract: types, rules, quality, and what is found against what is said.
+    Test(ContractTestArgs),
+    /// Write a first contract for files.
+    Infer(ContractInferArgs),
+    /// Tell what a new version of a contract breaks, weakens and adds.
+    Diff(ContractDiffArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct ContractTestArgs {
+    /// The contract: the Open Data Contract Standard, v3.
+    pub contract: PathBuf,
+    /// Files that are one dataset together: Parquet, CSV, TSV or JSON Lines.
+    #[arg(required = true)]
+    pub data: Vec<PathBuf>,
+    /// A further table for quality rules that are SQL.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub table: Vec<String>,
+    /// How people, organizations, places and addresses are looked for.
+    #[arg(long, value_enum, default_value_t = LookingFor::Auto, value_name = "HOW")]
+    pub names: LookingFor,
+}
+
+#[derive(Args, Debug)]
+pub struct ContractInferArgs {
+    /// Files that are one dataset together.
+    #[arg(required = true)]
+    pub data: Vec<PathBuf>,
+    /// The dataset's name; by default the file's.
+    #[arg(long)]
+    pub dataset: Option<String>,
+    /// Who answers for the data.
+    #[arg(long)]
+    pub owner: Option<String>,
+    /// What the data is for.
+    #[arg(long)]
+    pub purpose: Option<String>,
+    /// The column that identifies the data subject, or `none`.
+    #[arg(long, value_name = "COLUMN")]
+    pub subject: Option<String>,
+    /// Where the contract goes; by default it is printed.
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How people, organizations, places and addresses are looked for.
+    #[arg(long, value_enum, default_value_t = LookingFor::Auto, value_name = "HOW")]
+    pub names: LookingFor,
+}
+
+#[derive(Args, Debug)]
+pub struct ContractDiffArgs {
+    /// The contract as it was.
+    pub old: PathBuf,
+    /// The contract as it will be.
+    pub new: PathBuf,
 }
 
 #[derive(Args, Debug)]

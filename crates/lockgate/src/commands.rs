@@ -1,6 +1,7 @@
 //! One module a command.
 
 mod audit;
+mod contract;
 mod demo;
 mod drift;
 mod expect;
@@ -48,6 +49,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Deploy(args) => serve::deploy(global, args),
         Command::Serve(args) => serve::serve(global, args),
         Command::Scan(args) => scan::scan(global, args),
+        Command::Contract(command) => contract::contract(global, command),
         Command::Profile(args) => profile::profile(global, args),
         Command::Drift(args) => drift::drift(global, args),
         Command::Expect(args) => expect::expect(global, args),

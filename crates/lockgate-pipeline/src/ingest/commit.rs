@@ -4,6 +4,7 @@ use lockgate_catalog::{Catalog as _, Gate};
 use lockgate_core::{Clock, Digest, Failure, Result};
 use lockgate_lake::{Column, ContractRecord, Governance, Manifest, SnapshotRef, Staged};
 use lockgate_protect::{FindingCount, Operator};
+use lockgate_quality::RuleOutcome;
 use lockgate_source::{Authenticated, Content};
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use crate::{
 
 impl Run<'_> {
     /// The verdicts that concern the source as a whole.
-    pub(super) fn judge(&mut self, gates: &Gates<'_>, totals: &Totals) -> Result<()> {
+    pub(super) fn judge(&mut self, gates: &mut Gates<'_>, totals: &Totals) -> Result<()> {
         let share = if totals.read == 0 { 0.0 } else { totals.quarantined as f64 * 100.0 / totals.read as f64 };
         let allowed = self.spec.quality.max_quarantined_percent;
         let contract = format!(
@@ -24,8 +25,19 @@ impl Run<'_> {
             totals.quarantined, totals.read
         );
         let clean = gates.protector.demand_clean_public_columns();
+        gates.quality = gates.measures.take().map(|measures| measures.finish(None)).transpose()?.unwrap_or_default();
+        for rule in gates.quality.iter().filter(|rule| rule.warning && !rule.passed) {
+            self.progress.note(&format!("warning: {}", broken_rule(rule)));
+        }
+        let broken: Vec<&RuleOutcome> = gates.quality.iter().filter(|rule| !rule.passed && !rule.warning).collect();
+        let rules = if broken.is_empty() {
+            format!("{} quality rules hold", gates.quality.len())
+        } else {
+            broken.iter().map(|rule| broken_rule(rule)).collect::<Vec<_>>().join("; ")
+        };
         let verdicts = [
             ("contract", share <= allowed && totals.committed > 0, contract.clone()),
+            ("quality", broken.is_empty(), rules.clone()),
             (
                 "classification",
                 clean.is_ok(),
@@ -57,6 +69,10 @@ impl Run<'_> {
             return Err(Failure::findings(format!("{contract}; most often: {}", worst(totals))).hint(
                 "nothing was committed; mend the source or the contract, or raise quality.maxQuarantinedPercent",
             ));
+        }
+        if !broken.is_empty() {
+            return Err(Failure::findings(format!("the contract's quality rules do not hold: {rules}"))
+                .hint("nothing was committed; mend the source, or the rule"));
         }
         clean
     }
@@ -118,6 +134,7 @@ impl Run<'_> {
                     count: f.count,
                 })
                 .collect(),
+            quality: gates.quality,
             sources: sources.into_iter().map(|(_, record)| format!("{} ({})", record.uri, record.trust)).collect(),
             cpu_seconds: self.watch.seconds(),
         })
@@ -249,4 +266,13 @@ fn worst(totals: &Totals) -> String {
     let named: Vec<String> =
         all.iter().take(3).map(|((column, rule), count)| format!("{column}: {rule} ({count} times)")).collect();
     named.join(", ")
+}
+
+/// What a rule demands and what was counted; never a value.
+fn broken_rule(rule: &RuleOutcome) -> String {
+    let column = rule.column.as_ref().map(|column| format!(" of {column}")).unwrap_or_default();
+    match rule.observed {
+        Some(observed) => format!("{}{column} is {observed} and {}", rule.rule, rule.demand),
+        None => format!("{}{column}: {}", rule.rule, rule.demand),
+    }
 }

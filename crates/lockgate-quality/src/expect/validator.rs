@@ -43,6 +43,8 @@ pub trait Sql {
     fn row_count(&self, name: &str) -> Result<u64>;
     /// How many rows `query` gives; `{batch}` stands for the data under test.
     fn rows(&self, query: &str) -> Result<u64>;
+    /// The single number that `query` gives; the data under test is also the table `name`.
+    fn number(&self, query: &str, name: &str) -> Result<f64>;
     /// How many rows the two queries give and how many of them match, counted as bags:
     /// (base, comparison, matching).
     fn compare(&self, base: &str, comparison: &str) -> Result<(u64, u64, u64)>;

@@ -49,6 +49,21 @@ pub struct Inspection {
     pub personal: Vec<Option<String>>,
 }
 
+impl Inspection {
+    /// What makes a column personal: one finding among hundreds of values is chance, more is what
+    /// the column holds. Where few different values are shared by many rows they are `categories`,
+    /// of which some may sound like a name.
+    pub fn what_is_personal(&self, categories: bool) -> Option<&String> {
+        let mut counts: BTreeMap<&String, u64> = BTreeMap::new();
+        for entity in self.personal.iter().flatten() {
+            *counts.entry(entity).or_default() += 1;
+        }
+        let (entity, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        let share = if categories && entity == "PERSON" { 4 } else { 100 };
+        (count * share >= self.personal.len() as u64).then_some(entity)
+    }
+}
+
 /// Finds personal values; the detection engine, as a rule.
 pub trait Inspector {
     /// Looks into values of the column `name`.
@@ -347,7 +362,8 @@ impl Measured {
         } else if public {
             None
         } else {
-            self.personal(&found, rows).map(|entity| format!("it holds {entity}"))
+            let categories = self.distinct.estimate() * 20.0 <= self.present(rows) as f64;
+            found.what_is_personal(categories).map(|entity| format!("it holds {entity}"))
         };
         let view = self.quantiles.sorted_view();
         let present = self.present(rows);
@@ -388,20 +404,6 @@ impl Measured {
             sketch: if withheld.is_none() && numeric { self.quantiles.serialize() } else { Vec::new() },
             withheld,
         })
-    }
-
-    /// What makes the column personal: one finding among hundreds of values is chance, more is
-    /// what the column holds. Few different values that many rows share are categories, of
-    /// which some may sound like a name.
-    fn personal<'i>(&self, found: &'i Inspection, rows: u64) -> Option<&'i String> {
-        let mut counts: BTreeMap<&String, u64> = BTreeMap::new();
-        for entity in found.personal.iter().flatten() {
-            *counts.entry(entity).or_default() += 1;
-        }
-        let (entity, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
-        let categories = self.distinct.estimate() * 20.0 <= self.present(rows) as f64;
-        let share = if categories && entity == "PERSON" { 4 } else { 100 };
-        (count * share >= found.personal.len() as u64).then_some(entity)
     }
 
     fn present(&self, rows: u64) -> u64 {

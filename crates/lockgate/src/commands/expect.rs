@@ -21,7 +21,7 @@ pub fn expect(global: &Global, args: &ExpectArgs) -> Result<()> {
     let suite = Suite::read(&args.suite)?;
     let tables = quality::open(&args.data)?;
     let setup = environment::setup()?;
-    let sql = if suite.needs_sql() { Some(Queries::new(&setup, args, &tables)?) } else { None };
+    let sql = if suite.needs_sql() { Some(Queries::new(&setup, BATCH, &args.table, &tables)?) } else { None };
     let options = Options {
         values: if args.show_values { Values::Show } else { Values::Hide },
         spill_folder: std::env::temp_dir(),
@@ -86,14 +86,18 @@ fn observed(result: &ExpectationResult) -> String {
 }
 
 /// Expectations that are SQL, over the files.
-struct Queries {
+pub struct Queries {
     files: Files,
 }
 
 impl Queries {
-    fn new(setup: &environment::Setup, args: &ExpectArgs, tables: &[Table]) -> Result<Self> {
+    /// The data is the table `batch` and the table `name`; `others` are NAME=FILE.
+    pub fn new(setup: &environment::Setup, name: &str, others: &[String], tables: &[Table]) -> Result<Self> {
         let mut named = vec![(BATCH.to_owned(), tables.to_vec())];
-        for table in &args.table {
+        if name != BATCH {
+            named.push((name.to_owned(), tables.to_vec()));
+        }
+        for table in others {
             let (name, path) = table.split_once('=').ok_or_else(|| {
                 Failure::usage(format!("--table {table} is not NAME=FILE"))
                     .hint("for example --table orders=orders.parquet")
@@ -132,6 +136,14 @@ impl Sql for Queries {
 
     fn rows(&self, query: &str) -> Result<u64> {
         self.files.count(&with_batch(query))
+    }
+
+    fn number(&self, query: &str, name: &str) -> Result<f64> {
+        // The standard's placeholders for the dataset.
+        let query = ["${table}", "${object}", "{table}", "{object}", "{model}"]
+            .iter()
+            .fold(with_batch(query), |query, placeholder| query.replace(placeholder, &format!("\"{name}\"")));
+        self.files.number(&query)
     }
 
     fn compare(&self, base: &str, comparison: &str) -> Result<(u64, u64, u64)> {

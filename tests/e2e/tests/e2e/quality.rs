@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::world::{Done, judge, program, root, run};
+use crate::world::{Done, data, judge, program, root, run};
 
 fn lockgate(args: &[&str]) -> Done {
     run(Command::new(program()).args(args))
@@ -95,4 +95,128 @@ fn a_profile_stands_in_for_its_data_and_holds_nobody() {
     bytes[middle] ^= 1;
     fs::write(&profile, bytes).unwrap();
     lockgate(&["drift", &profile, &now]).fails(5, "damaged");
+}
+
+/// Validates YAML by the standard's own JSON Schema.
+const OFFICIAL: &str = r"
+import importlib.resources, json, sys, jsonschema, yaml
+schema = json.loads(importlib.resources.files('open_data_contract_standard').joinpath('schema.json').read_text())
+for path in sys.argv[1:]:
+    jsonschema.validate(yaml.safe_load(open(path)), schema)
+";
+
+const RULES: &str = r#"
+apiVersion: v3.2.0
+kind: DataContract
+id: people
+version: 2.0.0
+description: {purpose: testing}
+team: {members: [{username: ana, role: owner}]}
+slaProperties: [{property: retention, value: 2, unit: y}]
+schema:
+  - name: people
+    customProperties: [{property: dataSubject, value: none}]
+    quality:
+      - {metric: rowCount, mustBeBetween: [2, 10]}
+      - {type: sql, name: no minors, query: "SELECT count(*) FROM ${table} WHERE age < 18", mustBe: 0}
+      - {metric: duplicateValues, arguments: {properties: [name, age]}, mustBeLessThan: 10, unit: percent}
+      - {type: custom, engine: greatExpectations, implementation: {type: expect_column_mean_to_be_between, kwargs: {column: age, min_value: 10, max_value: 40}}}
+      - {type: text, description: be nice}
+    properties:
+      - {name: name, logicalType: string, classification: public, enum: [{value: a}, {value: b}, {value: c, description: third}]}
+      - {name: age, logicalType: integer, classification: internal, logicalTypeOptions: {format: u8, multipleOf: 5}}
+      - {name: mail, logicalType: string, classification: public}
+      - {name: when, logicalType: date, classification: internal, logicalTypeOptions: {minimum: '2020-01-01', exclusiveMaximum: '2025-01-01'}, quality: [{metric: nullValues, mustBeLessOrEqualTo: 30, unit: percent, severity: warning}]}
+"#;
+
+#[test]
+fn a_contract_is_tested_rule_by_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (contract, data, better) = (at("c.yaml"), at("p.csv"), at("better.csv"));
+    fs::write(&contract, RULES).unwrap();
+    let rows = "name,age,mail,when\na,20,x@example.org,2020-01-01\nb,15,,2025-01-01\na,20,y@example.org,\nd,300,,2021-01-01\nc,7,z@example.org,2019-12-31\n";
+    fs::write(&data, rows).unwrap();
+    fs::write(&better, "name,age,mail,when\na,20,,2020-01-01\nb,35,,2024-12-31\n").unwrap();
+    run(Command::new(judge("python")).args(["-c", OFFICIAL, &contract])).ok();
+    let done =
+        lockgate(&["contract", "test", &contract, &data, "--format", "json"]).fails(1, "does not keep the contract");
+    let tested = done.json();
+    let broken: Vec<String> = tested["rows_broken"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| {
+            format!("{} {} {} {}", b["column"].as_str().unwrap(), b["rule"].as_str().unwrap(), b["rows"], b["first"])
+        })
+        .collect();
+    let expected = [
+        "age format 1 [3]",
+        "age multipleOf 1 [4]",
+        "name invalidValues 1 [3]",
+        "when maximum 1 [1]",
+        "when minimum 1 [4]",
+    ];
+    assert_eq!(broken, expected);
+    let quality: Vec<(bool, bool, Value)> = tested["quality"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|q| (q["passed"] == json!(true), q["warning"] == json!(true), q["observed"].clone()))
+        .collect();
+    // Of the two rows that may enter: a duplicate, and one without a date. SQL sees all rows.
+    let expected = [
+        (true, false, json!(2.0)),
+        (false, false, json!(2.0)),
+        (false, false, json!(50.0)),
+        (true, false, Value::Null),
+        (false, true, json!(50.0)),
+    ];
+    assert_eq!(quality, expected);
+    assert!(tested["governance"][0].as_str().unwrap().contains("\"mail\" is public and holds EMAIL_ADDRESS"));
+    assert!(!done.out.contains("example.org"));
+    lockgate(&["contract", "test", &contract, &better]).ok();
+
+    let weaker = at("weaker.yaml");
+    let text = RULES.replace("[2, 10]", "[2, 99]").replace(
+        "name: age, logicalType: integer, classification: internal",
+        "name: age, logicalType: integer, classification: public",
+    );
+    fs::write(&weaker, text).unwrap();
+    lockgate(&["contract", "diff", &contract, &contract]).ok();
+    let done = lockgate(&["contract", "diff", &contract, &weaker]).fails(1, "1 breaking changes, 1 that weaken");
+    assert!(done.out.contains("was internal and is public"));
+    for (from, to, words) in [
+        ("mustBeBetween: [2, 10]", "mustBe: 2, mustBeLessThan: 3", "two things"),
+        ("metric: rowCount", "metric: rowCounts", "did you mean \"rowCount\""),
+        ("engine: greatExpectations", "engine: soda", "soda"),
+        ("format: u8", "format: u7", "u7"),
+        ("kind: DataContract", "kind: DataContract\nunknown: 1", "unknown"),
+        ("purpose: testing", "purpose: TODO", "orphaned"),
+    ] {
+        fs::write(&weaker, RULES.replace(from, to)).unwrap();
+        let done = lockgate(&["contract", "test", &weaker, &data]);
+        assert_eq!(done.code, 3, "{to}: {}", done.err);
+        assert!(done.err.contains(words), "{to}: {}", done.err);
+    }
+}
+
+#[test]
+fn an_inferred_contract_is_valid_and_its_data_keeps_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let contract = folder.path().join("c.yaml").to_str().unwrap().to_owned();
+    let applicants = data("income", "adult/applicants.csv");
+    let data = applicants.path.to_str().unwrap();
+    let infer = ["contract", "infer", data, "--out", &contract, "--subject", "applicant_id", "--names", "lists"];
+    lockgate(&infer).ok();
+    lockgate(&infer).fails(2, "exists already");
+    lockgate(&["contract", "test", &contract, data]).fails(3, "orphaned");
+    let text = fs::read_to_string(&contract).unwrap().replace("\"TODO\"", "\"somebody\"");
+    fs::write(&contract, &text).unwrap();
+    run(Command::new(judge("python")).args(["-c", OFFICIAL, &contract])).ok();
+    lockgate(&["contract", "test", &contract, data, "--names", "lists"]).ok();
+    for (column, class) in [("ssn", "restricted"), ("phone", "confidential"), ("age", "internal")] {
+        let own = text.split("- name: ").find(|part| part.starts_with(&format!("\"{column}\""))).unwrap();
+        assert!(own.contains(&format!("classification: {class}")), "{own}");
+    }
 }
