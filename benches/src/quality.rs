@@ -141,12 +141,12 @@ fn lockgate(arguments: &[&str], cores: &str) -> Result<(Used, f64)> {
 
 /// The peers' environment, made on the first run.
 fn peers() -> Result<PathBuf> {
-    let folder = Path::new("target/peers-quality");
+    let folder = process::root().join("target/peers-quality");
     let python = folder.join("bin/python");
     if !python.exists() {
-        process::run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--requirement", "benches/peers-quality.txt"];
-        process::run(Command::new(&python).args(pip))?;
+        process::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let list = process::root().join("benches/peers-quality.txt");
+        process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(list))?;
     }
     Ok(python)
 }
@@ -204,16 +204,14 @@ fn write(path: &Path, rows: u64, seed: u64) -> Result<()> {
             .map(|(name, column)| Field::new(name, column.data_type().clone(), true))
             .collect();
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-        let writer = match &mut writer {
-            Some(writer) => writer,
-            None => {
-                let properties = WriterProperties::builder()
-                    .set_compression(Compression::SNAPPY)
-                    .set_max_row_group_row_count(Some(131_072))
-                    .build();
-                writer.insert(ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties))?)
-            }
-        };
+        if writer.is_none() {
+            let properties = WriterProperties::builder()
+                .set_compression(Compression::SNAPPY)
+                .set_max_row_group_row_count(Some(131_072))
+                .build();
+            writer = Some(ArrowWriter::try_new(File::create(path)?, batch.schema(), Some(properties))?);
+        }
+        let writer = writer.as_mut().context("the file is open")?;
         writer.write(&batch)?;
         done += count as u64;
     }
