@@ -12,7 +12,7 @@ use lockgate_detect::Engine;
 use lockgate_quality::{
     EXACT_MAX,
     drift::{ColumnDrift, DriftReport, Gathered, Limits, from_profiles, judge},
-    profile::{Inspector as _, Options, Profile},
+    profile::{Histogram, Inspector as _, Options, Profile},
 };
 use lockgate_source::Table;
 
@@ -23,6 +23,8 @@ use crate::{
 
 /// Values of both sides that are in memory at a time: 32 MiB of numbers.
 const CELLS_MAX: u64 = 4 << 20;
+/// The same for text, which cannot be read by columns: 256 MiB.
+const TEXT_CELLS_MAX: u64 = 32 << 20;
 
 /// Data, or the profile that stands in for it.
 #[derive(Clone, Debug)]
@@ -47,6 +49,16 @@ impl Side {
         match self {
             Self::Table(table) => table.rows(),
             Self::Profile(profile, _) => profile.rows,
+        }
+    }
+
+    /// The columns whose values a profile keeps back.
+    fn withheld(&self) -> Vec<String> {
+        match self {
+            Self::Table(_) => Vec::new(),
+            Self::Profile(profile, _) => {
+                profile.columns.iter().filter(|c| c.withheld.is_some()).map(|c| c.name.clone()).collect()
+            }
         }
     }
 
@@ -92,7 +104,7 @@ pub fn drift(reference: Side, current: Side, request: &Request<'_>, progress: &d
     let names: Vec<String> = before.iter().filter(|name| after.contains(name) && wanted(name)).cloned().collect();
     let mut skipped: Vec<(String, String)> = Vec::new();
     let gone = before.iter().filter(|name| !after.contains(name) && wanted(name));
-    skipped.extend(gone.map(|name| (name.clone(), "it is gone".to_owned())));
+    let mut changed: Vec<(String, String)> = gone.map(|name| (name.clone(), "it is gone".to_owned())).collect();
     let new = after.iter().filter(|name| !before.contains(name) && wanted(name));
     skipped.extend(new.map(|name| (name.clone(), "it is new".to_owned())));
     if names.is_empty() {
@@ -101,14 +113,19 @@ pub fn drift(reference: Side, current: Side, request: &Request<'_>, progress: &d
     let exact = reference.rows().max(current.rows()) <= EXACT_MAX as u64;
     let (columns, approximate) = match (&reference, &current) {
         (Side::Table(reference), Side::Table(current)) if exact => {
-            (tables(reference, current, &names, request, progress, &mut skipped)?, false)
+            (tables(reference, current, &names, request, progress, &mut changed, &mut skipped)?, false)
         }
         _ => {
-            let (reference, current) = (measured(reference, request, progress)?, measured(current, request, progress)?);
-            (profiles(&reference, &current, &names, &mut skipped), true)
+            // What one side's profile keeps back, the other's keeps back, too.
+            let confidential: Vec<String> =
+                [&reference, &current].iter().flat_map(|side| side.withheld()).filter(|n| names.contains(n)).collect();
+            let options = Options { confidential, public: Vec::new() };
+            let (reference, current) =
+                (measured(reference, request, &options, progress)?, measured(current, request, &options, progress)?);
+            (profiles(&reference, &current, &names, &mut changed, &mut skipped), true)
         }
     };
-    let mut report = judge(columns, skipped, &request.limits);
+    let mut report = judge(columns, changed, skipped, &request.limits);
     for column in &mut report.columns {
         name_harmless(column, request.engine)?;
     }
@@ -120,7 +137,10 @@ fn name_harmless(column: &mut ColumnDrift, engine: &Engine) -> Result<()> {
     const ROWS_MIN: f64 = 10.0;
     let values: Vec<&str> = column.categories.iter().map(|(value, ..)| value.as_str()).collect();
     let personal = Detecting(engine).inspect(&column.column, &values)?.personal;
-    let (before, now) = (column.reference_rows as f64, column.current_rows as f64);
+    // Shares are of the values that are there.
+    let present = |rows: u64, missing: f64| rows as f64 * (1.0 - missing);
+    let before = present(column.reference_rows, column.reference_missing);
+    let now = present(column.current_rows, column.current_missing);
     let mut personal = personal.into_iter();
     column.categories.retain(|(_, x, y)| {
         let harmless = personal.next() == Some(None);
@@ -129,12 +149,12 @@ fn name_harmless(column: &mut ColumnDrift, engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-fn measured(side: Side, request: &Request<'_>, progress: &dyn Progress) -> Result<Profile> {
+fn measured(side: Side, request: &Request<'_>, options: &Options, progress: &dyn Progress) -> Result<Profile> {
     match side {
         Side::Profile(profile, _) => Ok(*profile),
         Side::Table(table) => {
             let tables = [table];
-            quality::profile(&tables, request.engine, &Options::default(), request.threads, progress)
+            quality::profile(&tables, request.engine, options, request.threads, progress)
         }
     }
 }
@@ -143,11 +163,17 @@ fn profiles(
     reference: &Profile,
     current: &Profile,
     names: &[String],
+    changed: &mut Vec<(String, String)>,
     skipped: &mut Vec<(String, String)>,
 ) -> Vec<ColumnDrift> {
     let mut columns = Vec::new();
     for name in names {
         if let (Some(x), Some(y)) = (reference.column(name), current.column(name)) {
+            let number = |kind: &str| matches!(kind, "integers" | "numbers");
+            if x.kind != y.kind && !(number(&x.kind) && number(&y.kind)) {
+                changed.push((name.clone(), format!("it held {} and holds {} now", x.kind, y.kind)));
+                continue;
+            }
             match from_profiles(name, (x, reference.rows), (y, current.rows)) {
                 Ok(column) => columns.push(column),
                 Err(why) => skipped.push((name.clone(), why)),
@@ -165,11 +191,18 @@ fn tables(
     names: &[String],
     request: &Request<'_>,
     progress: &dyn Progress,
+    changed: &mut Vec<(String, String)>,
     skipped: &mut Vec<(String, String)>,
 ) -> Result<Vec<ColumnDrift>> {
     progress.stage("compare", &format!("{} columns of {} and {}", names.len(), reference.uri(), current.uri()));
-    let threads = request.threads.clamp(1, names.len().max(1));
-    let fit = CELLS_MAX / (reference.rows() + current.rows()).max(1) / threads as u64;
+    let rows = (reference.rows() + current.rows()).max(1);
+    // Text is read whole for each group of columns: few groups, one after the other.
+    let divisible = reference.is_divisible() && current.is_divisible();
+    let cells = if divisible { CELLS_MAX } else { TEXT_CELLS_MAX };
+    let most = if divisible { (cells / rows).max(1) as usize } else { 1 };
+    let threads = request.threads.clamp(1, names.len().max(1)).min(most.max(2));
+    let threads = if divisible { threads } else { 1 };
+    let fit = cells / rows / threads as u64;
     let at_a_time = (fit.max(1) as usize).min(names.len().div_ceil(threads));
     let next = AtomicUsize::new(0);
     let run = || -> Result<Vec<(String, Outcome)>> {
@@ -181,8 +214,27 @@ fn tables(
                 return Ok(done);
             };
             let (before, after) = (gather(reference, some)?, gather(current, some)?);
-            for ((name, before), after) in some.iter().zip(before).zip(after) {
-                done.push((name.clone(), before.compare(name, after)));
+            for ((name, mut before), mut after) in some.iter().zip(before).zip(after) {
+                let outcome = match before.changed(&after) {
+                    Some(what) => Outcome::Changed(what),
+                    None => {
+                        // Numbers may be telephone numbers: then there is no picture of them.
+                        let sample = [before.sample(), after.sample()].concat();
+                        let values: Vec<&str> = sample.iter().map(String::as_str).collect();
+                        let found = Detecting(request.engine).inspect(name, &values)?;
+                        match before.compare(name, after) {
+                            Ok(mut column) => {
+                                if found.what_is_personal(false).is_some() {
+                                    column.reference_histogram = Histogram::default();
+                                    column.current_histogram = Histogram::default();
+                                }
+                                Outcome::Compared(Box::new(column))
+                            }
+                            Err(why) => Outcome::Skipped(why),
+                        }
+                    }
+                };
+                done.push((name.clone(), outcome));
             }
         }
     };
@@ -198,16 +250,22 @@ fn tables(
     for part in parts {
         for (name, outcome) in part? {
             match outcome {
-                Ok(column) => columns.push(column),
-                Err(why) => skipped.push((name, why)),
+                Outcome::Compared(column) => columns.push(*column),
+                Outcome::Changed(what) => changed.push((name, what)),
+                Outcome::Skipped(why) => skipped.push((name, why)),
             }
         }
     }
     Ok(columns)
 }
 
-/// A column's comparison, or why there is none.
-type Outcome = std::result::Result<ColumnDrift, String>;
+/// What came of a column.
+enum Outcome {
+    Compared(Box<ColumnDrift>),
+    /// It is another column now.
+    Changed(String),
+    Skipped(String),
+}
 
 fn gather(table: &Table, names: &[String]) -> Result<Vec<Gathered>> {
     let schema = table.schema();

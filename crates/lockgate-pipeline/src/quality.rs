@@ -7,8 +7,9 @@ use lockgate_detect::{Engine, SAMPLE_VALUES};
 use lockgate_quality::{
     expect::{Options, Sql, Suite, SuiteResult, Validator},
     profile::{self, Inspection, Inspector, Profile, Profiler},
+    same_columns,
 };
-use lockgate_source::Table;
+use lockgate_source::{Dates, Table};
 
 use crate::{
     Progress,
@@ -16,10 +17,10 @@ use crate::{
 };
 
 /// Opens files that are one table together.
-pub fn open(files: &[PathBuf]) -> Result<Vec<Table>> {
-    let tables = files.iter().map(|path| Table::open(path)).collect::<Result<Vec<_>>>()?;
+pub fn open(files: &[PathBuf], dates: Dates) -> Result<Vec<Table>> {
+    let tables = files.iter().map(|path| Table::open_with(path, dates)).collect::<Result<Vec<_>>>()?;
     if let Some((first, rest)) = tables.split_first()
-        && let Some(other) = rest.iter().find(|table| table.schema() != first.schema())
+        && let Some(other) = rest.iter().find(|table| !same_columns(table.schema(), first.schema()))
     {
         return Err(Failure::input(format!("{} and {} have different columns or types", first.uri(), other.uri()))
             .hint("test them one by one"));
@@ -40,7 +41,7 @@ pub fn expect(
     let mut columns = suite.columns();
     columns.retain(|name| first.schema().index_of(name).is_ok());
     if columns.is_empty() {
-        // Rows are counted by the narrowest column there is.
+        // Rows are counted by some column.
         columns.extend(first.schema().fields().first().map(|field| field.name().clone()));
     }
     let empty = Validator::new(Arc::new(suite), Arc::clone(first.schema()), options);

@@ -10,11 +10,18 @@ use arrow::{
     },
     compute::{CastOptions, cast, cast_with_options},
     datatypes::{
-        ArrowPrimitiveType, DataType, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type,
+        ArrowPrimitiveType, DataType, Float64Type, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
+        UInt64Type,
     },
     util::display::FormatOptions,
 };
 use lockgate_core::{Failure, Result};
+
+/// Whether two tables have the same columns in the same order, however their files hold them.
+pub fn same_columns(left: &Schema, right: &Schema) -> bool {
+    let column = |field: &arrow::datatypes::FieldRef| (field.name().clone(), Kind::of(field.data_type()));
+    left.fields().iter().map(column).eq(right.fields().iter().map(column))
+}
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +52,8 @@ impl Kind {
             | T::Decimal64(..)
             | T::Decimal128(..)
             | T::Decimal256(..) => Self::Float,
-            T::Utf8 | T::LargeUtf8 | T::Utf8View => Self::Text,
+            // A column without a type has no value.
+            T::Null | T::Utf8 | T::LargeUtf8 | T::Utf8View => Self::Text,
             T::Date32 | T::Date64 => Self::Day,
             T::Timestamp(..) => Self::Time,
             T::Dictionary(_, value) => Self::of(value),

@@ -178,9 +178,7 @@ impl Distinct {
             return Err(Failure::bug("counts under different hash keys cannot be merged"));
         }
         self.runs.extend(other.runs);
-        if self.runs.len() >= RUNS_MAX {
-            self.spill().map_err(|e| self.failed(&e))?;
-        }
+        self.compact().map_err(|e| self.failed(&e))?;
         for (hash, entry) in other.recent {
             self.add_many(hash, entry.count, entry.first)?;
         }
@@ -251,14 +249,7 @@ impl Distinct {
         }
         let mut entries: Vec<(u128, Entry)> = self.recent.drain().collect();
         entries.sort_unstable_by_key(|(hash, _)| *hash);
-        let in_memory: usize = self
-            .runs
-            .iter()
-            .map(|run| match run {
-                Run::Memory(entries) => entries.len(),
-                Run::File(_) => 0,
-            })
-            .sum();
+        let in_memory = self.in_memory_values();
         if in_memory + entries.len() <= self.memory_max {
             self.runs.push(Run::Memory(entries));
         } else {
@@ -266,12 +257,28 @@ impl Distinct {
             entries.into_iter().try_for_each(|(hash, entry)| write(&mut writer, hash, entry))?;
             self.runs.push(Run::File(finish(writer)?));
         }
-        if self.runs.len() >= RUNS_MAX {
-            let mut writer = self.temporary()?;
-            self.merged(|hash, entry| write(&mut writer, hash, entry))?;
-            self.runs = vec![Run::File(finish(writer)?)];
+        self.compact()
+    }
+
+    /// Makes one run of all when there are many, or when those in memory are large together.
+    fn compact(&mut self) -> std::io::Result<()> {
+        if self.runs.len() < RUNS_MAX && self.in_memory_values() <= self.memory_max {
+            return Ok(());
         }
+        let mut writer = self.temporary()?;
+        self.merged(|hash, entry| write(&mut writer, hash, entry))?;
+        self.runs = vec![Run::File(finish(writer)?)];
         Ok(())
+    }
+
+    fn in_memory_values(&self) -> usize {
+        self.runs
+            .iter()
+            .map(|run| match run {
+                Run::Memory(entries) => entries.len(),
+                Run::File(_) => 0,
+            })
+            .sum()
     }
 
     fn temporary(&self) -> std::io::Result<BufWriter<File>> {

@@ -17,6 +17,7 @@ pub mod profile;
 mod unique;
 
 pub use check::{Checked, Checker, Violation};
+pub use column::same_columns;
 pub use contract::{
     Change, ChangeKind, Column, Contract, Demand, Draft, LogicalType, Measures, Metric, QualityRule, RuleOutcome,
     Rules, Severity, Subject, Unit, diff, infer,

@@ -20,9 +20,12 @@ use datafusion::{
 };
 use futures::StreamExt as _;
 use lockgate_core::{Failure, Result};
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
-use crate::{Engine, bounded, refused, with_deep_stack};
+use crate::{Engine, TIME_MAX, bounded, refused, with_deep_stack};
 
 /// Rows that two queries may give to be compared.
 const COMPARED_ROWS_MAX: u64 = 1_000_000;
@@ -151,10 +154,17 @@ impl Files {
                 frame.execute_stream().await.map_err(|error| refused(&error))
             })
         })?;
-        while let Some(batch) = self.runtime.block_on(stream.next()) {
+        let deadline = Instant::now() + TIME_MAX;
+        loop {
+            let next = self.runtime.block_on(async { timeout_at(deadline, stream.next()).await });
+            let Ok(next) = next else {
+                return Err(
+                    Failure::unreachable("the query runs longer than 10 minutes").hint("filter or aggregate earlier")
+                );
+            };
+            let Some(batch) = next else { return Ok(()) };
             // Its text may quote a value.
             each(batch.map_err(|_| Failure::input("the query failed while it ran"))?)?;
         }
-        Ok(())
     }
 }

@@ -16,5 +16,5 @@ pub use content::Content;
 pub use fetch::{Fetcher, S3Options, public_uri};
 pub use rows::{Malformed, RowBatch, Rows};
 pub use spec::{Format, SourceSpec, Tls, Trust};
-pub use table::{Batches, Part, Table};
+pub use table::{Batches, Dates, Part, Table};
 pub use trust::{Authenticated, Publishers, authenticate};

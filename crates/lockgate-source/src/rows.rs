@@ -58,7 +58,26 @@ impl Rows {
     }
 
     /// The rows of a content that nobody vouches for; whoever looks at them commits nothing.
+    /// JSON Lines have the columns that some line has.
     pub fn look(content: &Content, uri: &str, format: Format, delimiter: Option<char>) -> Result<Self> {
+        let columns = match format {
+            Format::Jsonl => jsonl::Reader::keys(inflate::open(content, None)?).map_err(|failure| failure.at(uri))?,
+            Format::Csv | Format::Parquet => Vec::new(),
+        };
+        if format == Format::Jsonl && columns.is_empty() {
+            return Err(Failure::input(format!("{uri} has no column")));
+        }
+        Self::look_for(content, uri, format, delimiter, &columns)
+    }
+
+    /// The same, of JSON Lines with known columns.
+    pub(crate) fn look_for(
+        content: &Content,
+        uri: &str,
+        format: Format,
+        delimiter: Option<char>,
+        columns: &[String],
+    ) -> Result<Self> {
         let format = Some(format);
         let spec = SourceSpec {
             uri: uri.to_owned(),
@@ -77,7 +96,7 @@ impl Rows {
             publisher_key: None,
             signature: None,
         };
-        Self::open(content, &record, &spec, &[])
+        Self::open(content, &record, &spec, columns)
     }
 
     /// The names of the source's columns.

@@ -45,6 +45,14 @@ enum Kind {
     Text { format: Format, delimiter: Option<char>, rows: u64 },
 }
 
+/// What dates and times in a text file are read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dates {
+    Parsed,
+    /// As they are written, as pandas leaves them.
+    Text,
+}
+
 /// A run of rows of a table.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -70,15 +78,20 @@ enum Inner {
 impl Table {
     /// Opens a local file; its name tells the format.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, Dates::Parsed)
+    }
+
+    /// The same, with dates of text files as asked.
+    pub fn open_with(path: &Path, dates: Dates) -> Result<Self> {
         let uri = path.display().to_string();
         let content = Content::file(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
         match name.rsplit('.').next() {
             Some("parquet") => Self::parquet(content, uri),
-            Some("csv") => Self::text(content, uri, Format::Csv, None),
-            Some("tsv") => Self::text(content, uri, Format::Csv, Some('\t')),
-            Some("jsonl" | "ndjson") => Self::text(content, uri, Format::Jsonl, None),
+            Some("csv") => Self::text(content, uri, Format::Csv, None, dates),
+            Some("tsv") => Self::text(content, uri, Format::Csv, Some('\t'), dates),
+            Some("jsonl" | "ndjson") => Self::text(content, uri, Format::Jsonl, None, dates),
             _ => Err(Failure::input(format!("the format of {uri} is not clear from its name"))
                 .hint("name it .parquet, .csv, .tsv or .jsonl; .gz and .zst may follow")),
         }
@@ -97,7 +110,7 @@ impl Table {
         Ok(Self { content, uri, kind: Kind::Parquet(metadata), schema })
     }
 
-    fn text(content: Content, uri: String, format: Format, delimiter: Option<char>) -> Result<Self> {
+    fn text(content: Content, uri: String, format: Format, delimiter: Option<char>, dates: Dates) -> Result<Self> {
         let mut rows = Rows::look(&content, &uri, format, delimiter)?;
         let mut guesses: Vec<Guess> = Vec::new();
         let mut names: Vec<String> = rows.header().to_vec();
@@ -121,10 +134,17 @@ impl Table {
             }
         }
         guesses.resize(names.len(), Guess::default());
+        if dates == Dates::Text {
+            guesses.iter_mut().for_each(|guess| (guess.day, guess.time) = (false, false));
+        }
         let fields: Vec<Field> =
             names.iter().zip(guesses).map(|(name, guess)| Field::new(name, guess.data_type(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         Ok(Self { content, uri, kind: Kind::Text { format, delimiter, rows: count }, schema })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -137,9 +157,19 @@ impl Table {
 
     pub fn rows(&self) -> u64 {
         match &self.kind {
-            Kind::Parquet(metadata) => metadata.metadata().file_metadata().num_rows().max(0) as u64,
+            // The groups are what is read; the footer's own number is only a claim.
+            Kind::Parquet(metadata) => metadata
+                .metadata()
+                .row_groups()
+                .iter()
+                .fold(0u64, |sum, group| sum.saturating_add(group.num_rows().max(0) as u64)),
             Kind::Text { rows, .. } => *rows,
         }
+    }
+
+    /// Whether a part, or some columns, can be read without the rest.
+    pub fn is_divisible(&self) -> bool {
+        matches!(self.kind, Kind::Parquet(_))
     }
 
     pub fn size_bytes(&self) -> u64 {
@@ -159,11 +189,11 @@ impl Table {
             match parts.last_mut() {
                 Some(part) if part.rows + size / 2 < wanted || full => {
                     part.groups.get_or_insert_default().push(group);
-                    part.rows += size;
+                    part.rows = part.rows.saturating_add(size);
                 }
                 _ => parts.push(Part { groups: Some(vec![group]), first_row: row, rows: size }),
             }
-            row += size;
+            row = row.saturating_add(size);
         }
         if parts.is_empty() { vec![whole] } else { parts }
     }
@@ -187,7 +217,7 @@ impl Table {
                 Inner::Parquet(builder.build().map_err(broken)?)
             }
             Kind::Text { format, delimiter, .. } => Inner::Text {
-                rows: Rows::look(&self.content, &self.uri, *format, *delimiter)?,
+                rows: Rows::look_for(&self.content, &self.uri, *format, *delimiter, &self.names())?,
                 schema: Arc::clone(&self.schema),
             },
         };
@@ -266,7 +296,8 @@ impl Guess {
         self.seen = true;
         // A number with a zero in front is a code, such as a postal one.
         let digits = text.strip_prefix('-').unwrap_or(text);
-        let code = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+        // One with a plus in front is a telephone number.
+        let code = text.starts_with('+') || (digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0."));
         self.integer = self.integer && !code && text.parse::<i64>().is_ok();
         self.number = self.number && (self.integer || (!code && is_number(text)));
         self.boolean = self.boolean && matches!(text, "true" | "false" | "True" | "False" | "TRUE" | "FALSE");

@@ -211,3 +211,22 @@ impl Drop for Terminal {
         }
     }
 }
+
+/// Refuses to write over what is read, or twice to one place.
+pub fn not_over(outputs: &[&std::path::PathBuf], inputs: &[std::path::PathBuf]) -> Result<()> {
+    let real = |path: &std::path::Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    for (index, output) in outputs.iter().enumerate() {
+        let taken = inputs.iter().any(|input| real(input) == real(output))
+            || outputs.iter().take(index).any(|other| real(other) == real(output));
+        if taken {
+            return Err(Failure::usage(format!("{} would be written over", output.display()))
+                .hint("choose another name for what is written"));
+        }
+    }
+    Ok(())
+}
+
+/// Text without what a terminal would take for a command.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+}

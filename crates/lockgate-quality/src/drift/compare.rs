@@ -94,14 +94,24 @@ pub fn from_numbers(
     tests.extend(distances(&samples.binned(BINS)));
     let mut drift = drift(name, "numbers", (reference, current), smirnov);
     drift.tests = tests;
-    let edges = picture_edges(x.min.min(y.min), x.max.max(y.max));
+    let edges = picture_edges(&reference.values, &current.values);
     drift.reference_histogram = counted(&edges, &reference.values);
     drift.current_histogram = counted(&edges, &current.values);
     Ok(drift)
 }
 
-fn picture_edges(low: f64, high: f64) -> Vec<f64> {
-    if !low.is_finite() || !high.is_finite() {
+/// Edges of the pictures: between the first and the last hundredth, since extremes are single
+/// rows' values and squeeze the rest.
+fn picture_edges(x: &[f64], y: &[f64]) -> Vec<f64> {
+    let at = |values: &[f64], share: f64| values.get((values.len().saturating_sub(1) as f64 * share) as usize).copied();
+    match (at(x, 0.01), at(y, 0.01), at(x, 0.99), at(y, 0.99)) {
+        (Some(a), Some(b), Some(c), Some(d)) => edges_between(a.min(b), c.max(d)),
+        _ => Vec::new(),
+    }
+}
+
+fn edges_between(low: f64, high: f64) -> Vec<f64> {
+    if !(high - low).is_finite() {
         return Vec::new();
     }
     let width = if high > low { (high - low) / PICTURE_BINS as f64 } else { 1.0 };
@@ -114,7 +124,11 @@ fn counted(edges: &[f64], values: &[f64]) -> Histogram {
     let ends: Vec<usize> = edges
         .iter()
         .enumerate()
-        .map(|(index, edge)| if index == last { values.len() } else { values.partition_point(|value| value < edge) })
+        .map(|(index, edge)| match index {
+            0 => 0,
+            _ if index == last => values.len(),
+            _ => values.partition_point(|value| value < edge),
+        })
         .collect();
     let counts = ends
         .windows(2)
@@ -216,11 +230,7 @@ pub fn from_texts(
         let named = Named::of(feature, measured);
         let better = best.as_ref().is_none_or(|(best, ..)| named.statistic > best.statistic);
         if better {
-            let ends = (x.first().copied(), y.first().copied(), x.last().copied(), y.last().copied());
-            let edges = match ends {
-                (Some(a), Some(b), Some(c), Some(d)) => picture_edges(a.min(b), c.max(d)),
-                _ => Vec::new(),
-            };
+            let edges = picture_edges(x, y);
             best = Some((named.clone(), counted(&edges, x), counted(&edges, y)));
         }
         tests.push(named);
@@ -247,29 +257,56 @@ pub fn from_profiles(
     }
     if !x.histogram.counts.is_empty() && !y.histogram.counts.is_empty() && x.withheld.is_some() == y.withheld.is_some()
     {
-        return coarse(name, &x.histogram, &y.histogram, (&side(reference), &side(current)));
+        let ranks = x.rank_error + y.rank_error;
+        return coarse(name, &x.histogram, &y.histogram, ranks, (&side(reference), &side(current)));
     }
     if !x.top.is_empty() && !y.top.is_empty() {
-        let counts = |profile: &ColumnProfile, rows: u64| {
-            let present = profile.present(rows);
-            let mut counts: BTreeMap<String, u64> = profile.top.iter().cloned().collect();
-            let named: u64 = counts.values().sum();
-            if present > named {
-                counts.insert("(other)".to_owned(), present - named);
-            }
-            (Column { values: counts, rows, missing: profile.missing }, present)
-        };
-        let ((a, x_present), (b, y_present)) = (counts(x, reference.1), counts(y, current.1));
-        // Each of the named counts may be too small by so much.
-        let off = |profile: &ColumnProfile, present: u64| {
-            profile.top_error as f64 * profile.top.len() as f64 / (present.max(1)) as f64
-        };
-        return categories(name, &a, &b, off(x, x_present) + off(y, y_present));
+        return tops(name, reference, current);
     }
     Err(match (&x.withheld, &y.withheld) {
         (Some(why), _) | (_, Some(why)) => format!("values are withheld: {why}"),
         _ => "no value is frequent, and text is compared from data only".into(),
     })
+}
+
+/// Categories by the most frequent ones of both sides. What only one side names may be anything on
+/// the other, so it is not counted as a difference but as what the distance may be off by.
+fn tops(name: &str, reference: (&ColumnProfile, u64), current: (&ColumnProfile, u64)) -> Result<ColumnDrift, String> {
+    let side = |(profile, rows): (&ColumnProfile, u64), other: &ColumnProfile| {
+        let present = profile.present(rows);
+        let all: u64 = profile.top.iter().map(|(_, count)| count).sum();
+        let complete = all == present;
+        // Where everything is named on the other side, what it does not name it does not have.
+        let known = |value: &String| other.top.iter().any(|(theirs, _)| theirs == value);
+        let values: BTreeMap<String, u64> = profile.top.iter().filter(|(value, _)| known(value)).cloned().collect();
+        let named: u64 = values.values().sum();
+        let share = |count: u64| count as f64 / present.max(1) as f64;
+        (
+            Column { values, rows, missing: profile.missing },
+            share(present - named.min(present)),
+            complete,
+            share(profile.top_error),
+        )
+    };
+    let ((a, a_rest, a_whole, a_off), (b, b_rest, b_whole, b_off)) =
+        (side(reference, current.0), side(current, reference.0));
+    let counted = (a.values.len() + b.values.len()) as f64;
+    if a_whole && b_whole {
+        let whole = |profile: &ColumnProfile, rows: u64| Column {
+            values: profile.top.iter().cloned().collect(),
+            rows,
+            missing: profile.missing,
+        };
+        return categories(name, &whole(reference.0, reference.1), &whole(current.0, current.1), 0.0);
+    }
+    let error = a_rest.max(b_rest) + counted * (a_off + b_off) / 2.0;
+    let mut drift = categories(name, &a, &b, error)?;
+    // The shares are of what both sides name; the distance at the near end of its bound decides.
+    let near = (drift.decisive.statistic - error).max(0.0);
+    if near == 0.0 {
+        drift.decisive.p_value = Some(1.0);
+    }
+    Ok(drift)
 }
 
 type Sides<'s> = (&'s Column<()>, &'s Column<()>);
@@ -301,8 +338,7 @@ fn sketches(name: &str, x: &ColumnProfile, y: &ColumnProfile, sides: Sides<'_>) 
         }
         before = Some((*point, difference));
     }
-    let mut smirnov =
-        Named::of("kolmogorov_smirnov", Measured::test(most, kolmogorov_p(most, a.n(), b.n()))).within(error);
+    let mut smirnov = Named::of("kolmogorov_smirnov", Measured::distance(most)).within(error);
     // The distance at the near end of its bound: the test stays on the safe side.
     smirnov.p_value = Some(kolmogorov_p((most - error).max(0.0), a.n(), b.n()));
     let span = points.last().copied().unwrap_or(0.0) - points.first().copied().unwrap_or(0.0);
@@ -337,7 +373,7 @@ fn sketches(name: &str, x: &ColumnProfile, y: &ColumnProfile, sides: Sides<'_>) 
     }));
     let mut drift = drift(name, "numbers", sides, smirnov);
     drift.tests = tests;
-    let edges = picture_edges(points.first().copied().unwrap_or(0.0), points.last().copied().unwrap_or(0.0));
+    let edges = picture_edges(&points, &points);
     drift.reference_histogram = Histogram::at(edges.clone(), a.n(), |x| rank(&view_a, x));
     drift.current_histogram = Histogram::at(edges, b.n(), |x| rank(&view_b, x));
     Ok(drift)
@@ -349,15 +385,16 @@ fn rank(view: &SortedView<KllFloat<f64>>, x: f64) -> f64 {
 
 /// Wide bins of withheld columns. What a bin holds is known, where in it is not, so a
 /// distribution function is known at the edges only.
-fn coarse(name: &str, x: &Histogram, y: &Histogram, sides: Sides<'_>) -> Result<ColumnDrift, String> {
+fn coarse(name: &str, x: &Histogram, y: &Histogram, ranks: f64, sides: Sides<'_>) -> Result<ColumnDrift, String> {
     let total = |h: &Histogram| h.counts.iter().sum::<u64>();
     let (m, n) = (total(x), total(y));
-    let most_in_bin = |h: &Histogram, all: u64| h.counts.iter().copied().max().unwrap_or(0) as f64 / all.max(1) as f64;
     let mut edges: Vec<f64> = x.edges.iter().chain(&y.edges).copied().collect();
     edges.sort_unstable_by(f64::total_cmp);
     edges.dedup();
     let most = edges.iter().map(|edge| (share_below(x, *edge) - share_below(y, *edge)).abs()).fold(0.0, f64::max);
-    let error = if x.edges == y.edges { 0.0 } else { most_in_bin(x, m).max(most_in_bin(y, n)) };
+    // Within a bin the rows may lie anywhere, so each side's share in it may be on either end.
+    let most_in_bin = |h: &Histogram, all: u64| h.counts.iter().copied().max().unwrap_or(0) as f64 / all.max(1) as f64;
+    let error = most_in_bin(x, m) + most_in_bin(y, n) + ranks;
     let mut smirnov = Named::of("kolmogorov_smirnov", Measured::distance(most)).within(error);
     smirnov.p_value = Some(kolmogorov_p((most - error).max(0.0), m, n));
     let mut drift = drift(name, "numbers", sides, smirnov.clone());

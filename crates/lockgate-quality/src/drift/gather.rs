@@ -125,12 +125,29 @@ impl Gathered {
         }
     }
 
+    /// Whether the column is another one now: of another kind, or empty where it was not.
+    pub fn changed(&self, current: &Self) -> Option<String> {
+        let number = |kind: Kind| matches!(kind, Kind::Int | Kind::Float);
+        if self.kind != current.kind && !(number(self.kind) && number(current.kind)) {
+            return Some(format!("it held {} and holds {} now", self.kind.name(), current.kind.name()));
+        }
+        match (self.missing == self.rows, current.missing == current.rows) {
+            (false, true) => Some("every value is missing now".to_owned()),
+            (true, false) => Some("every value was missing, and some are there now".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Some values, evenly from the least to the most, as text: to look into.
+    pub fn sample(&mut self) -> Vec<String> {
+        const SAMPLE: usize = 200;
+        self.numbers = in_order(std::mem::take(&mut self.numbers));
+        let step = (self.numbers.len() / SAMPLE).max(1);
+        self.numbers.iter().step_by(step).map(ToString::to_string).collect()
+    }
+
     /// The comparison with the same column of later data.
     pub fn compare(self, name: &str, current: Self) -> std::result::Result<ColumnDrift, String> {
-        if self.kind.is_number() != current.kind.is_number() && (self.kind == Kind::Text || current.kind == Kind::Text)
-        {
-            return Err(format!("it held {} and holds {} now", self.kind.name(), current.kind.name()));
-        }
         match self.kind {
             Kind::Other => Err("nested and binary values are not compared".into()),
             Kind::Text | Kind::Bool => {

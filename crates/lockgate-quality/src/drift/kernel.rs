@@ -7,7 +7,7 @@ use lockgate_core::SplitMix64;
 use super::ranks::Measured;
 
 /// Values of each sample that are compared.
-const SAMPLE: usize = 200;
+const SAMPLE: usize = 100;
 const PERMUTATIONS: u32 = 200;
 
 /// The unbiased estimate of the squared discrepancy, and its p-value by permutation. The same

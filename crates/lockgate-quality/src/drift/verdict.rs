@@ -127,21 +127,30 @@ pub struct DriftReport {
     pub drifted: bool,
     pub drifted_columns: usize,
     pub tested_columns: usize,
+    /// Columns whose drift the error of a profile leaves open.
+    pub undecided_columns: usize,
+    /// Columns that are gone, empty on one side, or of another kind, and why: drift by itself.
+    pub changed: Vec<(String, String)>,
     pub columns: Vec<ColumnDrift>,
     /// Columns that were not compared, and why.
     pub skipped: Vec<(String, String)>,
 }
 
 /// Corrects, decides and sorts: what drifted most stands first.
-pub fn judge(mut columns: Vec<ColumnDrift>, skipped: Vec<(String, String)>, limits: &Limits) -> DriftReport {
+pub fn judge(
+    mut columns: Vec<ColumnDrift>,
+    changed: Vec<(String, String)>,
+    skipped: Vec<(String, String)>,
+    limits: &Limits,
+) -> DriftReport {
     let p_values: Vec<f64> = columns.iter().map(|column| column.decisive.p_value.unwrap_or(1.0)).collect();
     let adjusted = limits.correction.adjust(&p_values);
     for (column, p) in columns.iter_mut().zip(adjusted) {
         let error = column.decisive.error.unwrap_or(0.0);
         let distance = column.decisive.statistic;
         column.p_adjusted = p;
-        column.drifted = p < limits.alpha && distance >= limits.distance;
         column.undecided = error > 0.0 && (distance - limits.distance).abs() < error;
+        column.drifted = p < limits.alpha && distance >= limits.distance && !column.undecided;
     }
     columns.sort_by(|a, b| {
         let key = |c: &ColumnDrift| (c.drifted, c.decisive.statistic);
@@ -150,6 +159,15 @@ pub fn judge(mut columns: Vec<ColumnDrift>, skipped: Vec<(String, String)>, limi
     });
     let drifted_columns = columns.iter().filter(|column| column.drifted).count();
     let tested_columns = columns.len();
-    let drifted = drifted_columns > 0 && drifted_columns as f64 >= limits.share * tested_columns as f64;
-    DriftReport { drifted, drifted_columns, tested_columns, columns, skipped }
+    let undecided_columns = columns.iter().filter(|column| column.undecided).count();
+    let many = drifted_columns > 0 && drifted_columns as f64 >= limits.share * tested_columns as f64;
+    DriftReport {
+        drifted: many || !changed.is_empty(),
+        drifted_columns,
+        tested_columns,
+        undecided_columns,
+        changed,
+        columns,
+        skipped,
+    }
 }

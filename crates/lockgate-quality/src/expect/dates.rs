@@ -10,12 +10,13 @@ use super::text::month_of;
 /// The longest text that is read.
 const TEXT_BYTES_MAX: usize = 64;
 
-/// The moment in microseconds since 1970, without its zone; what is not said is `None` when no
+/// The moment in microseconds since 1970, in UTC where an offset is given; what is not said is `None` when no
 /// date is, so that a time alone is no moment.
 pub(crate) fn moment(text: &str) -> Option<i64> {
     let found = read(text)?;
     let date = found.date?;
-    Some(date.and_time(found.time.unwrap_or_default()).and_utc().timestamp_micros())
+    let local = date.and_time(found.time.unwrap_or_default()).and_utc().timestamp_micros();
+    local.checked_sub(found.offset_minutes * 60_000_000)
 }
 
 /// Whether the text is a date, a time or both.
@@ -27,6 +28,7 @@ pub(crate) fn is_date(text: &str) -> bool {
 struct Found {
     date: Option<NaiveDate>,
     time: Option<NaiveTime>,
+    offset_minutes: i64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +66,8 @@ fn read(text: &str) -> Option<Found> {
     if !tokens.iter().any(|token| matches!(token, Token::Number(_) | Token::Word(_))) {
         return None;
     }
-    let mut reader = Reader { tokens: &tokens, at: 0, parts: Vec::new(), month: None, time: None, known: false };
+    let mut reader =
+        Reader { tokens: &tokens, at: 0, parts: Vec::new(), month: None, time: None, offset_minutes: 0, known: false };
     while reader.at < tokens.len() {
         reader.step()?;
     }
@@ -79,6 +82,7 @@ struct Reader<'t> {
     /// The month that was named, and how many numbers stood before it.
     month: Option<(u32, usize)>,
     time: Option<NaiveTime>,
+    offset_minutes: i64,
     known: bool,
 }
 
@@ -114,12 +118,20 @@ impl<'t> Reader<'t> {
         if !matches!(digits.len(), 1 | 2 | 4) {
             return None;
         }
+        let sign = if self.peek(0) == Some(&Token::Mark('-')) { -1 } else { 1 };
+        let (hours, mut minutes) = match digits.len() {
+            4 => (digits.get(..2)?, digits.get(2..)?.parse().ok()?),
+            _ => (*digits, 0),
+        };
         self.at += 2;
-        if let (Some(Token::Mark(':')), Some(Token::Number(minutes))) = (self.peek(0), self.peek(1))
-            && minutes.len() == 2
+        if let (Some(Token::Mark(':')), Some(Token::Number(own))) = (self.peek(0), self.peek(1))
+            && own.len() == 2
         {
+            minutes = own.parse().ok()?;
             self.at += 2;
         }
+        let hours: i64 = hours.parse().ok()?;
+        self.offset_minutes = sign * (hours * 60 + minutes);
         Some(())
     }
 
@@ -324,7 +336,11 @@ impl<'t> Reader<'t> {
             }
             _ => return None,
         };
-        (date.is_some() || self.time.is_some() || self.known).then_some(Found { date, time: self.time })
+        (date.is_some() || self.time.is_some() || self.known).then_some(Found {
+            date,
+            time: self.time,
+            offset_minutes: self.offset_minutes,
+        })
     }
 }
 
@@ -346,7 +362,8 @@ mod tests {
         check("2024-02-29", Some("2024-02-29 00:00:00"));
         check("2023-02-29", None);
         check("2024-02-29T13:01:02.5Z", Some("2024-02-29 13:01:02.500"));
-        check("2024-02-29 13:01+02:00", Some("2024-02-29 13:01:00"));
+        check("2024-02-29 13:01+02:00", Some("2024-02-29 11:01:00"));
+        check("2024-02-29 13:01 -0330", Some("2024-02-29 16:31:00"));
         check("01/02/2024", Some("2024-01-02 00:00:00"));
         check("13/02/2024", Some("2024-02-13 00:00:00"));
         check("Jan 5, 2021 3:04 PM", Some("2021-01-05 15:04:00"));

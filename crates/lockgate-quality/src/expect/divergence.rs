@@ -1,12 +1,13 @@
 //! The Kullback-Leibler divergence of a column from an expected partition, with the hold-outs of
 //! Great Expectations for what was not expected.
 
+use hashbrown::HashMap;
 use serde_json::{Value, json};
 
 use super::kwargs::{Item, Kwargs};
 use crate::{
     column::{Scalar, number_json},
-    distinct::{Distinct, Hashes},
+    distinct::Distinct,
 };
 
 /// What is expected of the column's distribution.
@@ -126,22 +127,22 @@ impl Divergence {
     }
 
     /// The verdict over values, from how often each occurs.
-    pub(crate) fn over_values(&self, counts: &mut Distinct, hashes: &Hashes) -> lockgate_core::Result<(bool, Value)> {
+    pub(crate) fn over_values(
+        &self,
+        counts: &mut Distinct,
+        hash: &dyn Fn(&Value) -> u128,
+    ) -> lockgate_core::Result<(bool, Value)> {
         let Partition::Values { values, weights } = &self.partition else {
             return Ok((false, Value::Null));
         };
-        let expected: Vec<(u128, f64)> =
-            values.iter().map(|item| hashes.of(scalar(&item.0))).zip(weights.iter().copied()).collect();
-        let mut observed = vec![0u64; expected.len()];
+        let places: HashMap<u128, usize> =
+            values.iter().enumerate().map(|(place, item)| (hash(&item.0), place)).collect();
+        let mut observed = vec![0u64; values.len()];
         let (mut unexpected, mut rows) = (Vec::new(), 0);
         counts.visit(|hash, count, _| {
             rows += count;
-            match expected.iter().position(|(of, _)| *of == hash) {
-                Some(place) => {
-                    if let Some(own) = observed.get_mut(place) {
-                        *own = count;
-                    }
-                }
+            match places.get(&hash).and_then(|place| observed.get_mut(*place)) {
+                Some(own) => *own = count,
                 None => unexpected.push(count),
             }
         })?;

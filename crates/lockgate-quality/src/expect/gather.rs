@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Moments,
-    column::{Column, Scalar},
+    column::{Column, Scalar, Texts},
     distinct::{Distinct, Hashes},
     numbers::Numbers,
 };
@@ -75,8 +75,12 @@ impl Gathered {
         if self.needs.words
             && let Column::Text(texts) = column
         {
-            for text in texts.values.iter().flatten() {
-                self.word(text);
+            // Not the dictionary: after a filter it has values that no row has.
+            let used = used_values(texts);
+            for (_, text) in texts.values.iter().enumerate().filter(|(place, _)| used.get(*place) == Some(&true)) {
+                if let Some(text) = text {
+                    self.word(text);
+                }
             }
         }
         if self.needs.distinct { self.count_values(column, row_of) } else { Ok(()) }
@@ -209,4 +213,16 @@ impl Tested {
         self.examples.sort_by_key(|(row, _)| *row);
         self.examples.truncate(EXAMPLES);
     }
+}
+
+/// Which of the texts some row has.
+fn used_values(texts: &Texts) -> Vec<bool> {
+    let Some(keys) = &texts.keys else { return vec![true; texts.values.len()] };
+    let mut used = vec![false; texts.values.len()];
+    for key in keys.iter().flatten() {
+        if let Some(place) = used.get_mut(key as usize) {
+            *place = true;
+        }
+    }
+    used
 }

@@ -261,7 +261,13 @@ impl Judge<'_> {
             }
             _ => Box::new(|_| false),
         };
-        tested.unexpected = values.count(&bad);
+        // Extremes are exact even where values are sketched: what is far out is not overlooked.
+        let extreme = u64::from(moments.count > 0 && (bad(moments.min) || bad(moments.max)));
+        tested.unexpected = match values.rank_error() {
+            Some(_) if extreme == 0 => 0,
+            Some(_) => values.count(&bad).max(extreme),
+            None => values.count(&bad),
+        };
         if let Numbers::Exact { values, .. } = values {
             for (value, row) in values.iter().zip(rows).filter(|(value, _)| bad(**value)).take(EXAMPLES) {
                 tested.example(*row, if self.show { number_json(*value) } else { Value::Null });
@@ -287,7 +293,9 @@ impl Judge<'_> {
             Check::Aggregate { what, bounds, .. } => {
                 let observed = Self::aggregate(*what, gathered, kind)?;
                 judge_bounds(observed.as_ref().ok(), bounds, kind).map(|success| {
-                    let mut result = json!({"observed_value": observed.clone().map_or(Value::Null, |o| o.to_json())});
+                    // A text that comes first or last is somebody's.
+                    let shown = observed.clone().ok().filter(|o| self.show || !matches!(o, Observed::Text(_)));
+                    let mut result = json!({"observed_value": shown.map_or(Value::Null, |o| o.to_json())});
                     if let (Aggregate::Median, Some(error), Some(object)) =
                         (what, gathered.numbers.rank_error(), result.as_object_mut())
                     {
@@ -311,7 +319,9 @@ impl Judge<'_> {
             Check::DistinctSet { items, how, .. } => Ok(self.distinct_set(gathered, items, *how, kind)?),
             Check::MostCommon { items, ties, .. } => Ok(self.most_common(gathered, items, *ties, kind)?),
             Check::Divergence { divergence, .. } => match (&divergence.partition, &mut gathered.distinct) {
-                (Partition::Values { .. }, Some(distinct)) => Ok(divergence.over_values(distinct, &self.hashes)?),
+                (Partition::Values { .. }, Some(distinct)) => {
+                    Ok(divergence.over_values(distinct, &|value| item_hash(&self.hashes, value, kind))?)
+                }
                 _ => Err("nothing was counted".into()),
             },
             _ => Err("it was not judged".into()),

@@ -41,6 +41,7 @@ pub(crate) enum Test {
     Number(Interval<f64>),
     Time(Interval<i64>),
     Words(Interval<String>),
+    Integers { set: HashSet<i64>, within: bool },
     Numbers { set: HashSet<u64>, within: bool },
     Times { set: HashSet<i64>, within: bool },
     Texts { set: HashSet<String>, within: bool },
@@ -183,6 +184,12 @@ fn between(bounds: &Bounds, kind: Kind) -> Result<Test, String> {
 }
 
 fn set(items: &[Item], kind: Kind, within: bool) -> Test {
+    if kind == Kind::Int {
+        // Not as doubles, which cannot tell large integers apart.
+        let whole =
+            |item: &Item| item.0.as_i64().or_else(|| item.number().filter(|n| n.fract() == 0.0).map(|n| n as i64));
+        return Test::Integers { set: items.iter().filter_map(whole).collect(), within };
+    }
     if kind.is_number() {
         let set = items.iter().filter_map(Item::number).map(number_key).collect();
         return Test::Numbers { set, within };
@@ -245,9 +252,9 @@ impl Test {
             (Self::Time(bounds), Column::Time(array) | Column::Day(array)) if all => {
                 each_bad(array.values(), array.nulls(), &mut failing, |v| !bounds.holds(&v));
             }
-            (Self::Numbers { set, within }, Column::Int(array)) if all => {
+            (Self::Integers { set, within }, Column::Int(array)) if all => {
                 each_valid(array, |row, v| {
-                    if set.contains(&number_key(v as f64)) != *within {
+                    if set.contains(&v) != *within {
                         failing.push(row);
                     }
                 });
@@ -310,6 +317,7 @@ impl Test {
         match (self, value) {
             (Self::Always(verdict), _) => *verdict,
             (Self::Number(range), value) => number(value).is_some_and(|number| range.holds(&number)),
+            (Self::Integers { set, within }, Scalar::Int(value)) => set.contains(&value) == *within,
             (Self::Numbers { set, within }, value) => {
                 number(value).is_some_and(|number| set.contains(&number_key(number)) == *within)
             }

@@ -446,7 +446,11 @@ fn records(short: &str, kwargs: &Kwargs<'_>) -> Result<Option<Check>, String> {
     let pair = || -> Result<Vec<String>, String> { Ok(vec![kwargs.text("column_A")?, kwargs.text("column_B")?]) };
     let list = || -> Result<Vec<String>, String> {
         let columns = kwargs.texts("column_list")?;
-        if columns.len() < 2 { Err("column_list needs at least two columns".into()) } else { Ok(columns) }
+        let repeated = columns.iter().enumerate().any(|(place, name)| columns.iter().take(place).any(|n| n == name));
+        if columns.len() < 2 || columns.len() > 100 || repeated {
+            return Err("column_list has 2 to 100 columns, each once".into());
+        }
+        Ok(columns)
     };
     let (columns, question, ignore) = match short {
         "column_pair_values_a_to_be_greater_than_b" => {
@@ -662,11 +666,11 @@ fn rows(short: &str, kwargs: &Kwargs<'_>) -> Result<Option<Check>, String> {
         }
         "column_values_to_match_regex_list" => {
             only(&["regex_list", "match_on"])?;
-            Question::Regex(kwargs.texts("regex_list")?, how()?)
+            Question::Regex(patterns(kwargs, "regex_list")?, how()?)
         }
         "column_values_to_not_match_regex_list" => {
             only(&["regex_list"])?;
-            Question::Regex(kwargs.texts("regex_list")?, Match::None)
+            Question::Regex(patterns(kwargs, "regex_list")?, Match::None)
         }
         "column_values_to_match_like_pattern" => {
             only(&["like_pattern", "escape"])?;
@@ -678,11 +682,11 @@ fn rows(short: &str, kwargs: &Kwargs<'_>) -> Result<Option<Check>, String> {
         }
         "column_values_to_match_like_pattern_list" => {
             only(&["like_pattern_list", "match_on", "escape"])?;
-            Question::Like(kwargs.texts("like_pattern_list")?, escape()?, how()?)
+            Question::Like(patterns(kwargs, "like_pattern_list")?, escape()?, how()?)
         }
         "column_values_to_not_match_like_pattern_list" => {
             only(&["like_pattern_list", "escape"])?;
-            Question::Like(kwargs.texts("like_pattern_list")?, escape()?, Match::None)
+            Question::Like(patterns(kwargs, "like_pattern_list")?, escape()?, Match::None)
         }
         "column_values_to_match_strftime_format" => {
             only(&["strftime_format"])?;
@@ -708,4 +712,16 @@ fn rows(short: &str, kwargs: &Kwargs<'_>) -> Result<Option<Check>, String> {
         _ => return Ok(None),
     };
     Ok(Some(Check::Row { column: kwargs.text("column")?, question, mostly: kwargs.mostly()? }))
+}
+
+/// Patterns of one expectation.
+const PATTERNS_MAX: usize = 100;
+
+fn patterns(kwargs: &Kwargs<'_>, key: &str) -> Result<Vec<String>, String> {
+    let patterns = kwargs.texts(key)?;
+    if patterns.len() > PATTERNS_MAX {
+        Err(format!("{key} has more than {PATTERNS_MAX} patterns"))
+    } else {
+        Ok(patterns)
+    }
 }

@@ -76,7 +76,11 @@ impl Profile {
                 let counts = &column.histogram.counts;
                 rising
                     && counts.len() == edges.len().saturating_sub(1)
-                    && counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count)).is_some()
+                    && counts
+                        .iter()
+                        .try_fold(0u64, |sum, count| sum.checked_add(*count))
+                        .is_some_and(|sum| sum <= self.rows)
+                    && (0.0..=1.0).contains(&column.rank_error)
                     && column.missing <= self.rows
                     && column.top.iter().try_fold(0u64, |sum, (_, count)| sum.checked_add(*count)).is_some()
             })

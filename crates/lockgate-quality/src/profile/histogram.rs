@@ -15,7 +15,7 @@ pub(crate) const BIN_ROWS_MIN: u64 = 10;
 impl Histogram {
     /// Bins of equal width over `low` to `high`, filled from a cumulative distribution.
     pub(crate) fn of(low: f64, high: f64, bins: usize, rows: u64, cdf: impl Fn(f64) -> f64) -> Self {
-        if rows == 0 || !low.is_finite() || !high.is_finite() {
+        if rows == 0 || !(high - low).is_finite() {
             return Self::default();
         }
         if low == high {
@@ -47,7 +47,7 @@ impl Histogram {
     /// The same over wide bins with round edges, none with fewer rows than [`BIN_ROWS_MIN`], so
     /// that neither an edge nor a bin tells of somebody.
     pub(crate) fn coarse(low: f64, high: f64, rows: u64, cdf: impl Fn(f64) -> f64) -> Self {
-        if rows < BIN_ROWS_MIN || !low.is_finite() || !high.is_finite() || low == high {
+        if rows < BIN_ROWS_MIN || !(high - low).is_finite() || low == high {
             return Self::default();
         }
         let step = round_step((high - low) / 12.0);

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Moments,
-    column::{Column, Kind, Texts, day_text, time_text},
+    column::{Column, Kind, Texts, day_text, each_valid, time_text},
 };
 
 /// Registers of a HyperLogLog, as a power of two.
@@ -58,9 +58,15 @@ impl Inspection {
         for entity in self.personal.iter().flatten() {
             *counts.entry(entity).or_default() += 1;
         }
-        let (entity, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
-        let share = if categories && entity == "PERSON" { 4 } else { 100 };
-        (count * share >= self.personal.len() as u64).then_some(entity)
+        let all = self.personal.len() as u64;
+        // Names among categories do not count towards the total.
+        let counts: Vec<(&String, u64)> = counts
+            .into_iter()
+            .filter(|(entity, count)| !categories || *entity != "PERSON" || count * 4 >= all)
+            .collect();
+        let total: u64 = counts.iter().map(|(_, count)| count).sum();
+        let (entity, _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        (total * 100 >= all).then_some(entity)
     }
 }
 
@@ -202,8 +208,13 @@ impl Measured {
         });
         let values = if missing > 0 { &present } else { &all };
         self.moments.add_all(values);
+        if let Column::Int(array) = column {
+            each_valid(array, |_, value| self.distinct.update(value));
+        }
         for value in values {
-            self.distinct.update(canonical_float::from_f64(*value));
+            if !matches!(column, Column::Int(_)) {
+                self.distinct.update(canonical_float::from_f64(*value));
+            }
             if let Ok(value) = KllFloat::<f64>::new(*value) {
                 self.quantiles.update(value);
             }
@@ -225,42 +236,28 @@ impl Measured {
     }
 
     fn count_numbers(&mut self, column: &Column) {
-        let mut last: Option<(f64, u64)> = None;
+        use std::fmt::Write as _;
+        let (Column::Int(array) | Column::Time(array) | Column::Day(array)) = column else { return };
+        let mut values = Vec::with_capacity(column.len());
+        each_valid(array, |_, value| values.push(value));
+        // A batch's values sorted, so that each is written once.
+        values.sort_unstable();
         let mut text = String::new();
-        let kind = self.kind;
-        let frequent = &mut self.frequent;
-        let mut flush = |value: f64, count: u64| {
-            use std::fmt::Write as _;
+        for run in values.chunk_by(|a, b| a == b) {
+            let Some(value) = run.first() else { continue };
             text.clear();
-            let _ = match kind {
-                Kind::Day => write!(text, "{}", day_text(value as i64)),
-                Kind::Time => write!(text, "{}", time_text(value as i64)),
+            let _ = match self.kind {
+                Kind::Day => write!(text, "{}", day_text(*value)),
+                Kind::Time => write!(text, "{}", time_text(*value)),
                 _ => write!(text, "{value}"),
             };
-            frequent.update_with_count_ref(text.as_str(), count);
-        };
-        // A batch's values sorted, so that each is written once.
-        let mut values = Vec::with_capacity(column.len());
-        column.each_number(|_, value| values.push(value));
-        values.sort_unstable_by(f64::total_cmp);
-        for value in values {
-            match &mut last {
-                Some((same, count)) if *same == value => *count += 1,
-                _ => {
-                    if let Some((value, count)) = last.replace((value, 1)) {
-                        flush(value, count);
-                    }
-                }
-            }
-        }
-        if let Some((value, count)) = last {
-            flush(value, count);
+            self.frequent.update_with_count_ref(text.as_str(), run.len() as u64);
         }
     }
 
     /// Numbers may be telephone numbers, cards or identifiers.
     fn sample_numbers(&mut self, column: &Column) {
-        let step = (column.len() / 256).max(1);
+        let step = (column.len() / 512).max(1);
         for row in (0..column.len()).step_by(step) {
             if let Some(text) = column.scalar(row).to_text() {
                 self.take_sample(&text);
@@ -274,12 +271,7 @@ impl Measured {
                 for text in texts.values.iter().flatten() {
                     self.text(text, 1);
                 }
-                let step = (texts.values.len() / 256).max(1);
-                for row in (0..texts.values.len()).step_by(step) {
-                    if let Some(text) = texts.get(row) {
-                        self.take_sample(text);
-                    }
-                }
+                self.sample_texts(texts, texts.values.len());
             }
             Some(keys) => {
                 let mut counts = vec![0u64; texts.values.len()];
@@ -291,9 +283,17 @@ impl Measured {
                 for (text, count) in texts.values.iter().zip(counts).filter(|(_, count)| *count > 0) {
                     if let Some(text) = text {
                         self.text(text, count);
-                        self.take_sample(text);
                     }
                 }
+                self.sample_texts(texts, keys.len());
+            }
+        }
+    }
+
+    fn sample_texts(&mut self, texts: &Texts, rows: usize) {
+        for row in (0..rows).step_by((rows / 512).max(1)) {
+            if let Some(text) = texts.get(row) {
+                self.take_sample(text);
             }
         }
     }
@@ -342,13 +342,18 @@ impl Measured {
         for (kind, count) in other.types {
             *self.types.entry(kind).or_default() += count;
         }
-        // A sample of both: alternately, so that neither is preferred by its place.
-        let room = SAMPLE_MAX.saturating_sub(self.sample.len());
-        let half = SAMPLE_MAX / 2;
-        if other.sample.len() > room {
-            self.sample.truncate(SAMPLE_MAX - other.sample.len().min(half).max(room));
+        // Each place is drawn from either side in proportion to how much it was offered.
+        let (mut own, mut theirs) = (std::mem::take(&mut self.sample), other.sample);
+        let (mut weight, mut their_weight) = (self.seen, other.seen);
+        while self.sample.len() < SAMPLE_MAX && !(own.is_empty() && theirs.is_empty()) {
+            let from_own =
+                theirs.is_empty() || (!own.is_empty() && self.random.below((weight + their_weight).max(1)) < weight);
+            let (side, weight) = if from_own { (&mut own, &mut weight) } else { (&mut theirs, &mut their_weight) };
+            // What one value stands for leaves with it.
+            *weight = weight.saturating_sub((*weight / side.len().max(1) as u64).max(1));
+            let place = self.random.below(side.len() as u64) as usize;
+            self.sample.push(side.swap_remove(place));
         }
-        self.sample.extend(other.sample.into_iter().take(SAMPLE_MAX - self.sample.len()));
         self.seen += other.seen;
         Ok(())
     }
@@ -366,6 +371,10 @@ impl Measured {
             found.what_is_personal(categories).map(|entity| format!("it holds {entity}"))
         };
         let view = self.quantiles.sorted_view();
+        let withheld = match withheld {
+            None if !public => self.extreme(name, &view, inspector)?,
+            withheld => withheld,
+        };
         let present = self.present(rows);
         let numeric = !matches!(self.kind, Kind::Text | Kind::Other);
         let (histogram, quantiles) = match &withheld {
@@ -383,14 +392,15 @@ impl Measured {
         };
         // A mean of a handful of people tells of each.
         let tells_of_few = withheld.is_some() && present < BIN_ROWS_MIN;
-        let moments = Some(self.moments).filter(|m| numeric && m.count > 0 && !tells_of_few).map(|moments| {
-            if withheld.is_some() { Moments { min: f64::NAN, max: f64::NAN, ..moments } } else { moments }
-        });
+        let moments = Some(self.moments)
+            .filter(|m| numeric && m.count > 0 && !tells_of_few)
+            .map(|moments| if withheld.is_some() { rounded(&moments) } else { moments });
         Ok(ColumnProfile {
             name: name.to_owned(),
             kind: if self.kind == Kind::Other { "nested" } else { self.kind.name() }.to_owned(),
             missing: self.missing,
-            distinct: self.distinct.estimate().round(),
+            // An estimate, which cannot be more than there is.
+            distinct: self.distinct.estimate().round().min(present as f64),
             moments,
             quantiles,
             rank_error: if self.quantiles.is_estimation_mode() { self.quantiles.normalized_rank_error() } else { 0.0 },
@@ -404,6 +414,27 @@ impl Measured {
             sketch: if withheld.is_none() && numeric { self.quantiles.serialize() } else { Vec::new() },
             withheld,
         })
+    }
+
+    /// Why the column is withheld by what its quantiles would show: few rows, or a personal number.
+    fn extreme(
+        &self,
+        name: &str,
+        view: &SortedView<KllFloat<f64>>,
+        inspector: &dyn Inspector,
+    ) -> Result<Option<String>> {
+        if self.moments.count == 0 || self.kind == Kind::Bool {
+            return Ok(None);
+        }
+        if self.moments.count < BIN_ROWS_MIN {
+            return Ok(Some(format!("fewer than {BIN_ROWS_MIN} rows have a value")));
+        }
+        let shown: Vec<String> = quantiles(view, &self.moments).iter().map(ToString::to_string).collect();
+        let values: Vec<&str> = shown.iter().map(String::as_str).collect();
+        let numbers = matches!(self.kind, Kind::Int | Kind::Float);
+        let found =
+            if numbers { inspector.inspect(name, &values)?.personal.into_iter().flatten().next() } else { None };
+        Ok(found.map(|entity| format!("it holds {entity}")))
     }
 
     fn present(&self, rows: u64) -> u64 {
@@ -438,6 +469,28 @@ impl Measured {
             .filter(|(index, _)| public || personal.get(*index) == Some(&None))
             .map(|(_, row)| (row.item().clone(), row.lower_bound()))
             .collect())
+    }
+}
+
+/// Mean and deviation in two digits, and nothing else: a sum or an extreme may be one person's.
+fn rounded(moments: &Moments) -> Moments {
+    let two = |value: f64| {
+        if value == 0.0 || !value.is_finite() {
+            return value;
+        }
+        let step = 10f64.powf(value.abs().log10().floor() - 1.0);
+        (value / step).round() * step
+    };
+    let (mean, deviation, count) = (two(moments.mean()), two(moments.deviation()), moments.count as f64);
+    Moments {
+        count: moments.count,
+        mean,
+        m2: deviation * deviation * (count - 1.0),
+        m3: f64::NAN,
+        m4: f64::NAN,
+        min: f64::NAN,
+        max: f64::NAN,
+        sum: mean * count,
     }
 }
 

@@ -12,6 +12,7 @@ use arrow::{
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use lockgate_core::{Digest, Failure, Result, limits, printable_name};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{Malformed, RowBatch, inflate::Text};
@@ -34,6 +35,27 @@ impl Reader {
             row: 0,
             line: Vec::new(),
         }
+    }
+
+    /// The keys of all lines, in the order in which they come.
+    pub(crate) fn keys(text: Text) -> Result<Vec<String>> {
+        let mut reader = Self::new(text, &[]);
+        let mut keys: Vec<String> = Vec::new();
+        while reader.read_line()? {
+            let row = reader.row;
+            reader.row += 1;
+            let object = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(&reader.line)
+                .map_err(|_| Failure::input(format!("line {}: this is not a JSON object", row + 1)))?;
+            for key in object.into_keys() {
+                if !keys.contains(&key) {
+                    if keys.len() >= limits::COLUMNS_MAX {
+                        return Err(Failure::input(format!("there are more than {} keys", limits::COLUMNS_MAX)));
+                    }
+                    keys.push(key);
+                }
+            }
+        }
+        Ok(keys)
     }
 
     pub(crate) fn header(&self) -> &[String] {

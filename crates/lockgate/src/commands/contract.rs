@@ -4,6 +4,7 @@ use lockgate_core::{Classification, Failure, Result, durable};
 use lockgate_detect::{Engine, known};
 use lockgate_pipeline::{contract as held, quality};
 use lockgate_quality::{Change, ChangeKind, Contract, Draft, Metric, diff, infer, profile::Options};
+use lockgate_source::Dates;
 use serde_json::json;
 
 use super::{expect::Queries, names};
@@ -30,7 +31,7 @@ fn test(global: &Global, args: &ContractTestArgs) -> Result<()> {
         _ => false,
     });
     let sql = if needs_sql {
-        let tables = quality::open(&args.data)?;
+        let tables = quality::open(&args.data, Dates::Parsed)?;
         Some(Queries::new(&setup, contract.dataset.as_str(), &args.table, &tables)?)
     } else {
         None
@@ -74,7 +75,7 @@ fn test(global: &Global, args: &ContractTestArgs) -> Result<()> {
 }
 
 fn first(global: &Global, args: &ContractInferArgs) -> Result<()> {
-    let tables = quality::open(&args.data)?;
+    let tables = quality::open(&args.data, Dates::Parsed)?;
     let engine = names::add(global, args.names, Engine::new())?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(64);
     let progress = output::Terminal::new(global);

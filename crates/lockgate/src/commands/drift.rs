@@ -22,6 +22,8 @@ use crate::{
 };
 
 pub fn drift(global: &Global, args: &DriftArgs) -> Result<()> {
+    let outputs: Vec<&std::path::PathBuf> = args.html.iter().collect();
+    output::not_over(&outputs, &[args.reference.clone(), args.current.clone()])?;
     let limits = Limits {
         alpha: share("--alpha", args.alpha)?,
         distance: share("--distance", args.distance)?,
@@ -51,8 +53,10 @@ pub fn drift(global: &Global, args: &DriftArgs) -> Result<()> {
     if compared.report.drifted {
         let report = &compared.report;
         return Err(Failure::findings(format!(
-            "the data has drifted: {} of {} columns",
-            report.drifted_columns, report.tested_columns
+            "the data has drifted: {} of {} columns, {} that are other columns now",
+            report.drifted_columns,
+            report.tested_columns,
+            report.changed.len()
         )));
     }
     Ok(())
@@ -76,7 +80,7 @@ fn print(global: &Global, compared: &Compared) -> Result<()> {
         };
         vec![
             mark(column),
-            column.column.clone(),
+            output::plain(&column.column),
             column.kind.to_owned(),
             before,
             now,
@@ -86,6 +90,9 @@ fn print(global: &Global, compared: &Compared) -> Result<()> {
         ]
     })?;
     output::line("");
+    for (column, what) in &compared.report.changed {
+        output::line(&format!("{} {column}: {what}", output::verdict(false, "✗")));
+    }
     for (column, why) in &compared.report.skipped {
         output::line(&format!("{column} was not compared: {why}"));
     }
@@ -93,7 +100,11 @@ fn print(global: &Global, compared: &Compared) -> Result<()> {
         output::line("measured from profiles: each distance is off by at most what stands beside it");
     }
     let report = &compared.report;
-    output::line(&format!("{} of {} columns have drifted", report.drifted_columns, report.tested_columns));
+    let open = match report.undecided_columns {
+        0 => String::new(),
+        open => format!(", {open} cannot be decided within the error"),
+    };
+    output::line(&format!("{} of {} columns have drifted{open}", report.drifted_columns, report.tested_columns));
     Ok(())
 }
 
@@ -187,7 +198,7 @@ fn page(compared: &Compared, args: &DriftArgs, path: &Path) -> Result<()> {
         summary: format!("{} of {} columns have drifted", report.drifted_columns, report.tested_columns),
         approximate: compared.approximate,
         cards: report.columns.iter().map(card).collect(),
-        skipped: report.skipped.clone(),
+        skipped: [report.changed.clone(), report.skipped.clone()].concat(),
         width: picture::WIDTH,
         height: picture::HEIGHT,
     };

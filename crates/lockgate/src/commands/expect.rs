@@ -6,7 +6,7 @@ use lockgate_core::{Failure, Result};
 use lockgate_pipeline::quality;
 use lockgate_quality::expect::{ExpectationResult, Options, Sql, Suite, Values};
 use lockgate_query::{Files, Source};
-use lockgate_source::Table;
+use lockgate_source::{Dates, Table};
 use serde_json::Value;
 
 use crate::{
@@ -19,7 +19,7 @@ const BATCH: &str = "batch";
 
 pub fn expect(global: &Global, args: &ExpectArgs) -> Result<()> {
     let suite = Suite::read(&args.suite)?;
-    let tables = quality::open(&args.data)?;
+    let tables = quality::open(&args.data, Dates::Text)?;
     let setup = environment::setup()?;
     let sql = if suite.needs_sql() { Some(Queries::new(&setup, BATCH, &args.table, &tables)?) } else { None };
     let options = Options {
@@ -56,7 +56,7 @@ fn cells(result: &ExpectationResult) -> Vec<String> {
         (Some(count), None) => count.to_string(),
         _ => String::new(),
     };
-    vec![mark, kind, result.columns().join(", "), unexpected, observed(result)]
+    vec![mark, kind, output::plain(&result.columns().join(", ")), unexpected, output::plain(&observed(result))]
 }
 
 /// What was seen, in a few words.

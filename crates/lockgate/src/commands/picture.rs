@@ -64,7 +64,7 @@ pub fn bars(histogram: &Histogram, rows: u64) -> Vec<Bar> {
                 y: HEIGHT - height,
                 width: (width - 1.0).max(0.5),
                 height,
-                title: format!("{} to {}: {} ({})", number(*low), number(*high), grouped(*count), share(*count, rows)),
+                title: format!("{} to {}: {}", number(*low), number(*high), share(*count, rows)),
             })
         })
         .collect()

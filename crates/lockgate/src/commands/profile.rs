@@ -12,6 +12,8 @@ use lockgate_quality::{
     profile::{ColumnProfile, Options, Profile},
 };
 
+use lockgate_source::Dates;
+
 use super::{
     names,
     picture::{self, Bar, densities, grouped, number, share, sparkline},
@@ -22,8 +24,10 @@ use crate::{
 };
 
 pub fn profile(global: &Global, args: &ProfileArgs) -> Result<()> {
+    let outputs: Vec<&std::path::PathBuf> = args.out.iter().chain(&args.html).collect();
+    output::not_over(&outputs, &args.data)?;
     let mut options = Options { confidential: args.confidential.clone(), public: args.public.clone() };
-    let tables = quality::open(&args.data)?;
+    let tables = quality::open(&args.data, Dates::Parsed)?;
     if let Some(path) = &args.contract {
         let has = |name: &str| tables.first().is_some_and(|table| table.schema().index_of(name).is_ok());
         for column in Contract::read(path)?.columns.into_iter().filter(|column| has(&column.name)) {
@@ -85,7 +89,7 @@ fn cells(column: &ColumnProfile, rows: u64) -> Vec<String> {
         _ => String::new(),
     };
     vec![
-        column.name.clone(),
+        output::plain(&column.name),
         holds(column),
         if column.missing == 0 { String::new() } else { share(column.missing, rows) },
         grouped(column.distinct as u64),
