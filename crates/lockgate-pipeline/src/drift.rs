@@ -174,6 +174,12 @@ fn profiles(
                 changed.push((name.clone(), format!("it held {} and holds {} now", x.kind, y.kind)));
                 continue;
             }
+            let empty = (x.missing == reference.rows, y.missing == current.rows);
+            if empty.0 != empty.1 {
+                let what = if empty.1 { "every value is missing now" } else { "every value was missing" };
+                changed.push((name.clone(), what.to_owned()));
+                continue;
+            }
             match from_profiles(name, (x, reference.rows), (y, current.rows)) {
                 Ok(column) => columns.push(column),
                 Err(why) => skipped.push((name.clone(), why)),
