@@ -220,27 +220,8 @@ fn tables(
                 return Ok(done);
             };
             let (before, after) = (gather(reference, some)?, gather(current, some)?);
-            for ((name, mut before), mut after) in some.iter().zip(before).zip(after) {
-                let outcome = match before.changed(&after) {
-                    Some(what) => Outcome::Changed(what),
-                    None => {
-                        // Numbers may be telephone numbers: then there is no picture of them.
-                        let sample = [before.sample(), after.sample()].concat();
-                        let values: Vec<&str> = sample.iter().map(String::as_str).collect();
-                        let found = Detecting(request.engine).inspect(name, &values)?;
-                        match before.compare(name, after) {
-                            Ok(mut column) => {
-                                if found.what_is_personal(false).is_some() {
-                                    column.reference_histogram = Histogram::default();
-                                    column.current_histogram = Histogram::default();
-                                }
-                                Outcome::Compared(Box::new(column))
-                            }
-                            Err(why) => Outcome::Skipped(why),
-                        }
-                    }
-                };
-                done.push((name.clone(), outcome));
+            for ((name, before), after) in some.iter().zip(before).zip(after) {
+                done.push((name.clone(), compare(name, before, after, request.engine)?));
             }
         }
     };
@@ -263,6 +244,26 @@ fn tables(
         }
     }
     Ok(columns)
+}
+
+fn compare(name: &str, mut before: Gathered, mut after: Gathered, engine: &Engine) -> Result<Outcome> {
+    if let Some(what) = before.changed(&after) {
+        return Ok(Outcome::Changed(what));
+    }
+    // Numbers may be telephone numbers: then there is no picture of them.
+    let sample = [before.sample(), after.sample()].concat();
+    let values: Vec<&str> = sample.iter().map(String::as_str).collect();
+    let found = Detecting(engine).inspect(name, &values)?;
+    Ok(match before.compare(name, after) {
+        Ok(mut column) => {
+            if found.what_is_personal(false).is_some() {
+                column.reference_histogram = Histogram::default();
+                column.current_histogram = Histogram::default();
+            }
+            Outcome::Compared(Box::new(column))
+        }
+        Err(why) => Outcome::Skipped(why),
+    })
 }
 
 /// What came of a column.
