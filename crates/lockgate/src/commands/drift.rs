@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     names,
-    picture::{self, Bar, densities, number, sparkline},
+    picture::{self, Bar, densities, number, shortened, sparkline},
 };
 use crate::{
     cli::{Adjustment, DriftArgs, Format, Global},
@@ -141,7 +141,7 @@ fn pictures(column: &ColumnDrift) -> (String, String) {
         let mut rows: Vec<&(String, f64, f64)> = column.categories.iter().collect();
         rows.sort_by(|a, b| share(b).total_cmp(&share(a)));
         let parts: Vec<String> =
-            rows.iter().take(2).map(|row| format!("{} {:.0} %", shortened(&row.0), share(row) * 100.0)).collect();
+            rows.iter().take(2).map(|row| format!("{} {:.0} %", shortened(&row.0, 14), share(row) * 100.0)).collect();
         parts.join(", ")
     };
     (top(|row| row.1), top(|row| row.2))
@@ -151,11 +151,6 @@ fn pictures(column: &ColumnDrift) -> (String, String) {
 fn halved(values: &[f64], most: usize) -> Vec<f64> {
     let step = values.len().div_ceil(most).max(1);
     values.chunks(step).map(|chunk| chunk.iter().sum()).collect()
-}
-
-fn shortened(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { '·' } else { c }).collect();
-    if clean.chars().count() <= 14 { clean } else { clean.chars().take(13).chain(['…']).collect() }
 }
 
 #[derive(Template)]

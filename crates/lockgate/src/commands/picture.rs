@@ -134,6 +134,15 @@ pub fn share(part: u64, whole: u64) -> String {
     }
 }
 
+/// A value in a table: what a terminal could take for a command replaced, the end cut off.
+pub fn shortened(text: &str, most: usize) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { '·' } else { c }).collect();
+    if clean.chars().count() <= most {
+        return if clean.is_empty() { "\"\"".to_owned() } else { clean };
+    }
+    clean.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

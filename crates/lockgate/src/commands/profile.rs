@@ -16,7 +16,7 @@ use lockgate_source::Dates;
 
 use super::{
     names,
-    picture::{self, Bar, densities, grouped, number, share, sparkline},
+    picture::{self, Bar, densities, grouped, number, share, shortened, sparkline},
 };
 use crate::{
     cli::{Format, Global, ProfileArgs},
@@ -141,14 +141,6 @@ fn value_text(column: &ColumnProfile, value: f64) -> String {
     let time = chrono::DateTime::from_timestamp_micros(value as i64);
     let format = if column.kind == "dates" { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" };
     time.map_or_else(|| number(value), |time| time.format(format).to_string())
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { '·' } else { c }).collect();
-    if clean.chars().count() <= most {
-        return if clean.is_empty() { "\"\"".to_owned() } else { clean };
-    }
-    clean.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[derive(Template)]
