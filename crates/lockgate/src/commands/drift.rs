@@ -179,9 +179,16 @@ struct Card {
     line: String,
     low: String,
     high: String,
-    /// A category with its shares in percent before and now.
-    categories: Vec<(String, f64, f64)>,
+    categories: Vec<Category>,
     tests: Vec<(String, String)>,
+}
+
+/// A category and its bars, in percent of the longest.
+struct Category {
+    name: String,
+    shares: String,
+    before: f64,
+    now: f64,
 }
 
 fn page(compared: &Compared, args: &DriftArgs, path: &Path) -> Result<()> {
@@ -209,6 +216,7 @@ fn card(column: &ColumnDrift) -> Card {
     };
     let (before, now) = (&column.reference_histogram, &column.current_histogram);
     let edge = |edge: Option<&f64>| edge.map(|value| number(*value)).unwrap_or_default();
+    let most = column.categories.iter().map(|(_, a, b)| a.max(*b)).fold(f64::MIN_POSITIVE, f64::max);
     Card {
         name: column.column.clone(),
         kind: column.kind,
@@ -220,12 +228,26 @@ fn card(column: &ColumnDrift) -> Card {
         line: picture::outline(before, now),
         low: edge(now.edges.first()),
         high: edge(now.edges.last()),
-        categories: column.categories.iter().map(|(name, a, b)| (name.clone(), a * 100.0, b * 100.0)).collect(),
+        categories: column
+            .categories
+            .iter()
+            .map(|(name, before, now)| Category {
+                name: name.clone(),
+                shares: format!("{:.1} → {:.1} %", before * 100.0, now * 100.0),
+                before: before / most * 100.0,
+                now: now / most * 100.0,
+            })
+            .collect(),
         tests: column
             .tests
             .iter()
             .map(|test| {
-                let p = test.p_value.map(|p| format!(", p {p:.3e}")).unwrap_or_default();
+                let p = match test.p_value {
+                    None => String::new(),
+                    Some(p) if p < 1e-300 => ", p < 1e-300".to_owned(),
+                    Some(p) if p < 0.001 => format!(", p {p:.1e}"),
+                    Some(p) => format!(", p {p:.3}"),
+                };
                 (test.name.replace('_', " "), format!("{}{p}", number(test.statistic)))
             })
             .collect(),
