@@ -164,13 +164,16 @@ impl Profiler {
     /// The profile, without values that must not be in it.
     pub fn finish(self, inspector: &dyn Inspector, options: &Options) -> Result<Profile> {
         let rows = self.rows;
-        let columns = self
+        let columns: Vec<ColumnProfile> = self
             .names
             .iter()
             .zip(self.columns)
             .map(|(name, column)| column.finish(name, rows, inspector, options))
             .collect::<Result<_>>()?;
-        Ok(Profile { rows, columns, correlations: self.pairs.finish(), missing_patterns: self.patterns.finish() })
+        // By a correlation near one, a column that is withheld could be computed from another.
+        let open = |place: usize| columns.get(place).is_some_and(|column| column.withheld.is_none());
+        let correlations = self.pairs.finish().into_iter().filter(|c| open(c.left) && open(c.right)).collect();
+        Ok(Profile { rows, correlations, columns, missing_patterns: self.patterns.finish() })
     }
 }
 

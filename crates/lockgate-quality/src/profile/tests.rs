@@ -70,6 +70,9 @@ fn personal_values_stay_out() {
     let income = profile.column("income").unwrap();
     assert!(income.quantiles.is_empty() && income.sketch.is_empty());
     assert!(income.histogram.counts.iter().all(|count| *count >= 10));
+    assert!(!profile.correlations.iter().any(|c| c.left == 1 || c.right == 1), "{:?}", profile.correlations);
+    let income = income.moments.unwrap();
+    assert!(income.min.is_nan() && income.m3.is_nan(), "{income:?}");
     let bytes = profile.encode().unwrap();
     for secret in ["example.org", "Oslo", "1008"] {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
