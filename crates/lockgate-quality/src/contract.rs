@@ -180,7 +180,11 @@ fn resolve(document: odcs::Document, text: &str) -> Result<Contract> {
                 (Some(column), Metric::InvalidValues { valid: Some(valid), pattern: None })
                     if rule.demand.is_none() =>
                 {
-                    column.rules.valid_values.get_or_insert_default().extend(valid.iter().cloned());
+                    // Beside an enumeration, or another such rule, a value must be valid by both.
+                    match &mut column.rules.valid_values {
+                        Some(own) => own.retain(|value| valid.contains(value)),
+                        none => *none = Some(valid.clone()),
+                    }
                 }
                 _ => quality.push(rule),
             }
@@ -263,6 +267,7 @@ fn subject(document: &[odcs::CustomProperty], object: &[odcs::CustomProperty], c
         .chain(document)
         .find(|custom| custom.property == "dataSubject")
         .and_then(|custom| custom.value.as_str())
+        .filter(|subject| *subject != TODO)
         .ok_or_else(|| orphaned("data subject", hint))?;
     if rule == "none" {
         return Ok(Subject::None);

@@ -89,3 +89,12 @@ fn a_column_nobody_classified_does_not_flow() {
     let failure = Checker::new(&contract, &header, std::env::temp_dir()).unwrap_err();
     assert!(failure.hint_text().unwrap().contains("\"tier\""));
 }
+
+#[test]
+fn a_value_must_be_valid_by_every_rule_that_names_values() {
+    let more = "quality: [{metric: invalidValues, arguments: {validValues: [tin, iron]}, mustBe: 0}, ";
+    let contract = Contract::parse(&CONTRACT.replace("quality: [", more), "c.yaml").unwrap();
+    assert_eq!(contract.columns[2].rules.valid_values.as_deref(), Some(&["tin".to_owned()][..]));
+    let todo = Contract::parse(&CONTRACT.replace("value: id}", "value: TODO}"), "c.yaml").unwrap_err().to_string();
+    assert!(todo.contains("orphaned"), "{todo}");
+}

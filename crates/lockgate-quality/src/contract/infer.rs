@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use lockgate_core::Classification;
 use serde_json::json;
 
+use super::TODO;
 use crate::profile::{ColumnProfile, Profile};
 
 /// What a profile cannot know.
@@ -26,11 +27,11 @@ const ROWS_MIN: u64 = 100;
 
 /// Writes the contract as YAML; `classify` tells how a column with an entity is classified.
 pub fn infer(profile: &Profile, draft: &Draft, classify: &dyn Fn(&str) -> Classification) -> String {
-    let todo = |value: &Option<String>| json!(value.as_deref().unwrap_or("TODO")).to_string();
+    let todo = |value: &Option<String>| json!(value.as_deref().unwrap_or(TODO)).to_string();
     let mut out = String::new();
     let _ = write!(
         out,
-        "# Inferred from {} rows. Read it, replace each TODO, and lower or raise what the data cannot tell.\n\
+        "# Inferred from {} rows. Read it, replace each {TODO}, and lower or raise what the data cannot tell.\n\
          apiVersion: v3.1.0\n\
          kind: DataContract\n\
          id: {id}\n\
