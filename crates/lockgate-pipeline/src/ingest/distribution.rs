@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use arrow::{array::AsArray as _, compute::cast, datatypes::DataType};
 use lockgate_core::{Failure, Result};
-use lockgate_quality::{Checker, Contract};
+use lockgate_quality::{Checker, Contract, drift};
 use lockgate_source::{Authenticated, Content, Rows};
 
 use crate::config::{Distribution, Ingest};
@@ -101,12 +101,10 @@ fn count(
     Ok(counts)
 }
 
-/// Half the sum of the absolute differences of the shares: 0 for equal, 1 for disjoint.
+/// The total variation distance of two sets of counts.
 fn total_variation(left: &Counts, right: &Counts) -> f64 {
-    let share = |counts: &Counts, value: &str| {
-        let total: u64 = counts.values().sum();
-        counts.get(value).copied().unwrap_or_default() as f64 / total.max(1) as f64
-    };
-    let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
-    keys.into_iter().map(|key| (share(left, key) - share(right, key)).abs()).sum::<f64>() / 2.0
+    let count = |counts: &Counts, value: &str| counts.get(value).copied().unwrap_or_default() as f64;
+    let values: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+    let pairs: Vec<(f64, f64)> = values.into_iter().map(|value| (count(left, value), count(right, value))).collect();
+    drift::Counts(&pairs).total_variation().statistic
 }

@@ -22,8 +22,10 @@ impl Counts<'_> {
     }
 
     fn shares(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        // Of nothing every share is nothing.
+        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let (x, y) = self.totals();
-        self.0.iter().map(move |(a, b)| (a / x, b / y))
+        self.0.iter().map(move |(a, b)| (share(*a, x), share(*b, y)))
     }
 
     /// Pearson's chi-square test that both samples have one distribution.
