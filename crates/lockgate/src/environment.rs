@@ -45,6 +45,11 @@ pub fn networks() -> PathBuf {
     data.unwrap_or_else(|| ".".into()).join("lockgate/networks")
 }
 
+/// How many threads work on files.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(64)
+}
+
 pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

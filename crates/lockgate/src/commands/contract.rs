@@ -77,9 +77,8 @@ fn test(global: &Global, args: &ContractTestArgs) -> Result<()> {
 fn first(global: &Global, args: &ContractInferArgs) -> Result<()> {
     let tables = quality::open(&args.data, Dates::Parsed)?;
     let engine = names::add(global, args.names, Engine::new())?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(64);
     let progress = output::Terminal::new(global);
-    let profile = quality::profile(&tables, &engine, &Options::default(), threads, &progress)?;
+    let profile = quality::profile(&tables, &engine, &Options::default(), environment::threads(), &progress)?;
     progress.finish();
     let stem = args.data.first().and_then(|path| path.file_stem()).unwrap_or_default().to_string_lossy().to_lowercase();
     let draft = Draft {

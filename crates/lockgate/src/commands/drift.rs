@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     cli::{Adjustment, DriftArgs, Format, Global},
-    output,
+    environment, output,
 };
 
 pub fn drift(global: &Global, args: &DriftArgs) -> Result<()> {
@@ -37,8 +37,7 @@ pub fn drift(global: &Global, args: &DriftArgs) -> Result<()> {
     };
     let (reference, current) = (Side::open(&args.reference)?, Side::open(&args.current)?);
     let engine = names::add(global, args.names, Engine::new())?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(64);
-    let request = Request { columns: args.columns.clone(), limits, engine: &engine, threads };
+    let request = Request { columns: args.columns.clone(), limits, engine: &engine, threads: environment::threads() };
     let progress = output::Terminal::new(global);
     let compared = compare(reference, current, &request, &progress)?;
     progress.finish();

@@ -26,10 +26,9 @@ pub fn expect(global: &Global, args: &ExpectArgs) -> Result<()> {
         values: if args.show_values { Values::Show } else { Values::Hide },
         spill_folder: std::env::temp_dir(),
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(64);
     let progress = output::Terminal::new(global);
     let sql = sql.as_ref().map(|sql| sql as &dyn Sql);
-    let result = quality::expect(&tables, suite, options, sql, threads, &progress)?;
+    let result = quality::expect(&tables, suite, options, sql, environment::threads(), &progress)?;
     progress.finish();
     match global.format {
         Format::Table => {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cli::{Format, Global, ProfileArgs},
-    output,
+    environment, output,
 };
 
 pub fn profile(global: &Global, args: &ProfileArgs) -> Result<()> {
@@ -39,9 +39,8 @@ pub fn profile(global: &Global, args: &ProfileArgs) -> Result<()> {
         }
     }
     let engine = names::add(global, args.names, Engine::new())?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(64);
     let progress = output::Terminal::new(global);
-    let profile = quality::profile(&tables, &engine, &options, threads, &progress)?;
+    let profile = quality::profile(&tables, &engine, &options, environment::threads(), &progress)?;
     progress.finish();
     let title = args.data.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     if let Some(path) = &args.out {

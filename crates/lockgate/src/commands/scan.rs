@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Format, Global, ScanArgs},
-    output,
+    environment, output,
 };
 
 /// What `--fail-on` takes beside entities.
@@ -82,11 +82,7 @@ pub fn scan(global: &Global, args: &ScanArgs) -> Result<()> {
         if args.explain {
             return Err(Failure::usage("--explain is for JSON lines with `id` and `text`, and for standard input"));
         }
-        let options = survey::Options {
-            engine,
-            rows_max: args.sample,
-            threads: std::thread::available_parallelism().map_or(1, usize::from).min(64),
-        };
+        let options = survey::Options { engine, rows_max: args.sample, threads: environment::threads() };
         let progress = output::Terminal::new(global);
         let found = survey(&args.files, &options, &progress)?;
         progress.finish();
