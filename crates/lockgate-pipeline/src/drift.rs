@@ -30,17 +30,16 @@ const TEXT_CELLS_MAX: u64 = 32 << 20;
 #[derive(Clone, Debug)]
 pub enum Side {
     Table(Table),
-    Profile(Box<Profile>, String),
+    Profile(Box<Profile>),
 }
 
 impl Side {
     /// Opens a file; a profile is known by its first bytes.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut start = [0; 6];
+        let mut start = Vec::new();
         let file = std::fs::File::open(path).map_err(|e| Failure::io("open", path, &e))?;
-        let read = file.take(6).read(&mut start).unwrap_or_default();
-        if start.get(..read) == Some(b"LGPROF") {
-            return Ok(Self::Profile(Box::new(Profile::read(path)?), path.display().to_string()));
+        if file.take(16).read_to_end(&mut start).is_ok() && Profile::is_one(&start) {
+            return Ok(Self::Profile(Box::new(Profile::read(path)?)));
         }
         Ok(Self::Table(Table::open(path)?))
     }
@@ -48,7 +47,7 @@ impl Side {
     fn rows(&self) -> u64 {
         match self {
             Self::Table(table) => table.rows(),
-            Self::Profile(profile, _) => profile.rows,
+            Self::Profile(profile) => profile.rows,
         }
     }
 
@@ -56,7 +55,7 @@ impl Side {
     fn withheld(&self) -> Vec<String> {
         match self {
             Self::Table(_) => Vec::new(),
-            Self::Profile(profile, _) => {
+            Self::Profile(profile) => {
                 profile.columns.iter().filter(|c| c.withheld.is_some()).map(|c| c.name.clone()).collect()
             }
         }
@@ -65,7 +64,7 @@ impl Side {
     fn names(&self) -> Vec<String> {
         match self {
             Self::Table(table) => table.schema().fields().iter().map(|field| field.name().clone()).collect(),
-            Self::Profile(profile, _) => profile.columns.iter().map(|column| column.name.clone()).collect(),
+            Self::Profile(profile) => profile.columns.iter().map(|column| column.name.clone()).collect(),
         }
     }
 }
@@ -151,7 +150,7 @@ fn name_harmless(column: &mut ColumnDrift, engine: &Engine) -> Result<()> {
 
 fn measured(side: Side, request: &Request<'_>, options: &Options, progress: &dyn Progress) -> Result<Profile> {
     match side {
-        Side::Profile(profile, _) => Ok(*profile),
+        Side::Profile(profile) => Ok(*profile),
         Side::Table(table) => {
             let tables = [table];
             quality::profile(&tables, request.engine, options, request.threads, progress)

@@ -129,6 +129,6 @@ impl Inspector for Detecting<'_> {
 }
 
 /// Places, organizations and nationalities that many rows share are categories.
-fn is_personal(entity: &str) -> bool {
+pub fn is_personal(entity: &str) -> bool {
     !matches!(entity, "LOCATION" | "ORGANIZATION" | "NRP" | "DATE_TIME" | "URL" | "TITLE")
 }

@@ -3,7 +3,8 @@
 //! Everything that is kept while batches pass can be merged, so that files, row groups and
 //! machines combine. Memory does not grow with the rows: counts of many values spill to disk as
 //! keyed hashes, and quantiles of more than two million numbers come from a sketch with a stated
-//! error. A value of the data is in a result only where [`Values::Show`] allows it.
+//! error. Text of the data is in a result only where [`Values::Show`] allows it; extremes and
+//! quantiles of numbers and dates are what their expectations observe, and are shown.
 
 mod condition;
 mod dates;

@@ -1,7 +1,10 @@
-//! Contracts and the checks that decide whether a row may enter.
+//! Contracts and the checks that decide whether a row may enter (`check`, `contract`); suites of
+//! expectations (`expect`), profiles (`profile`) and drift (`drift`) of whole tables.
 //!
 //! Invariants: a row is accepted or refused, never changed except for its type; a violation names
-//! row, column and rule and never the value; memory is bounded whatever the input's size.
+//! row, column and rule and never the value; what is kept while rows pass merges and does not grow
+//! with them, but for `drift::Gathered`, whose caller bounds the rows. This crate opens no file but
+//! profiles, contracts, suites and its own spill, and finds no personal values: it is given what does.
 
 mod check;
 mod codec;

@@ -11,6 +11,11 @@ const MAGIC: &[u8; 8] = b"LGPROF\0\x01";
 const DIGEST_BYTES: usize = 32;
 
 impl Profile {
+    /// Whether a file with this start says that it is a profile, of whatever version.
+    pub fn is_one(start: &[u8]) -> bool {
+        MAGIC.get(..6).is_some_and(|word| start.starts_with(word))
+    }
+
     /// The profile's bytes.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let json = serde_json::to_vec(self).map_err(|_| Failure::bug("a profile could not be written as JSON"))?;

@@ -108,7 +108,7 @@ fn classification(entity: &str) -> Classification {
     let secret = known().iter().any(|known| known.entity.as_str() == entity && known.secret);
     let identifying = ["PERSON", "EMAIL_ADDRESS", "CREDIT_CARD", "IBAN_CODE", "MEDICAL_LICENSE"];
     match entity {
-        "LOCATION" | "ORGANIZATION" | "NRP" | "DATE_TIME" | "URL" | "TITLE" => Classification::Internal,
+        _ if !quality::is_personal(entity) => Classification::Internal,
         _ if secret || identifying.contains(&entity) || entity.contains("SSN") || entity.contains("PASSPORT") => {
             Classification::Restricted
         }

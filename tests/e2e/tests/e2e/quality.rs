@@ -10,16 +10,17 @@ fn lockgate(args: &[&str]) -> Done {
     run(Command::new(program()).args(args))
 }
 
+/// Lets a script hold the program against another, on random data.
+#[track_caller]
+fn judged(script: &str, rounds: &str, seed: &str) {
+    let script = root().join("tests/e2e/judges").join(script);
+    let done = run(Command::new(judge("python")).arg(script).arg(program()).args([rounds, seed]));
+    assert_eq!(done.code, 0, "{}\n{}", done.out, done.err);
+}
+
 #[test]
 fn great_expectations_says_the_same() {
-    let script = root().join("tests/e2e/judges/expectations.py");
-    let output = Command::new(judge("python")).arg(script).arg(program()).args(["12", "20261122"]).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    judged("expectations.py", "12", "20261122");
 }
 
 #[test]
@@ -47,14 +48,7 @@ fn a_suite_names_rows_and_not_values_unless_asked() {
 
 #[test]
 fn scipy_measures_the_same_drift() {
-    let script = root().join("tests/e2e/judges/drift.py");
-    let output = Command::new(judge("python")).arg(script).arg(program()).args(["11", "20261123"]).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    judged("drift.py", "11", "20261123");
 }
 
 #[test]
