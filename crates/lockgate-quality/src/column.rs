@@ -111,6 +111,36 @@ impl Texts {
         };
         (!self.values.is_null(index)).then(|| self.values.value(index))
     }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.keys.as_ref().map_or(self.values.len(), Array::len)
+    }
+
+    /// Calls `each` with every text that some row has, how many rows have it and the first of them;
+    /// without keys once for each row. What only the dictionary has is no row's.
+    pub(crate) fn each(&self, mut each: impl FnMut(&str, u64, usize)) {
+        let Some(keys) = &self.keys else {
+            for (row, text) in self.values.iter().enumerate().filter_map(|(row, text)| Some((row, text?))) {
+                each(text, 1, row);
+            }
+            return;
+        };
+        let mut seen: Vec<(u64, usize)> = vec![(0, 0); self.values.len()];
+        each_valid(keys, |row, key| {
+            if let Some((count, first)) = seen.get_mut(key as usize) {
+                if *count == 0 {
+                    *first = row;
+                }
+                *count += 1;
+            }
+        });
+        for (text, (count, first)) in self.values.iter().zip(seen).filter(|(_, (count, _))| *count > 0) {
+            if let Some(text) = text {
+                each(text, count, first);
+            }
+        }
+    }
 }
 
 /// One value.
@@ -165,7 +195,7 @@ impl Column {
             Self::Bool(array) => array.len(),
             Self::Int(array) | Self::Time(array) | Self::Day(array) => array.len(),
             Self::Float(array) => array.len(),
-            Self::Text(texts) => texts.keys.as_ref().map_or(texts.values.len(), Array::len),
+            Self::Text(texts) => texts.rows(),
             Self::Other(array) => array.len(),
         }
     }
@@ -359,5 +389,19 @@ mod tests {
         {
             assert_eq!(float_text(value), text);
         }
+    }
+
+    #[test]
+    fn a_dictionary_gives_what_rows_have() {
+        let keys = Int32Array::from(vec![Some(2), None, Some(0), Some(2)]);
+        let keyed = Texts { values: StringArray::from(vec!["a", "filtered away", "c"]), keys: Some(keys) };
+        let plain = Texts { values: StringArray::from(vec![Some("c"), None, Some("a"), Some("c")]), keys: None };
+        let all = |texts: &Texts| {
+            let mut all = Vec::new();
+            texts.each(|text, count, first| all.push((text.to_owned(), count, first)));
+            all
+        };
+        assert_eq!(all(&keyed), [("a".to_owned(), 1, 2), ("c".to_owned(), 2, 0)]);
+        assert_eq!(all(&plain), [("c".to_owned(), 1, 0), ("a".to_owned(), 1, 2), ("c".to_owned(), 1, 3)]);
     }
 }

@@ -7,13 +7,10 @@ use lockgate_core::Result;
 
 use super::{ColumnDrift, compare, from_categories, from_numbers, from_texts};
 use crate::{
-    column::{Column, Kind, Texts},
+    column::{Column, Kind},
     numbers::in_order,
 };
-use arrow::{
-    array::{Array as _, ArrayRef},
-    datatypes::DataType,
-};
+use arrow::{array::ArrayRef, datatypes::DataType};
 
 /// More different texts than this are no categories.
 const CATEGORIES_MAX: usize = 1_000;
@@ -49,7 +46,7 @@ impl Gathered {
         self.rows += column.len() as u64;
         self.missing += column.missing() as u64;
         match &column {
-            Column::Text(texts) => self.texts(texts),
+            Column::Text(texts) => texts.each(|text, count, _| self.text(text, count)),
             Column::Bool(array) => {
                 let truths = array.true_count() as u64;
                 self.count("true", truths);
@@ -58,26 +55,6 @@ impl Gathered {
             _ => column.each_number(|_, value| self.numbers.push(value)),
         }
         Ok(())
-    }
-
-    fn texts(&mut self, texts: &Texts) {
-        let Some(keys) = &texts.keys else {
-            for text in texts.values.iter().flatten() {
-                self.text(text, 1);
-            }
-            return;
-        };
-        let mut counts = vec![0u64; texts.values.len()];
-        for key in keys.iter().flatten() {
-            if let Some(count) = counts.get_mut(key as usize) {
-                *count += 1;
-            }
-        }
-        for (text, count) in texts.values.iter().zip(counts) {
-            if let Some(text) = text.filter(|_| count > 0) {
-                self.text(text, count);
-            }
-        }
     }
 
     fn text(&mut self, text: &str, count: u64) {

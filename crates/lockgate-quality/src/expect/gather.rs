@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Moments,
-    column::{Column, Scalar, Texts},
+    column::{Column, Scalar},
     distinct::{Distinct, Hashes},
     numbers::Numbers,
 };
@@ -75,13 +75,7 @@ impl Gathered {
         if self.needs.words
             && let Column::Text(texts) = column
         {
-            // Not the dictionary: after a filter it has values that no row has.
-            let used = used_values(texts);
-            for (_, text) in texts.values.iter().enumerate().filter(|(place, _)| used.get(*place) == Some(&true)) {
-                if let Some(text) = text {
-                    self.word(text);
-                }
-            }
+            texts.each(|text, _, _| self.word(text));
         }
         if self.needs.distinct { self.count_values(column, row_of) } else { Ok(()) }
     }
@@ -118,28 +112,18 @@ impl Gathered {
                 }
             }
         });
-        if let Column::Text(texts) = column
-            && let Some(keys) = &texts.keys
-        {
-            let mut seen: Vec<(u64, usize)> = vec![(0, 0); texts.values.len()];
-            for (row, key) in keys.iter().enumerate() {
-                if let Some(entry) = key.and_then(|key| seen.get_mut(key as usize)) {
-                    if entry.0 == 0 {
-                        entry.1 = row;
-                    }
-                    entry.0 += 1;
+        if let Column::Text(texts) = column {
+            let mut outcome = Ok(());
+            texts.each(|text, count, row| {
+                let hash = distinct.hashes.of(Scalar::Text(text));
+                if outcome.is_ok() {
+                    outcome = distinct.add_many(hash, count, row_of(row));
                 }
-            }
-            for (text, (count, row)) in texts.values.iter().zip(seen) {
-                if let Some(text) = text.filter(|_| count > 0) {
-                    let hash = distinct.hashes.of(Scalar::Text(text));
-                    distinct.add_many(hash, count, row_of(row))?;
-                    if let Some(remember) = &mut remember {
-                        remember(hash, Scalar::Text(text));
-                    }
+                if let Some(remember) = &mut remember {
+                    remember(hash, Scalar::Text(text));
                 }
-            }
-            return Ok(());
+            });
+            return outcome;
         }
         for row in 0..column.len() {
             let value = column.scalar(row);
@@ -213,16 +197,4 @@ impl Tested {
         self.examples.sort_by_key(|(row, _)| *row);
         self.examples.truncate(EXAMPLES);
     }
-}
-
-/// Which of the texts some row has.
-fn used_values(texts: &Texts) -> Vec<bool> {
-    let Some(keys) = &texts.keys else { return vec![true; texts.values.len()] };
-    let mut used = vec![false; texts.values.len()];
-    for key in keys.iter().flatten() {
-        if let Some(place) = used.get_mut(key as usize) {
-            *place = true;
-        }
-    }
-    used
 }

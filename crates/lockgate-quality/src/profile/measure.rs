@@ -3,10 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::{
-    array::{Array as _, RecordBatch},
-    datatypes::SchemaRef,
-};
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datasketches::{
     common::SearchCriteria,
     frequencies::{ErrorType, FrequentItemsSketch},
@@ -36,6 +33,8 @@ const FREQUENT_MAX: usize = 2_048;
 const TOP_MAX: usize = 256;
 /// Values of a column that are looked into for entities.
 const SAMPLE_MAX: usize = 2_000;
+/// Rows of one batch that are offered to the sample, evenly.
+const SAMPLED_OF_BATCH: usize = 512;
 /// Longer values are not kept as frequent ones.
 const TOP_BYTES_MAX: usize = 128;
 const BINS: usize = 24;
@@ -260,8 +259,7 @@ impl Measured {
 
     /// Numbers may be telephone numbers, cards or identifiers.
     fn sample_numbers(&mut self, column: &Column) {
-        let step = (column.len() / 512).max(1);
-        for row in (0..column.len()).step_by(step) {
+        for row in (0..column.len()).step_by((column.len() / SAMPLED_OF_BATCH).max(1)) {
             if let Some(text) = column.scalar(row).to_text() {
                 self.take_sample(&text);
             }
@@ -269,32 +267,9 @@ impl Measured {
     }
 
     fn texts(&mut self, texts: &Texts) {
-        match &texts.keys {
-            None => {
-                for text in texts.values.iter().flatten() {
-                    self.text(text, 1);
-                }
-                self.sample_texts(texts, texts.values.len());
-            }
-            Some(keys) => {
-                let mut counts = vec![0u64; texts.values.len()];
-                for key in keys.iter().flatten() {
-                    if let Some(count) = counts.get_mut(key as usize) {
-                        *count += 1;
-                    }
-                }
-                for (text, count) in texts.values.iter().zip(counts).filter(|(_, count)| *count > 0) {
-                    if let Some(text) = text {
-                        self.text(text, count);
-                    }
-                }
-                self.sample_texts(texts, keys.len());
-            }
-        }
-    }
-
-    fn sample_texts(&mut self, texts: &Texts, rows: usize) {
-        for row in (0..rows).step_by((rows / 512).max(1)) {
+        texts.each(|text, count, _| self.text(text, count));
+        let rows = texts.rows();
+        for row in (0..rows).step_by((rows / SAMPLED_OF_BATCH).max(1)) {
             if let Some(text) = texts.get(row) {
                 self.take_sample(text);
             }
