@@ -7,6 +7,7 @@ mod audit;
 mod detect;
 mod infer;
 mod ingest;
+mod poisoning;
 mod process;
 mod quality;
 mod serve;
@@ -62,6 +63,18 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
     },
+    /// Attacks planted in the Adult data, and how often each method sees them: a table in Markdown.
+    Poisoning {
+        /// `applicants.csv` of the Adult data.
+        #[arg(long)]
+        data: PathBuf,
+        /// Clean batches, which say where 1 % false alarms lie.
+        #[arg(long, default_value_t = 1_000)]
+        clean: usize,
+        /// Batches of each attack at each rate.
+        #[arg(long, default_value_t = 100)]
+        attacked: usize,
+    },
     /// The peer of `ingest`, as a process of its own.
     #[command(hide = true)]
     PlainIngest { csv: PathBuf, parquet: PathBuf },
@@ -76,6 +89,7 @@ fn main() -> Result<()> {
         Bench::Detect { file, megabytes } => detect::bench(file, megabytes),
         Bench::Infer => infer::bench(),
         Bench::Quality { rows } => quality::bench(rows),
+        Bench::Poisoning { data, clean, attacked } => poisoning::bench(&data, clean, attacked),
         Bench::PlainIngest { csv, parquet } => ingest::plain(&csv, &parquet),
     }
 }

@@ -16,6 +16,7 @@ pub mod expect;
 mod moments;
 mod numbers;
 mod odcs;
+pub mod poison;
 pub mod profile;
 mod unique;
 

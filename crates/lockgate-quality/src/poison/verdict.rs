@@ -1,0 +1,382 @@
+//! From p-values to the smallest part that explains them, and to words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{
+    chance::{Null, Verdict},
+    copies::Group,
+    encode::{Block, Role},
+    methods::Method,
+    sources::{Departure, SourceWeight},
+};
+
+/// Fewer rows in a run are rows, not a run.
+const RUN_MIN: usize = 32;
+
+/// What the guilty part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    Rows,
+    /// Rows that follow each other.
+    Batch,
+    Source,
+    /// No smaller part explains it.
+    Everything,
+}
+
+/// A part of the data that is held to be poisoned, and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct Segment {
+    pub method: Method,
+    pub part: Part,
+    pub reason: String,
+    /// How many of the rows a clean batch would have, too.
+    pub expected: f64,
+    pub p_value: f64,
+    /// Columns that it shows in.
+    pub columns: Vec<String>,
+    /// Source and number of each row; empty for whole sources and everything.
+    #[serde(skip)]
+    pub places: Vec<(u32, u64)>,
+    /// For a whole source.
+    pub source: Option<u32>,
+    pub rows: u64,
+}
+
+/// What came of one method.
+#[derive(Clone, Debug, Serialize)]
+pub struct MethodResult {
+    pub method: Method,
+    /// The least of all blocks.
+    pub p_value: f64,
+    pub alarm: bool,
+}
+
+impl MethodResult {
+    pub(crate) fn new(method: Method) -> Self {
+        Self { method, p_value: 1.0, alarm: false }
+    }
+
+    pub(crate) fn take(&mut self, verdict: &Verdict, alarm: bool) {
+        self.p_value = self.p_value.min(verdict.p_value);
+        self.alarm |= alarm;
+    }
+}
+
+/// The verdict on the data.
+#[derive(Clone, Debug, Serialize)]
+pub struct Screening {
+    pub rows: u64,
+    pub poisoned: bool,
+    /// Rows that stand in some segment.
+    pub guilty_rows: u64,
+    pub methods: Vec<MethodResult>,
+    pub segments: Vec<Segment>,
+    pub sources: Vec<SourceWeight>,
+    /// Every column of the baseline, what it is to the methods, and why it is ignored.
+    pub columns: Vec<(String, Role, &'static str)>,
+    #[serde(skip)]
+    guilty: BTreeMap<u32, BTreeSet<u64>>,
+    #[serde(skip)]
+    guilty_sources: BTreeSet<u32>,
+}
+
+impl Screening {
+    pub(crate) fn new(
+        rows: u64,
+        columns: Vec<(String, Role, &'static str)>,
+        methods: BTreeMap<Method, MethodResult>,
+        mut segments: Vec<Segment>,
+        (names, source_rows, departures): (&[String], &[u64], Vec<Departure>),
+        features: &[String],
+    ) -> Self {
+        let mut methods: Vec<MethodResult> = methods.into_values().collect();
+        let column = |index: usize| features.get(index).cloned();
+        if !departures.is_empty() {
+            let p_value = departures.iter().map(|own| own.p_value).fold(1.0, f64::min);
+            let alarm = departures.iter().any(|own| own.guilty);
+            methods.push(MethodResult { method: Method::Sources, p_value, alarm });
+        }
+        let mut weights = Vec::new();
+        for (source, (own, name)) in departures.into_iter().zip(names).enumerate() {
+            let column = column(own.column);
+            if own.guilty {
+                let what = column.as_ref().map_or_else(
+                    || "how well its labels fit its rows".to_owned(),
+                    |column| format!("the distribution of {column}"),
+                );
+                segments.push(Segment {
+                    method: Method::Sources,
+                    part: Part::Source,
+                    reason: format!(
+                        "{what} is at a distance of {:.2} from the other sources, more than they are from each other",
+                        own.distance
+                    ),
+                    expected: 0.0,
+                    p_value: own.p_value,
+                    columns: column.clone().into_iter().collect(),
+                    places: Vec::new(),
+                    source: Some(source as u32),
+                    rows: own.rows,
+                });
+            }
+            weights.push(SourceWeight {
+                source: name.clone(),
+                rows: own.rows,
+                weight: own.weight,
+                column,
+                distance: own.distance,
+                p_value: own.p_value,
+            });
+        }
+        let mut screening = Self {
+            rows,
+            poisoned: !segments.is_empty(),
+            guilty_rows: 0,
+            methods,
+            segments,
+            sources: weights,
+            columns,
+            guilty: BTreeMap::new(),
+            guilty_sources: BTreeSet::new(),
+        };
+        screening.convict(source_rows);
+        screening
+    }
+
+    fn convict(&mut self, source_rows: &[u64]) {
+        let rows_of = |source: u32| source_rows.get(source as usize).copied().unwrap_or(0);
+        for segment in &self.segments {
+            self.guilty_sources.extend(segment.source);
+            for (source, row) in &segment.places {
+                self.guilty.entry(*source).or_default().insert(*row);
+            }
+        }
+        // A source most of whose rows are guilty is guilty, where there are others.
+        let most = |(source, rows): (&u32, &BTreeSet<u64>)| {
+            (source_rows.len() > 1 && rows.len() as u64 * 2 > rows_of(*source)).then_some(*source)
+        };
+        for source in self.guilty.iter().filter_map(most).collect::<Vec<_>>() {
+            if self.guilty_sources.insert(source) {
+                let rows = rows_of(source);
+                let own = self.guilty.get(&source).map_or(0, BTreeSet::len);
+                self.segments.push(Segment {
+                    method: Method::Sources,
+                    part: Part::Source,
+                    reason: format!("{own} of its {rows} rows are guilty by themselves"),
+                    expected: 0.0,
+                    p_value: 0.0,
+                    columns: Vec::new(),
+                    places: Vec::new(),
+                    source: Some(source),
+                    rows,
+                });
+            }
+        }
+        self.guilty.retain(|source, _| !self.guilty_sources.contains(source));
+        self.guilty_rows = self.guilty.values().map(|rows| rows.len() as u64).sum::<u64>()
+            + self.guilty_sources.iter().map(|source| rows_of(*source)).sum::<u64>();
+    }
+
+    /// The segment that convicts a row, if one does.
+    pub fn guilty(&self, source: u32, row: u64) -> Option<&Segment> {
+        let by_source = self.guilty_sources.contains(&source);
+        if !by_source && !self.guilty.get(&source).is_some_and(|rows| rows.contains(&row)) {
+            return None;
+        }
+        self.segments
+            .iter()
+            .find(|segment| segment.source == Some(source) || (!by_source && segment.places.contains(&(source, row))))
+    }
+
+    /// All guilty rows in order, source by source; those of whole sources are not listed.
+    pub fn guilty_places(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.guilty.iter().flat_map(|(source, rows)| rows.iter().map(move |row| (*source, *row)))
+    }
+
+    /// Something is wrong, and no part explains it.
+    pub fn unexplained(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().filter(|segment| segment.part == Part::Everything)
+    }
+}
+
+/// Rows by their place in a block.
+pub(crate) struct Located {
+    method: Method,
+    part: Part,
+    rows: Vec<usize>,
+}
+
+/// The smallest part whose absence leaves nothing that chance would not do.
+pub(crate) fn locate(
+    method: Method,
+    verdict: &Verdict,
+    scores: &[f32],
+    block: &Block,
+    null: &Null,
+    alpha: f64,
+) -> Located {
+    if !verdict.guilty.is_empty() {
+        let mut rows = verdict.guilty.clone();
+        rows.sort_unstable();
+        return Located { method, part: Part::Rows, rows };
+    }
+    let mut runs = runs(block);
+    runs.sort_by_key(std::ops::Range::len);
+    for run in runs {
+        let own = scores.get(run.clone()).unwrap_or_default();
+        // It must be guilty itself, and the others not without it.
+        if null.judge(own).p_value >= alpha {
+            continue;
+        }
+        let rest: Vec<f32> =
+            scores.iter().enumerate().filter(|(row, _)| !run.contains(row)).map(|(_, score)| *score).collect();
+        if null.judge(&rest).p_value >= alpha.max(0.01) {
+            return Located { method, part: Part::Batch, rows: run.collect() };
+        }
+    }
+    Located { method, part: Part::Everything, rows: Vec::new() }
+}
+
+/// Halves, quarters and so on of each source's rows in the block, each also shifted by half of its
+/// length, and each source as a whole where there are several.
+fn runs(block: &Block) -> Vec<std::ops::Range<usize>> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    while let Some((source, _)) = block.places.get(start) {
+        let length = block.places.iter().skip(start).take_while(|(own, _)| own == source).count();
+        if length < block.rows {
+            out.push(start..start + length);
+        }
+        let mut size = length / 2;
+        while size >= RUN_MIN && length / size <= 64 {
+            let step = size / 2;
+            let mut at = start;
+            while at + size <= start + length {
+                out.push(at..at + size);
+                at += step;
+            }
+            size /= 2;
+        }
+        start += length;
+    }
+    out
+}
+
+impl Located {
+    /// The guilty rows by their place in the block; none when no part explains it.
+    pub(crate) fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    /// What is said of it.
+    pub(crate) fn segment(self, names: &[&str], features: &[usize], block: &Block, verdict: &Verdict) -> Segment {
+        let columns: Vec<String> =
+            features.iter().filter_map(|index| names.get(*index)).map(|name| (*name).to_owned()).collect();
+        let places = self.rows.iter().filter_map(|row| block.places.get(*row).copied()).collect();
+        let n = self.rows.len();
+        let subject = match self.part {
+            Part::Rows => format!("{n} rows, where clean data would have {:.1}:", verdict.expected),
+            Part::Batch => format!("{n} rows that follow each other have more than chance would put there:"),
+            Part::Source | Part::Everything => "more rows than chance would put there, in no part of their own:".into(),
+        };
+        Segment {
+            method: self.method,
+            part: self.part,
+            reason: format!("{subject} {}", what(self.method, &columns)),
+            expected: verdict.expected,
+            p_value: verdict.p_value,
+            columns,
+            places,
+            source: None,
+            rows: n as u64,
+        }
+    }
+}
+
+fn what(method: Method, columns: &[String]) -> String {
+    let columns = columns.join(", ");
+    match method {
+        Method::ZScore => format!("numbers far from the mean, in {columns}"),
+        Method::Mad => format!("numbers far from the median, in {columns}"),
+        Method::Range => format!("numbers outside of all that the baseline has, in {columns}"),
+        Method::RareValues => format!("values that the baseline hardly has, in {columns}"),
+        Method::RarePairs => format!("values that hardly go together, in {columns}"),
+        Method::Mahalanobis => format!("numbers that do not lie together as they do, of {columns}"),
+        Method::IsolationForest => "unlike all others, by an isolation forest".to_owned(),
+        Method::ConfidentLabels => "labels that a model of the baseline is sure are others".to_owned(),
+        Method::Neighbours => "labels that the most similar rows of the baseline do not have".to_owned(),
+        _ => String::new(),
+    }
+}
+
+impl Segment {
+    /// One segment for groups that overlap in most of their rows: a trigger of two values is seen in
+    /// each of them, too.
+    pub(crate) fn of_groups(
+        method: Method,
+        groups: &[Group],
+        names: &[&str],
+        block: &Block,
+        p_value: f64,
+    ) -> Vec<Self> {
+        let mut taken: BTreeSet<usize> = BTreeSet::new();
+        let mut out: Vec<Self> = Vec::new();
+        for group in groups {
+            let fresh = group.rows.iter().filter(|row| !taken.contains(*row)).count();
+            if fresh * 2 < group.rows.len() {
+                continue;
+            }
+            taken.extend(&group.rows);
+            let columns: Vec<String> =
+                group.features.iter().filter_map(|index| names.get(*index)).map(|name| (*name).to_owned()).collect();
+            let n = group.rows.len();
+            let reason = match method {
+                Method::Duplicates => format!("{n} rows are all the same, where {:.1} would be", group.expected),
+                Method::NearDuplicates => {
+                    format!("{n} rows differ in {} alone, where {:.1} would", columns.join(", "), group.expected)
+                }
+                Method::LabelShift => format!(
+                    "{n} rows with one value of {} have one label, where a model of the baseline expects {:.1}",
+                    columns.join(", "),
+                    group.expected
+                ),
+                _ => {
+                    let class = group.class;
+                    let hits = group.rows.iter().filter(|row| block.labels.get(**row).copied() == class).count();
+                    let shared = match columns.as_slice() {
+                        [] => "a word that is rare in the baseline".to_owned(),
+                        [one] => format!("a value of {one} that is rare in the baseline"),
+                        several => {
+                            format!("values of {} that are rare together in the baseline", several.join(" and "))
+                        }
+                    };
+                    format!("{n} rows share {shared}, where {:.1} would; {hits} of them have one label", group.expected)
+                }
+            };
+            // Where most are as they should be, the guilty ones cannot be told from them.
+            let told_apart = group.expected * 2.0 <= n as f64;
+            let part = if told_apart { Part::Rows } else { Part::Everything };
+            let places = if told_apart { group.rows.as_slice() } else { &[] };
+            out.push(Self {
+                method,
+                part,
+                reason,
+                expected: group.expected,
+                p_value,
+                columns,
+                places: places.iter().filter_map(|row| block.places.get(*row).copied()).collect(),
+                source: None,
+                rows: n as u64,
+            });
+            // One alarm that no part explains is enough, and of the others so many.
+            if !told_apart || out.len() >= 100 {
+                break;
+            }
+        }
+        out
+    }
+}
