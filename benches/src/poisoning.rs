@@ -26,7 +26,7 @@ const LABEL: &str = "income";
 /// What a batch came to.
 struct Judged {
     p_values: BTreeMap<Method, f64>,
-    alarm: bool,
+    alarms: Vec<Method>,
     /// Planted rows, how many of them were convicted, and how many others.
     planted: usize,
     right: usize,
@@ -41,13 +41,23 @@ pub fn bench(data: &Path, clean: usize, attacked: usize) -> Result<()> {
     let (golden, pool) = order.split_at(frame.rows() / 2);
     let options = Options { label: Some(LABEL.into()), threads: 2, ..Options::default() };
     let baseline = Arc::new(Baseline::fit(&frame.pick(golden).batch()?, options)?);
-    eprintln!("baseline of {} rows learned; {clean} clean batches, {attacked} of each attack", golden.len());
 
     let judged = each(clean, |round| judge(&baseline, &frame, pool, None, round as u64))?;
     let limits = limits(&judged);
     let methods: Vec<Method> = limits.keys().copied().collect();
-    let alarms = judged.iter().filter(|own| own.alarm).count();
+    let alarms = judged.iter().filter(|own| !own.alarms.is_empty()).count();
     let wrong: usize = judged.iter().map(|own| own.wrong).sum();
+    let by_method: Vec<String> = methods
+        .iter()
+        .map(|method| (method, judged.iter().filter(|own| own.alarms.contains(method)).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(method, count)| format!("{} {count}", method.name()))
+        .collect();
+    println!(
+        "Baseline of {} rows. Alarms on clean batches by method: {}.",
+        golden.len(),
+        if by_method.is_empty() { "none".to_owned() } else { by_method.join(", ") }
+    );
     println!(
         "Clean batches: {alarms} of {clean} raise an alarm as shipped ({:.1} %); {:.3} % of their rows are convicted.\n",
         alarms as f64 * 100.0 / clean as f64,
@@ -68,7 +78,7 @@ pub fn bench(data: &Path, clean: usize, attacked: usize) -> Result<()> {
             // Any method, with each at a share of the false alarms.
             let any = |own: &&Judged| own.p_values.iter().any(|(method, p)| *p < limits[method].1);
             cells[methods.len()].push(share(all.iter().filter(any).count()));
-            cells[methods.len() + 1].push(share(all.iter().filter(|own| own.alarm).count()));
+            cells[methods.len() + 1].push(share(all.iter().filter(|own| !own.alarms.is_empty()).count()));
             let planted: usize = all.iter().map(|own| own.planted).sum();
             let right: usize = all.iter().map(|own| own.right).sum();
             let wrong: usize = all.iter().map(|own| own.wrong).sum();
@@ -122,7 +132,8 @@ fn judge(
         screen.source(&format!("source {source}"));
         let first = source * (ROWS / SOURCES);
         let part = batch.slice(first, ROWS / SOURCES);
-        screen.update(&part, first as u64).map_err(|failure| anyhow::anyhow!("{failure}"))?;
+        let numbers: Vec<u64> = (first as u64..(first + part.num_rows()) as u64).collect();
+        screen.update(&part, &numbers).map_err(|failure| anyhow::anyhow!("{failure}"))?;
     }
     let screening: Screening = screen.finish();
     let guilty = |row: usize| screening.guilty((row / (ROWS / SOURCES)) as u32, row as u64).is_some();
@@ -134,7 +145,7 @@ fn judge(
     let wrong = (0..ROWS).filter(|row| !is_planted[*row] && guilty(*row)).count();
     Ok(Judged {
         p_values: screening.methods.iter().map(|own| (own.method, own.p_value)).collect(),
-        alarm: screening.poisoned,
+        alarms: screening.methods.iter().filter(|own| own.alarm).map(|own| own.method).collect(),
         planted: planted.len(),
         right,
         wrong,

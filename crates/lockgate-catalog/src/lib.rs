@@ -57,6 +57,8 @@ pub struct Gate {
     pub gate: String,
     pub passed: bool,
     pub detail: String,
+    /// What it saw: counts and shares, for pictures; null when there is nothing to show.
+    pub evidence: serde_json::Value,
 }
 
 /// What every catalog backend does. Each call is one transaction; repeating it changes nothing.

@@ -49,7 +49,8 @@ impl SqliteCatalog {
 }
 
 /// The migrations in order; `user_version` counts those that were applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001_catalog.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/sqlite/0001_catalog.sql"), include_str!("../migrations/sqlite/0002_evidence.sql")];
 
 async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let applied: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(pool).await?;
@@ -61,7 +62,7 @@ async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
     }
     // One migration, one number: there is nothing to bind in a PRAGMA.
-    sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await?;
+    sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *transaction).await?;
     transaction.commit().await
 }
 
@@ -139,13 +140,15 @@ impl Catalog for SqliteCatalog {
 
     fn put_gate(&self, gate: &Gate) -> Result<()> {
         let query = sqlx::query(
-            "INSERT INTO gates (run, gate, passed, detail) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (run, gate) DO UPDATE SET passed = excluded.passed, detail = excluded.detail",
+            "INSERT INTO gates (run, gate, passed, detail, evidence) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (run, gate) DO UPDATE SET passed = excluded.passed, detail = excluded.detail,
+             evidence = excluded.evidence",
         )
         .bind(&gate.run)
         .bind(&gate.gate)
         .bind(gate.passed)
-        .bind(&gate.detail);
+        .bind(&gate.detail)
+        .bind(gate.evidence.to_string());
         self.runtime.block_on(query.execute(&self.pool)).map(|_| ()).map_err(failed)
     }
 
@@ -184,6 +187,7 @@ impl Catalog for SqliteCatalog {
                 gate: row.try_get("gate")?,
                 passed: row.try_get("passed")?,
                 detail: row.try_get("detail")?,
+                evidence: serde_json::from_str(row.try_get("evidence")?).unwrap_or_default(),
             })
         };
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed)

@@ -9,7 +9,7 @@ use lockgate_core::{Digest, Failure, Name, Result, nearest, yaml};
 use lockgate_protect::Operator;
 use lockgate_source::SourceSpec;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::names::Looking;
 
@@ -123,11 +123,123 @@ pub struct Quality {
     pub max_quarantined_percent: f64,
     /// Files whose values are distributed unlike those of the other files are quarantined whole.
     pub distribution: Vec<Distribution>,
+    /// Suites of expectations that the rows must meet.
+    pub expectations: Vec<Expectations>,
+    /// Data that is known to be good: what `drift` and `poisoning` hold new rows against.
+    pub baseline: Option<Golden>,
+    /// Whether the rows are distributed as the baseline is.
+    pub drift: Option<Drift>,
+    /// Whether rows or files were made to mislead a model.
+    pub poisoning: Option<Poisoning>,
+}
+
+/// What happens when a gate fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFail {
+    /// The run ends and nothing is committed.
+    Stop,
+    /// The guilty rows or files are put aside and the others go on; the run ends when no part is
+    /// guilty by itself.
+    Quarantine,
+    /// It is said and recorded.
+    Warn,
+}
+
+impl OnFail {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Quarantine => "quarantine",
+            Self::Warn => "warn",
+        }
+    }
+}
+
+fn stop() -> OnFail {
+    OnFail::Stop
+}
+
+fn quarantine() -> OnFail {
+    OnFail::Quarantine
+}
+
+fn warn() -> OnFail {
+    OnFail::Warn
+}
+
+/// A suite of Great Expectations, which judges the rows that the contract lets in.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Expectations {
+    /// JSON, relative to the pipeline.
+    pub suite: PathBuf,
+    /// Rows can be quarantined by expectations about each row only; others stop the run.
+    #[serde(default = "stop")]
+    pub on_fail: OnFail,
+}
+
+/// A file of golden data, in the format of the source and under its contract, or a profile of it
+/// as `lockgate profile --out` writes it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Golden {
+    /// Relative to the pipeline.
+    pub file: PathBuf,
+    /// `sha256:` and the digest of the file: whoever could change it could let anything in.
+    #[schemars(with = "String")]
+    pub digest: Digest,
+}
+
+/// Drift, column by column, beside the baseline.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Drift {
+    /// These columns only; all but dates and times when empty.
+    pub columns: Vec<String>,
+    /// The distance from which on a difference matters.
+    pub distance: f64,
+    /// The adjusted p-value below which it is no chance.
+    pub alpha: f64,
+    /// Files that have drifted are what is quarantined.
+    pub on_fail: OnFail,
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        Self { columns: Vec::new(), distance: 0.1, alpha: 0.05, on_fail: warn() }
+    }
+}
+
+/// Poisoning, beside the baseline.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Poisoning {
+    /// The column that the model predicts; without it labels and backdoors are not judged.
+    pub label: Option<String>,
+    /// Columns that are left out.
+    pub ignore: Vec<String>,
+    /// How often clean data may raise an alarm.
+    pub false_alarms: f64,
+    pub on_fail: OnFail,
+}
+
+impl Default for Poisoning {
+    fn default() -> Self {
+        Self { label: None, ignore: Vec::new(), false_alarms: 0.01, on_fail: quarantine() }
+    }
 }
 
 impl Default for Quality {
     fn default() -> Self {
-        Self { max_quarantined_percent: 1.0, distribution: Vec::new() }
+        Self {
+            max_quarantined_percent: 1.0,
+            distribution: Vec::new(),
+            expectations: Vec::new(),
+            baseline: None,
+            drift: None,
+            poisoning: None,
+        }
     }
 }
 
@@ -382,6 +494,7 @@ fn validate(file: &PipelineFile) -> Result<()> {
         if !(1..=1024).contains(&ingest.buckets) {
             return Err(Failure::input(format!("source {name}: buckets must be between 1 and 1,024")));
         }
+        validate_quality(&ingest.quality).map_err(|failure| failure.at(format!("source {name}")))?;
         for guard in &ingest.quality.distribution {
             if !(0.0..=1.0).contains(&guard.max_total_variation) {
                 return Err(Failure::input(format!("source {name}: maxTotalVariation must be between 0 and 1")));
@@ -414,6 +527,22 @@ fn validate(file: &PipelineFile) -> Result<()> {
     }
     if file.deployment.is_some() && file.publishing.is_none() {
         return Err(Failure::input("there is nothing to deploy without `publishing`"));
+    }
+    Ok(())
+}
+
+fn validate_quality(quality: &Quality) -> Result<()> {
+    let (drift, poisoning) = (&quality.drift, &quality.poisoning);
+    if quality.baseline.is_none() && (drift.is_some() || poisoning.is_some()) {
+        let what = if drift.is_some() { "drift" } else { "poisoning" };
+        return Err(Failure::input(format!("quality.{what} has no baseline to hold the rows against"))
+            .hint("quality.baseline: {file: golden.csv, digest: \"sha256:...\"}"));
+    }
+    if drift.as_ref().is_some_and(|d| !(0.0..=1.0).contains(&d.distance) || !(0.0..=1.0).contains(&d.alpha)) {
+        return Err(Failure::input("quality.drift: distance and alpha must be between 0 and 1"));
+    }
+    if poisoning.as_ref().is_some_and(|p| !(p.false_alarms > 0.0 && p.false_alarms < 1.0)) {
+        return Err(Failure::input("quality.poisoning.falseAlarms must be more than 0 and less than 1"));
     }
     Ok(())
 }

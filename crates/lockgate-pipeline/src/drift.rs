@@ -7,12 +7,13 @@ use std::{
     thread,
 };
 
+use arrow::array::{ArrayRef, RecordBatch};
 use lockgate_core::{Failure, Result};
 use lockgate_detect::Engine;
 use lockgate_quality::{
     EXACT_MAX,
     drift::{ColumnDrift, DriftReport, Gathered, Limits, from_profiles, judge},
-    profile::{Histogram, Inspector as _, Options, Profile},
+    profile::{Histogram, Inspector as _, Options, Profile, Profiler},
 };
 use lockgate_source::Table;
 
@@ -129,6 +130,45 @@ pub fn drift(reference: Side, current: Side, request: &Request<'_>, progress: &d
         name_harmless(column, request.engine)?;
     }
     Ok(Compared { report, approximate })
+}
+
+/// A reference that is in memory.
+pub(crate) enum Reference {
+    Rows(RecordBatch),
+    Profile(Box<Profile>),
+}
+
+/// Compares rows that are in memory with a reference, in the columns that `request` names and both
+/// have.
+pub(crate) fn of_rows(reference: &Reference, current: &RecordBatch, request: &Request<'_>) -> Result<DriftReport> {
+    let (mut columns, mut changed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    match reference {
+        Reference::Rows(before) => {
+            for name in &request.columns {
+                let (Some(x), Some(y)) = (before.column_by_name(name), current.column_by_name(name)) else { continue };
+                let gathered = |array: &ArrayRef| {
+                    let mut gathered = Gathered::new(array.data_type());
+                    gathered.update(array).map(|()| gathered)
+                };
+                match compare(name, gathered(x)?, gathered(y)?, request.engine)? {
+                    Outcome::Compared(column) => columns.push(*column),
+                    Outcome::Changed(what) => changed.push((name.clone(), what)),
+                    Outcome::Skipped(why) => skipped.push((name.clone(), why)),
+                }
+            }
+        }
+        Reference::Profile(before) => {
+            let mut profiler = Profiler::new(&current.schema())?;
+            profiler.update(current)?;
+            let now = profiler.finish(&Detecting(request.engine), &Options::default())?;
+            columns = profiles(before, &now, &request.columns, &mut changed, &mut skipped);
+        }
+    }
+    let mut report = judge(columns, changed, skipped, &request.limits);
+    for column in &mut report.columns {
+        name_harmless(column, request.engine)?;
+    }
+    Ok(report)
 }
 
 /// Leaves of the named categories those that many rows have and nothing personal was found in.

@@ -3,7 +3,9 @@
 
 mod commit;
 mod distribution;
+mod gates;
 mod quarantine;
+mod release;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,16 +20,21 @@ use lockgate_keys::{KeyId, Pseudonymizer};
 use lockgate_lake::{Layout, SnapshotRef, SnapshotWriter, TableWriter};
 use lockgate_policy::Resource;
 use lockgate_protect::{Allowance, Events, Protector, Rules};
-use lockgate_quality::{Checked, Checker, Contract, Measures, Metric, RuleOutcome, Subject};
-use lockgate_source::{Authenticated, Content, Fetcher, Rows, authenticate, public_uri};
+use lockgate_quality::{Checked, Checker, Contract, Measures, Metric, RuleOutcome, Subject, expect::Suite};
+use lockgate_source::{Authenticated, Content, Fetcher, RowBatch, Rows, authenticate, public_uri};
 use serde::Serialize;
 use serde_json::json;
 
-use self::quarantine::Quarantine;
+pub use self::release::{Released, release};
+use self::{
+    gates::{Guilty, Reading, Verdict},
+    quarantine::Quarantine,
+    release::Releases,
+};
 use crate::{
     Progress, Workspace,
     audit::Event,
-    config::{Ingest, Pipeline},
+    config::{Expectations, Ingest, Pipeline},
     names, recognizers,
     stopwatch::Stopwatch,
 };
@@ -89,11 +96,33 @@ pub fn ingest(
     let mut watch = Stopwatch::start();
     let sources = authenticate_all(workspace, pipeline, spec)?;
     watch.lap("authenticate");
-    let fingerprint = fingerprint(spec, pipeline, &contract, &sources)?;
+    let suites = suites(spec, pipeline)?;
+    let digests: Vec<Digest> = sources.iter().map(|(_, record)| record.digest).collect();
+    let releases = release::of(workspace, name, &digests)?;
+    let fingerprint = fingerprint(spec, pipeline, &contract, &sources, releases.count)?;
     if let Some(outcome) = unchanged(workspace, name, &fingerprint)? {
         return Ok(outcome);
     }
-    Run { workspace, pipeline, spec, contract: &contract, run, progress, fingerprint, sources, watch }.execute()
+    let verdicts = Vec::new();
+    let contract = &contract;
+    Run { workspace, pipeline, spec, contract, run, progress, fingerprint, sources, suites, releases, verdicts, watch }
+        .execute()
+}
+
+/// The suites of expectations that the pipeline names.
+fn suites(spec: &Ingest, pipeline: &Pipeline) -> Result<Vec<(Suite, Expectations)>> {
+    let read = |asked: &Expectations| {
+        let suite = Suite::read(&pipeline.base.join(&asked.suite))?;
+        if suite.needs_sql() {
+            return Err(Failure::input(format!(
+                "{}: an expectation is SQL, which ingestion does not run",
+                asked.suite.display()
+            ))
+            .hint("`lockgate expect` runs it; keep it in a suite of its own"));
+        }
+        Ok((suite, asked.clone()))
+    };
+    spec.quality.expectations.iter().map(read).collect()
 }
 
 fn demand_permission(workspace: &mut Workspace, pipeline: &Pipeline, contract: &Contract) -> Result<()> {
@@ -155,14 +184,19 @@ fn fingerprint(
     pipeline: &Pipeline,
     contract: &Contract,
     sources: &[(Content, Authenticated)],
+    releases: usize,
 ) -> Result<String> {
+    let mut suites = String::new();
+    for asked in &spec.quality.expectations {
+        suites += &Digest::of(yaml::read_text(&pipeline.base.join(&asked.suite))?.as_bytes()).to_string();
+    }
     let recognizers = match &spec.protection.recognizers {
         Some(path) => Digest::of(yaml::read_text(&pipeline.base.join(path))?.as_bytes()).to_string(),
         None => String::new(),
     };
     let digests: Vec<String> = sources.iter().map(|(_, s)| format!("{} {} {}", s.uri, s.digest, s.trust)).collect();
     let text = format!(
-        "{:?}\n{:?}\n{:?}\n{}\n{}\n{:?}\n{}\n{digests:?}{recognizers}",
+        "{:?}\n{:?}\n{:?}\n{}\n{}\n{:?}\n{}\n{digests:?}{recognizers}{suites}{releases}",
         spec.protection,
         spec.quality,
         spec.source.encoding,
@@ -210,6 +244,10 @@ struct Run<'a> {
     progress: &'a dyn Progress,
     fingerprint: String,
     sources: Vec<(Content, Authenticated)>,
+    suites: Vec<(Suite, Expectations)>,
+    releases: Releases,
+    /// What the gates decided until now.
+    verdicts: Vec<Verdict>,
     watch: Stopwatch,
 }
 
@@ -219,6 +257,8 @@ struct Totals {
     read: u64,
     committed: u64,
     quarantined: u64,
+    /// Of those, what a quality gate put aside.
+    set_aside: u64,
     transformations: u64,
     violations: BTreeMap<(String, String), u64>,
 }
@@ -247,6 +287,8 @@ impl<'a> Run<'a> {
         let mut checker: Option<Checker<'_>> = None;
         let mut totals = Totals::default();
         self.watch.lap("distribution");
+        let mut guilty = self.judge_all(&engine, &names)?;
+        self.watch.lap("quality gates");
         self.progress.stage("check and protect", self.contract.dataset.as_str());
         let sources = std::mem::take(&mut self.sources);
         for (index, (content, record)) in sources.iter().enumerate() {
@@ -287,6 +329,7 @@ impl<'a> Run<'a> {
                 let checked = fresh.check(&batch.batch)?;
                 self.watch.lap("contract");
                 open.quarantine.violations(&batch.batch, &batch.rows, &checked, self.contract, &mut totals)?;
+                let checked = set_aside(open, &mut guilty, index, &batch, first_row, checked, &mut totals)?;
                 self.watch.lap("quarantine");
                 self.accept(open, &checked, &batch.rows, &mut totals)?;
                 names::check(&engine)?;
@@ -298,6 +341,39 @@ impl<'a> Run<'a> {
         let mut gates = gates.ok_or_else(|| Failure::input("the source has no file"))?;
         self.judge(&mut gates, &totals)?;
         self.commit(gates, totals, sources)
+    }
+
+    /// The gates that see all rows before one is committed.
+    fn judge_all(&mut self, engine: &Engine, names: &[String]) -> Result<Guilty> {
+        if !Guilty::is_asked(self.spec) {
+            return Ok(Guilty::default());
+        }
+        self.progress.stage("judge", self.contract.dataset.as_str());
+        let golden = self.spec.quality.baseline.as_ref().map(|golden| self.pipeline.base.join(&golden.file));
+        let content = golden.as_deref().map(Content::file).transpose()?;
+        let spool = self.workspace.spool();
+        let reading = Reading {
+            sources: &self.sources,
+            golden: content.as_ref(),
+            spec: self.spec,
+            contract: self.contract,
+            names,
+            spool: &spool,
+            engine,
+            suites: &self.suites,
+        };
+        let guilty = Guilty::find(&reading, std::mem::take(&mut self.releases))?;
+        for verdict in guilty.verdicts.iter().filter(|verdict| !verdict.passed) {
+            self.progress.note(&format!("{} ({}): {}", verdict.gate, verdict.on_fail.as_str(), verdict.detail));
+        }
+        self.verdicts.extend(guilty.verdicts.iter().cloned());
+        if let Some(verdict) = guilty.stops() {
+            let failure = Failure::findings(format!("gate {:?} failed: {}", verdict.gate, verdict.detail))
+                .hint(format!("nothing was committed; `lockgate explain {}` shows what was seen", self.run));
+            self.record_failure()?;
+            return Err(failure);
+        }
+        Ok(guilty)
     }
 
     fn open_gates<'g>(&self, engine: &'g Engine, schema: &SchemaRef) -> Result<Gates<'g>>
@@ -377,6 +453,33 @@ impl<'a> Run<'a> {
         totals.committed += protected.batch.num_rows() as u64;
         Ok(())
     }
+}
+
+/// Puts the rows aside that the gates found guilty, and returns what is left of the batch.
+fn set_aside(
+    open: &mut Gates<'_>,
+    guilty: &mut Guilty,
+    file: usize,
+    batch: &RowBatch,
+    first_row: u64,
+    mut checked: Checked,
+    totals: &mut Totals,
+) -> Result<Checked> {
+    let accepted: Vec<usize> = (0..batch.rows.len()).filter(|at| checked.mask.value(*at)).collect();
+    let numbers: Vec<u64> =
+        accepted.iter().filter_map(|at| batch.rows.get(*at)).map(|number| number - first_row).collect();
+    let refused = guilty.refused(file, &checked.accepted, &numbers, first_row)?;
+    if refused.is_empty() {
+        return Ok(checked);
+    }
+    let places: Vec<(usize, String)> =
+        refused.iter().filter_map(|(at, why)| Some((*accepted.get(*at)?, why.clone()))).collect();
+    open.quarantine.refusals(&batch.batch, &batch.rows, &places, totals)?;
+    totals.set_aside += places.len() as u64;
+    checked.accepted = gates::without(&checked.accepted, &refused)?;
+    let out: std::collections::BTreeSet<usize> = places.into_iter().map(|(at, _)| at).collect();
+    checked.mask = (0..batch.rows.len()).map(|at| Some(checked.mask.value(at) && !out.contains(&at))).collect();
+    Ok(checked)
 }
 
 /// The key that tokens and hashes of a dataset are made with.

@@ -23,6 +23,7 @@ pub mod recognizers;
 pub mod redact;
 pub mod reindex;
 pub mod release;
+pub mod screen;
 pub mod serve;
 mod stopwatch;
 pub mod survey;

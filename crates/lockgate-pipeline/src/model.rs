@@ -289,6 +289,7 @@ fn record(workspace: &mut Workspace, model: &Name, report: &Report, run: &RunId,
             gate: format!("{model}/{}", verdict.gate),
             passed: verdict.passed,
             detail: format!("{:.4}, must be {}", verdict.measured, verdict.threshold),
+            evidence: serde_json::Value::Null,
         })?;
     }
     let kind = if report.passed() { "gate.passed" } else { "gate.failed" };

@@ -13,6 +13,7 @@ mod gather;
 mod kwargs;
 mod outcome;
 mod row;
+mod sieve;
 mod state;
 mod suite;
 mod text;
@@ -20,6 +21,7 @@ mod validator;
 
 pub(crate) use dates::moment;
 pub use outcome::{ExceptionInfo, ExpectationResult, Statistics, SuiteResult};
+pub use sieve::Sieve;
 pub use suite::{EXPECTATIONS_MAX, KINDS, Suite};
 pub use validator::{Options, Sql, Validator, Values};
 

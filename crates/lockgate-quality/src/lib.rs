@@ -18,6 +18,7 @@ mod numbers;
 mod odcs;
 pub mod poison;
 pub mod profile;
+mod sample;
 mod unique;
 
 pub use check::{Checked, Checker, Violation};
@@ -29,3 +30,4 @@ pub use contract::{
 pub use distinct::Hashes;
 pub use moments::Moments;
 pub use numbers::EXACT_MAX;
+pub use sample::Sample;

@@ -77,9 +77,16 @@ pub enum Command {
     Drift(DriftArgs),
     /// Judge files by a suite of Great Expectations, in one pass.
     Expect(ExpectArgs),
+    /// Look for rows and sources that were made to mislead a model, beside a golden baseline.
+    Screen(ScreenArgs),
     /// Look after the network that finds names, places and addresses.
     #[command(subcommand)]
     Names(NamesCommand),
+    /// Tell what the gates of a run saw: what failed, where, with pictures.
+    Explain(ExplainArgs),
+    /// Look after the rows that were put aside.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// List datasets and their snapshots.
     Datasets,
     /// Show where a dataset or a column comes from and what it flows into.
@@ -354,6 +361,55 @@ pub struct DriftArgs {
     /// How people, organizations, places and addresses are looked for, where a profile is made.
     #[arg(long, value_enum, default_value_t = LookingFor::Lists, value_name = "HOW")]
     pub names: LookingFor,
+}
+
+#[derive(Args, Debug)]
+pub struct ScreenArgs {
+    /// Data that is known to be good: Parquet, CSV, TSV or JSON Lines.
+    pub baseline: PathBuf,
+    /// The data in question; each file is a source of its own.
+    #[arg(required = true)]
+    pub data: Vec<PathBuf>,
+    /// The column that a model predicts. Without it, labels and backdoors are not looked for.
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Leave these columns out.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub ignore: Vec<String>,
+    /// How often clean data may raise an alarm, over all methods together.
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
+    pub false_alarms: f64,
+    /// Write every guilty row with its reason, as JSON lines.
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The run's id or the beginning of it; the newest run by default.
+    pub run: Option<String>,
+    /// List the newest runs instead.
+    #[arg(long, conflicts_with = "run")]
+    pub list: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// Let rows through that a quality gate put aside, when their sources are ingested again. What
+    /// breaks the contract stays out.
+    Release(ReleaseArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct ReleaseArgs {
+    /// The dataset that the rows belong to.
+    pub dataset: String,
+    /// Why they are good. It stays on the audit log.
+    #[arg(long)]
+    pub reason: String,
+    /// Only these rows, by the number that the quarantine gives them: 7,12-40.
+    #[arg(long, value_delimiter = ',', value_name = "ROWS")]
+    pub rows: Vec<String>,
 }
 
 /// A correction for many tests.

@@ -5,6 +5,7 @@ mod contract;
 mod demo;
 mod drift;
 mod expect;
+mod explain;
 mod init;
 mod keys;
 mod lake;
@@ -12,9 +13,11 @@ mod model;
 mod names;
 mod picture;
 mod profile;
+mod quarantine;
 mod query;
 mod run;
 mod scan;
+mod screen;
 mod serve;
 mod verify;
 
@@ -28,7 +31,7 @@ use lockgate_pipeline::{
 };
 
 use crate::{
-    cli::{CatalogCommand, Cli, Command, Format, Global, SchemaKind},
+    cli::{CatalogCommand, Cli, Command, Format, Global, QuarantineCommand, SchemaKind},
     environment::{self, Setup},
     output,
 };
@@ -52,8 +55,11 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Contract(command) => contract::contract(global, command),
         Command::Profile(args) => profile::profile(global, args),
         Command::Drift(args) => drift::drift(global, args),
+        Command::Screen(args) => screen::screen(global, args),
         Command::Expect(args) => expect::expect(global, args),
         Command::Names(command) => names::names(global, command),
+        Command::Explain(args) => explain::explain(global, args),
+        Command::Quarantine(QuarantineCommand::Release(args)) => quarantine::release(global, args),
         Command::Datasets => lake::datasets(global),
         Command::Lineage(args) => lake::lineage(global, args),
         Command::Audit(args) => audit::audit(global, args),

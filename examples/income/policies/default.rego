@@ -1,8 +1,8 @@
 # Who may do what in this workspace. Everything that no rule allows is denied.
 #
 # input.principal  {id, roles}
-# input.action     read, derive, train, publish, deploy, serve, infer, metadata, release-keys,
-#                  detokenize, administer
+# input.action     ingest, read, derive, train, publish, deploy, serve, infer, metadata, release,
+#                  release-keys, detokenize, administer
 # input.resource   {kind, name, classification, purpose, columns: {name: classification},
 #                   protection: {name: operator}}
 # input.purpose    what the principal wants it for
@@ -66,6 +66,12 @@ allowed contains "data engineers look after the workspace" if {
 	has_role("data-engineer")
 	input.action == "administer"
 	input.resource.kind == "workspace"
+}
+
+allowed contains "data stewards release rows from quarantine" if {
+	has_role("data-steward")
+	input.action == "release"
+	purpose_fits
 }
 
 allowed contains "the data protection officer sees everything" if {

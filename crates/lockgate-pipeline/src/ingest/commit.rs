@@ -8,22 +8,22 @@ use lockgate_quality::RuleOutcome;
 use lockgate_source::{Authenticated, Content};
 use serde_json::json;
 
-use super::{FindingSummary, Gates, Outcome, Run, Totals};
+use super::{FindingSummary, Gates, Outcome, Run, Totals, Verdict};
 use crate::{
     Workspace,
     audit::{Event, keys_created},
+    config::OnFail,
     reindex,
 };
 
 impl Run<'_> {
     /// The verdicts that concern the source as a whole.
     pub(super) fn judge(&mut self, gates: &mut Gates<'_>, totals: &Totals) -> Result<()> {
-        let share = if totals.read == 0 { 0.0 } else { totals.quarantined as f64 * 100.0 / totals.read as f64 };
+        let broken_rows = totals.quarantined - totals.set_aside;
+        let share = if totals.read == 0 { 0.0 } else { broken_rows as f64 * 100.0 / totals.read as f64 };
         let allowed = self.spec.quality.max_quarantined_percent;
-        let contract = format!(
-            "{} of {} rows broke the contract ({share:.2} %, allowed {allowed} %)",
-            totals.quarantined, totals.read
-        );
+        let contract =
+            format!("{broken_rows} of {} rows broke the contract ({share:.2} %, allowed {allowed} %)", totals.read);
         let clean = gates.protector.demand_clean_public_columns();
         gates.quality = gates.measures.take().map(|measures| measures.finish(None)).transpose()?.unwrap_or_default();
         for rule in gates.quality.iter().filter(|rule| rule.warning && !rule.passed) {
@@ -35,35 +35,35 @@ impl Run<'_> {
         } else {
             broken.iter().map(|rule| broken_rule(rule)).collect::<Vec<_>>().join("; ")
         };
-        let verdicts = [
-            ("contract", share <= allowed && totals.committed > 0, contract.clone()),
-            ("quality", broken.is_empty(), rules.clone()),
-            (
-                "classification",
-                clean.is_ok(),
-                clean.as_ref().err().map_or_else(|| "no finding in a public column".to_owned(), ToString::to_string),
-            ),
-        ];
-        for (gate, passed, detail) in &verdicts {
-            self.workspace.catalog.put_gate(&Gate {
-                run: self.run.to_string(),
-                gate: format!("{}/{gate}", self.contract.dataset),
-                passed: *passed,
-                detail: detail.clone(),
-            })?;
-        }
-        if let Some((gate, _, detail)) = verdicts.iter().find(|(_, passed, _)| !passed) {
-            let event =
-                Event::new("gate.failed", &self.workspace.principal.id, self.contract.dataset.as_str(), Clock.now())
-                    .run(self.run)
-                    .detail(json!({"gate": gate, "detail": detail, "violations": violations(totals)}));
-            self.workspace.journal.append(vec![event])?;
+        let classification =
+            clean.as_ref().err().map_or_else(|| "no finding in a public column".to_owned(), ToString::to_string);
+        let stop = |gate: &str, passed: bool, detail: String, evidence: serde_json::Value| Verdict {
+            gate: gate.to_owned(),
+            passed,
+            on_fail: OnFail::Stop,
+            detail,
+            evidence,
+        };
+        // What a gate put aside is that gate's to tell.
+        let own = totals.violations.iter().filter(|((column, _), _)| column != "*" || totals.set_aside == 0);
+        let own: Vec<_> = own
+            .map(|((column, rule), count)| json!({"column": column, "rule": rule, "count": count}))
+            .take(200)
+            .collect();
+        let violations = json!({"rows": totals.read, "violations": own});
+        self.verdicts.extend([
+            stop("contract", share <= allowed && totals.committed > 0, contract.clone(), violations),
+            stop("quality", broken.is_empty(), rules.clone(), serde_json::Value::Null),
+            stop("classification", clean.is_ok(), classification, serde_json::Value::Null),
+        ]);
+        if self.verdicts.iter().any(|verdict| !verdict.passed && verdict.on_fail == OnFail::Stop) {
+            self.record_failure()?;
         }
         if totals.read == 0 {
             return Err(Failure::input("the source has no row; nothing was committed"));
         }
         if totals.committed == 0 {
-            return Err(Failure::findings(format!("no row satisfies the contract: {}", worst(totals))));
+            return Err(Failure::findings(format!("no row is left to commit: {}", worst(totals))));
         }
         if share > allowed {
             return Err(Failure::findings(format!("{contract}; most often: {}", worst(totals))).hint(
@@ -75,6 +75,44 @@ impl Run<'_> {
                 .hint("nothing was committed; mend the source, or the rule"));
         }
         clean
+    }
+
+    /// Writes the verdicts of a run that ends here into catalog and log.
+    pub(super) fn record_failure(&mut self) -> Result<()> {
+        self.put_gates()?;
+        let events = self.gate_events();
+        self.workspace.journal.append(events)
+    }
+
+    fn put_gates(&self) -> Result<()> {
+        for verdict in &self.verdicts {
+            self.workspace.catalog.put_gate(&Gate {
+                run: self.run.to_string(),
+                gate: format!("{}/{}", self.contract.dataset, verdict.gate),
+                passed: verdict.passed,
+                detail: verdict.detail.clone(),
+                evidence: verdict.evidence.clone(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A leaf for each verdict: `gate.passed`, `gate.failed`, `gate.quarantined` or `gate.warned`.
+    fn gate_events(&self) -> Vec<Event> {
+        let event = |verdict: &Verdict| {
+            let kind = match (verdict.passed, verdict.on_fail) {
+                (true, _) => "gate.passed",
+                (false, OnFail::Stop) => "gate.failed",
+                (false, OnFail::Quarantine) => "gate.quarantined",
+                (false, OnFail::Warn) => "gate.warned",
+            };
+            // A leaf has a limit; the catalog has the whole.
+            let text: String = verdict.detail.chars().take(2_000).collect();
+            Event::new(kind, &self.workspace.principal.id, self.contract.dataset.as_str(), Clock.now())
+                .run(self.run)
+                .detail(json!({"gate": verdict.gate, "detail": text, "onFail": verdict.on_fail}))
+        };
+        self.verdicts.iter().map(event).collect()
     }
 
     pub(super) fn commit(
@@ -108,6 +146,7 @@ impl Run<'_> {
             self.events(&snapshot, &manifest, &totals, &findings, ledger_digest, quarantined.as_ref(), &sources);
         let mut snapshots = vec![snapshot.clone()];
         snapshots.extend(quarantined.clone());
+        self.put_gates()?;
         let Workspace { journal, lake, .. } = &mut *self.workspace;
         journal.commit(lake, &snapshots, events)?;
         for committed in &snapshots {
@@ -220,10 +259,11 @@ impl Run<'_> {
             .collect();
         let keys: Vec<&str> = manifest.files.iter().map(|file| file.key.as_str()).collect();
         events.extend(keys_created(&event("key.created", dataset), &keys));
-        events.push(event("gate.passed", dataset).detail(json!({
-            "gate": "contract", "contract": self.contract.digest, "rowsRead": totals.read,
-            "rowsCommitted": totals.committed, "rowsQuarantined": totals.quarantined, "violations": violations(totals),
+        events.push(event("rows.checked", dataset).detail(json!({
+            "contract": self.contract.digest, "rowsRead": totals.read, "rowsCommitted": totals.committed,
+            "rowsQuarantined": totals.quarantined, "violations": violations(totals),
         })));
+        events.extend(self.gate_events());
         let found: Vec<_> = findings
             .iter()
             .map(|f| json!({"column": f.column, "entity": f.entity.as_str(), "operator": f.operator, "count": f.count}))
@@ -253,10 +293,14 @@ impl Run<'_> {
 }
 
 fn violations(totals: &Totals) -> Vec<serde_json::Value> {
-    totals
-        .violations
-        .iter()
-        .map(|((column, rule), count)| json!({"column": column, "rule": rule, "count": count}))
+    // A leaf has a limit: the most frequent, and of a long reason the beginning.
+    let mut all: Vec<_> = totals.violations.iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    all.truncate(100);
+    all.sort();
+    let short = |rule: &str| rule.chars().take(200).collect::<String>();
+    all.iter()
+        .map(|((column, rule), count)| json!({"column": short(column), "rule": short(rule), "count": count}))
         .collect()
 }
 

@@ -104,6 +104,19 @@ impl Quarantine {
         self.write(refused, totals)
     }
 
+    /// Rows of a batch that a gate refuses, each with why.
+    pub(crate) fn refusals(
+        &mut self,
+        batch: &RecordBatch,
+        rows: &[u64],
+        refused: &[(usize, String)],
+        totals: &mut Totals,
+    ) -> Result<()> {
+        let texts = texts(batch)?;
+        let refused = refused.iter().map(|(at, why)| self.refused(batch, &texts, rows, *at, "*", why)).collect();
+        self.put(refused, totals)
+    }
+
     /// Every row of a batch, for one reason.
     pub(crate) fn whole_batch(
         &mut self,

@@ -23,13 +23,20 @@ pub(crate) struct Null {
 }
 
 /// How a batch's scores look beside those of clean rows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     pub(crate) p_value: f64,
     /// Rows (or groups) that are more likely guilty than not, the highest score first.
     pub(crate) guilty: Vec<usize>,
     /// How many clean ones would have such a score.
     pub(crate) expected: f64,
+}
+
+impl Default for Verdict {
+    /// Nothing was found.
+    fn default() -> Self {
+        Self { p_value: 1.0, guilty: Vec::new(), expected: 0.0 }
+    }
 }
 
 impl Null {
@@ -53,10 +60,12 @@ impl Null {
 
     /// The share of clean ones that would reach `score`, from the tail's shape beyond what was seen.
     pub(crate) fn tail(&self, score: f32) -> f64 {
+        let seen = self.at_least(score) as f64 / self.scores.len().max(1) as f64;
         if score <= self.threshold {
-            return self.at_least(score) as f64 / self.scores.len().max(1) as f64;
+            return seen;
         }
-        self.beyond * (-f64::from(score - self.threshold) / self.scale).exp()
+        // Many may share one high score, which no smooth tail tells of.
+        seen.max(self.beyond * (-f64::from(score - self.threshold) / self.scale).exp())
     }
 
     /// The verdict on rows: whether more of them are beyond some threshold than chance allows, or
@@ -64,7 +73,7 @@ impl Null {
     pub(crate) fn judge(&self, scores: &[f32]) -> Verdict {
         let (n, m) = (scores.len(), self.scores.len());
         if n == 0 || m == 0 {
-            return Verdict { p_value: 1.0, ..Verdict::default() };
+            return Verdict::default();
         }
         let mut order: Vec<usize> = (0..n).collect();
         let score = |row: usize| scores.get(row).copied().unwrap_or(0.0);
@@ -96,7 +105,9 @@ impl Null {
             if order.get(index + 1).is_some_and(|next| score(*next) == own) {
                 continue;
             }
-            let clean = if own > self.threshold { self.tail(own) * m } else { self.at_least(own) as f64 };
+            let seen = self.at_least(own) as f64;
+            // Where no clean one was seen, one more would have been at most.
+            let clean = (self.tail(own) * m).min(seen + 1.0);
             let expected = n * clean / m;
             let here = (index + 1) as f64 - expected / FALSE_SHARE_MAX;
             if here > gain {

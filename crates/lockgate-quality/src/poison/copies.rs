@@ -10,6 +10,11 @@ use super::{
 /// Columns that rows may differ in, one at a time; of wider tables the first.
 const LEFT_OUT_MAX: usize = 64;
 
+/// A text of which more than this share of the rows have one of their own is left out, where so many
+/// other columns are there.
+const DISTINCT_MAX: f64 = 0.8;
+const OTHERS_MIN: usize = 4;
+
 /// Which rows count as the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alike {
@@ -39,6 +44,8 @@ pub(crate) struct Copies {
     alike: Alike,
     /// Which features are numbers with bins.
     binned: Vec<bool>,
+    /// Texts that hardly any two rows share tell no row from another.
+    left_out: Vec<bool>,
     counts: HashMap<u64, u32>,
     rows: usize,
 }
@@ -46,7 +53,16 @@ pub(crate) struct Copies {
 impl Copies {
     pub(crate) fn fit(encoder: &Encoder, baseline: &Block, alike: Alike) -> Self {
         let binned = encoder.features.iter().map(|feature| feature.role == Role::Number).collect();
-        let mut copies = Self { alike, binned, counts: HashMap::new(), rows: baseline.rows };
+        let texts = encoder.features.iter().filter(|feature| feature.role == Role::Text).count();
+        let left_out = encoder
+            .features
+            .iter()
+            .map(|feature| {
+                let spare = alike == Alike::Nearly && encoder.features.len() - texts >= OTHERS_MIN;
+                spare && feature.role == Role::Text && feature.distinct > DISTINCT_MAX
+            })
+            .collect();
+        let mut copies = Self { alike, binned, left_out, counts: HashMap::new(), rows: baseline.rows };
         let mut counts = HashMap::new();
         copies.keys(baseline, |_, key, _| *counts.entry(key).or_insert(0u32) += 1);
         copies.counts = counts;
@@ -92,6 +108,10 @@ impl Copies {
     fn keys(&self, block: &Block, mut each: impl FnMut(usize, u64, Option<usize>)) {
         let mut parts: Vec<Vec<u64>> = Vec::with_capacity(block.fine.len());
         for (index, (fine, coarse)) in block.fine.iter().zip(&block.coarse).enumerate() {
+            if self.left_out.get(index).copied().unwrap_or(false) {
+                parts.push(vec![0; block.rows]);
+                continue;
+            }
             let bins = self.alike == Alike::Nearly && self.binned.get(index).copied().unwrap_or(false);
             let part =
                 |(fine, coarse): (&u64, &u8)| mix(if bins { u64::from(*coarse) } else { *fine }, index as u64 + 1);
@@ -105,6 +125,9 @@ impl Copies {
                 Alike::Exactly => each(row, all, None),
                 Alike::Nearly => {
                     for (feature, part) in parts.iter().enumerate().take(LEFT_OUT_MAX) {
+                        if self.left_out.get(feature).copied().unwrap_or(false) {
+                            continue;
+                        }
                         each(row, mix(all.wrapping_sub(own(part)), feature as u64), Some(feature));
                     }
                 }

@@ -43,6 +43,8 @@ pub enum Role {
 pub(crate) struct Feature {
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// Of text, how many different values there are, as a share of those that are there.
+    pub(crate) distinct: f64,
     coarse: Coarse,
 }
 
@@ -103,9 +105,10 @@ impl Encoder {
             } else {
                 role(&Column::of(array)?)
             };
+            let distinct = if role == Role::Text { distinct_share(&Column::of(array)?) } else { 0.0 };
             encoder.roles.push((name.clone(), role, why));
             if role != Role::Ignored {
-                encoder.features.push(Feature { name: name.clone(), role, coarse });
+                encoder.features.push(Feature { name: name.clone(), role, distinct, coarse });
             }
         }
         if encoder.features.is_empty() {
@@ -143,8 +146,8 @@ impl Encoder {
         self.features.iter().map(|feature| feature.name.as_str()).chain(self.label.as_deref())
     }
 
-    /// Appends `batch` to `block`; its first row is `first` of `source`.
-    pub(crate) fn encode(&self, batch: &RecordBatch, source: u32, first: u64, block: &mut Block) -> Result<()> {
+    /// Appends `batch` to `block`; its rows have these numbers in `source`.
+    pub(crate) fn encode(&self, batch: &RecordBatch, source: u32, numbers: &[u64], block: &mut Block) -> Result<()> {
         let rows = batch.num_rows();
         block.start(self.features.len());
         block.tokens.resize(block.rows + rows, Vec::new());
@@ -160,7 +163,7 @@ impl Encoder {
                 block.labels.extend((0..rows).map(class));
             }
         }
-        block.places.extend((0..rows as u64).map(|row| (source, first + row)));
+        block.places.extend(numbers.iter().map(|row| (source, *row)));
         block.rows += rows;
         Ok(())
     }
@@ -279,6 +282,16 @@ fn role(column: &Column) -> (Role, Coarse, &'static str) {
     (Role::Number, coarse, "")
 }
 
+fn distinct_share(column: &Column) -> f64 {
+    let all = (0..column.len()).map(|row| hash(0, column.scalar(row))).filter(|hash| *hash != 0);
+    let (mut present, mut distinct) = (0usize, hashbrown::HashSet::new());
+    for hash in all {
+        present += 1;
+        distinct.insert(hash);
+    }
+    distinct.len() as f64 / present.max(1) as f64
+}
+
 /// A code for each of the most frequent values.
 fn frequent(counts: &HashMap<u64, u64>) -> Coarse {
     let mut order: Vec<(u64, u64)> = counts.iter().map(|(hash, count)| (*hash, *count)).collect();
@@ -353,7 +366,8 @@ pub(crate) fn mix(left: u64, right: u64) -> u64 {
 impl Encoder {
     /// An encoder of numbers alone, for tests of methods that need no more.
     pub(crate) fn of_numbers(count: usize) -> Self {
-        let feature = |index| Feature { name: format!("n{index}"), role: Role::Number, coarse: Coarse::None };
+        let feature =
+            |index| Feature { name: format!("n{index}"), role: Role::Number, distinct: 0.0, coarse: Coarse::None };
         Self { features: (0..count).map(feature).collect(), label: None, classes: HashMap::new(), roles: Vec::new() }
     }
 }

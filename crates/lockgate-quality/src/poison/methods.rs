@@ -79,13 +79,33 @@ impl Method {
         }
     }
 
+    /// What it looks at, in a few words.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::ZScore => "numbers far from the mean",
+            Self::Mad => "numbers far from the median",
+            Self::Range => "numbers outside of the baseline's",
+            Self::RareValues => "values that are new or rare",
+            Self::RarePairs => "values that hardly go together",
+            Self::Mahalanobis => "numbers that do not lie together as they do",
+            Self::IsolationForest => "rows that few cuts set apart",
+            Self::Duplicates => "the same row too often",
+            Self::NearDuplicates => "almost the same row too often",
+            Self::ConfidentLabels => "labels that a model is sure are others",
+            Self::Neighbours => "labels that similar rows do not have",
+            Self::Triggers => "rare words and values that go with a label",
+            Self::LabelShift => "labels too frequent among some rows",
+            Self::Sources => "sources unlike the others",
+        }
+    }
+
     /// The least that the tail of clean scores is taken to spread by. Surprises are logarithms of
     /// probabilities, which spread by 1 / ln 10 when there is nothing to find.
     pub(crate) fn scale_min(self) -> f64 {
         match self {
-            Self::Duplicates | Self::NearDuplicates | Self::Triggers | Self::LabelShift => {
-                1.0 / std::f64::consts::LN_10
-            }
+            Self::Duplicates | Self::NearDuplicates | Self::LabelShift => 1.0 / std::f64::consts::LN_10,
+            // Two surprises together.
+            Self::Triggers => 2.0 / std::f64::consts::LN_10,
             Self::IsolationForest => 0.01,
             _ => 0.1,
         }

@@ -16,7 +16,7 @@ use super::{
     encode::{Block, Encoder},
     methods::{Method, Models, fit_codes},
     sources::Sources,
-    verdict::{MethodResult, Part, Screening, Segment, locate},
+    verdict::{MethodResult, Screening, Segment, locate},
 };
 
 /// Rows of a baseline that are enough; of more, the caller gives an even sample.
@@ -27,6 +27,8 @@ const BASELINE_ROWS_MIN: usize = 400;
 const BLOCK_ROWS: usize = 65_536;
 /// Clean blocks that groups are counted in.
 const NULL_BLOCKS: usize = 8;
+/// Triggers of one block that are told apart.
+const ROUNDS_MAX: usize = 20;
 
 /// How poisoning is looked for.
 #[derive(Clone, Debug)]
@@ -93,7 +95,8 @@ impl Baseline {
         let rows = rows.slice(0, rows.num_rows().min(BASELINE_ROWS_MAX));
         let encoder = Encoder::fit(&rows, options.label.as_deref(), &options.ignore)?;
         let mut all = Block::default();
-        encoder.encode(&rows, 0, 0, &mut all)?;
+        let numbers: Vec<u64> = (0..rows.num_rows() as u64).collect();
+        encoder.encode(&rows, 0, &numbers, &mut all)?;
         // In no order of the file's, so that both halves are alike.
         let mut order: Vec<usize> = (0..all.rows).collect();
         let mut random = SplitMix64::new(options.seed);
@@ -125,6 +128,38 @@ impl Baseline {
 
     fn alpha_of_method(&self) -> f64 {
         self.options.alpha / (Method::ROWS.len() + Method::GROUPS.len() + 1) as f64
+    }
+
+    /// What an alarm is about, each part with its rows in the block.
+    fn segments(&self, judged: &Judged, block: &Block, alpha: f64) -> Vec<(Segment, Vec<usize>)> {
+        let names: Vec<&str> = self.encoder.features.iter().map(|feature| feature.name.as_str()).collect();
+        let Judged { method, verdict, scores, groups } = judged;
+        if let Some(null) = self.rows_null.get(method) {
+            let found = locate(*method, verdict, scores, block, null, alpha);
+            let rows = found.rows().to_vec();
+            let features = self.models.features(*method, block, &rows);
+            return vec![(found.segment(&names, &features, block, verdict), rows)];
+        }
+        let mut guilty: Vec<Group> = verdict.guilty.iter().filter_map(|index| groups.get(*index)).cloned().collect();
+        if *method == Method::Triggers {
+            guilty.truncate(1);
+        }
+        Segment::of_groups(*method, &guilty, &names, block, verdict.p_value)
+    }
+
+    /// A method's verdict on what is left of a block, which are the rows `rest` of the one that it
+    /// judged first.
+    fn again(&self, first: Judged, block: &Block, rest: &[usize], alpha: f64) -> Judged {
+        let method = first.method;
+        if let Some(null) = self.rows_null.get(&method) {
+            let scores: Vec<f32> = rest.iter().filter_map(|row| first.scores.get(*row).copied()).collect();
+            return Judged { method, verdict: null.judge(&scores), scores, groups: Vec::new() };
+        }
+        let groups = self.models.groups(method, block, &self.models.predict(block)).unwrap_or_default();
+        let scores: Vec<f32> = groups.iter().map(|group| group.score).collect();
+        let nulls = self.groups_null(block.rows);
+        let verdict = nulls.get(&method).map(|null| null.judge_groups(&scores, alpha)).unwrap_or_default();
+        Judged { method, verdict, scores, groups }
     }
 
     /// What chance does to groups in clean blocks of about this size.
@@ -175,8 +210,11 @@ impl Screen {
         self.source_rows.push(0);
     }
 
-    /// Takes in rows of the newest source, of which `first` is the first.
-    pub fn update(&mut self, batch: &RecordBatch, first: u64) -> Result<()> {
+    /// Takes in rows of the newest source, which have these numbers there.
+    pub fn update(&mut self, batch: &RecordBatch, numbers: &[u64]) -> Result<()> {
+        if numbers.len() != batch.num_rows() {
+            return Err(Failure::bug("each row needs a number"));
+        }
         if self.source_names.is_empty() {
             self.source("data");
         }
@@ -184,12 +222,8 @@ impl Screen {
         let mut done = 0;
         while done < batch.num_rows() {
             let some = (BLOCK_ROWS - self.block.rows).min(batch.num_rows() - done);
-            self.baseline.encoder.encode(
-                &batch.slice(done, some),
-                source as u32,
-                first + done as u64,
-                &mut self.block,
-            )?;
+            let own = numbers.get(done..done + some).unwrap_or_default();
+            self.baseline.encoder.encode(&batch.slice(done, some), source as u32, own, &mut self.block)?;
             done += some;
             if self.block.rows == BLOCK_ROWS {
                 self.judge_block();
@@ -263,38 +297,30 @@ impl Screen {
     /// again without the rows that were convicted before it: what they explain is no news.
     fn convict(&mut self, mut judged: Vec<Judged>, block: &Block, alpha: f64) -> HashSet<usize> {
         let baseline = Arc::clone(&self.baseline);
-        let names: Vec<&str> = baseline.encoder.features.iter().map(|feature| feature.name.as_str()).collect();
         let mut convicted: HashSet<usize> = HashSet::new();
         judged.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
-        for own in judged {
-            let Judged { method, verdict, scores, groups } = own;
-            if let Some(null) = baseline.rows_null.get(&method) {
+        for first in judged {
+            let mut own = Some(first);
+            for round in 0..ROUNDS_MAX {
+                let Some(judged) = own.take() else { break };
+                let method = judged.method;
                 let rest: Vec<usize> = (0..block.rows).filter(|row| !convicted.contains(row)).collect();
-                let scores: Vec<f32> = rest.iter().filter_map(|row| scores.get(*row).copied()).collect();
-                let verdict = null.judge(&scores);
-                if verdict.p_value >= alpha {
-                    continue;
+                let all = rest.len() == block.rows;
+                let block = if all { Cow::Borrowed(block) } else { Cow::Owned(block.select(&rest)) };
+                let judged = if all { judged } else { baseline.again(judged, &block, &rest, alpha) };
+                if judged.verdict.p_value >= alpha {
+                    break;
                 }
-                let block =
-                    if rest.len() == block.rows { Cow::Borrowed(block) } else { Cow::Owned(block.select(&rest)) };
-                let found = locate(method, &verdict, &scores, &block, null, alpha);
-                convicted.extend(found.rows().iter().filter_map(|row| rest.get(*row).copied()));
-                let features = baseline.models.features(method, &block, found.rows());
-                self.segments.push(found.segment(&names, &features, &block, &verdict));
-                continue;
+                let segments = baseline.segments(&judged, &block, alpha);
+                let before = convicted.len();
+                let original = |row: &usize| rest.get(*row).copied();
+                convicted.extend(segments.iter().flat_map(|(_, rows)| rows.iter().filter_map(original)));
+                self.segments.extend(segments.into_iter().map(|(segment, _)| segment));
+                // Triggers overlap: what one explains may be all that spoke for the next.
+                if method == Method::Triggers && convicted.len() > before && round + 1 < ROUNDS_MAX {
+                    own = Some(Judged { scores: Vec::new(), ..judged });
+                }
             }
-            let guilty: Vec<Group> = verdict
-                .guilty
-                .iter()
-                .filter_map(|index| groups.get(*index))
-                .filter(|group| group.rows.iter().filter(|row| convicted.contains(*row)).count() * 2 < group.rows.len())
-                .cloned()
-                .collect();
-            let segments = Segment::of_groups(method, &guilty, &names, block, verdict.p_value);
-            if segments.iter().any(|segment| segment.part == Part::Rows) {
-                convicted.extend(guilty.iter().flat_map(|group| group.rows.iter().copied()));
-            }
-            self.segments.extend(segments);
         }
         convicted
     }

@@ -1,6 +1,6 @@
 //! From p-values to the smallest part that explains them, and to words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use serde::Serialize;
 
@@ -79,9 +79,12 @@ pub struct Screening {
     /// Every column of the baseline, what it is to the methods, and why it is ignored.
     pub columns: Vec<(String, Role, &'static str)>,
     #[serde(skip)]
-    guilty: BTreeMap<u32, BTreeSet<u64>>,
+    guilty: BTreeMap<u32, BTreeMap<u64, usize>>,
+    /// Each with the segment that convicts it.
     #[serde(skip)]
-    guilty_sources: BTreeSet<u32>,
+    guilty_sources: BTreeMap<u32, usize>,
+    #[serde(skip)]
+    source_rows: Vec<u64>,
 }
 
 impl Screening {
@@ -141,28 +144,30 @@ impl Screening {
             sources: weights,
             columns,
             guilty: BTreeMap::new(),
-            guilty_sources: BTreeSet::new(),
+            guilty_sources: BTreeMap::new(),
+            source_rows: source_rows.to_vec(),
         };
-        screening.convict(source_rows);
+        screening.convict();
         screening
     }
 
-    fn convict(&mut self, source_rows: &[u64]) {
-        let rows_of = |source: u32| source_rows.get(source as usize).copied().unwrap_or(0);
-        for segment in &self.segments {
-            self.guilty_sources.extend(segment.source);
+    fn convict(&mut self) {
+        for (index, segment) in self.segments.iter().enumerate() {
+            if let Some(source) = segment.source {
+                self.guilty_sources.entry(source).or_insert(index);
+            }
             for (source, row) in &segment.places {
-                self.guilty.entry(*source).or_default().insert(*row);
+                self.guilty.entry(*source).or_default().entry(*row).or_insert(index);
             }
         }
         // A source most of whose rows are guilty is guilty, where there are others.
-        let most = |(source, rows): (&u32, &BTreeSet<u64>)| {
-            (source_rows.len() > 1 && rows.len() as u64 * 2 > rows_of(*source)).then_some(*source)
-        };
-        for source in self.guilty.iter().filter_map(most).collect::<Vec<_>>() {
-            if self.guilty_sources.insert(source) {
-                let rows = rows_of(source);
-                let own = self.guilty.get(&source).map_or(0, BTreeSet::len);
+        for source in self.guilty.keys().copied().collect::<Vec<_>>() {
+            let (rows, own) = (self.rows_of(source), self.guilty.get(&source).map_or(0, BTreeMap::len));
+            if self.source_rows.len() > 1
+                && own as u64 * 2 > rows
+                && let Entry::Vacant(entry) = self.guilty_sources.entry(source)
+            {
+                entry.insert(self.segments.len());
                 self.segments.push(Segment {
                     method: Method::Sources,
                     part: Part::Source,
@@ -176,25 +181,28 @@ impl Screening {
                 });
             }
         }
-        self.guilty.retain(|source, _| !self.guilty_sources.contains(source));
-        self.guilty_rows = self.guilty.values().map(|rows| rows.len() as u64).sum::<u64>()
-            + self.guilty_sources.iter().map(|source| rows_of(*source)).sum::<u64>();
+        self.guilty.retain(|source, _| !self.guilty_sources.contains_key(source));
+        let sources: u64 = self.guilty_sources.keys().map(|source| self.rows_of(*source)).sum();
+        self.guilty_rows = self.guilty.values().map(|rows| rows.len() as u64).sum::<u64>() + sources;
     }
 
     /// The segment that convicts a row, if one does.
     pub fn guilty(&self, source: u32, row: u64) -> Option<&Segment> {
-        let by_source = self.guilty_sources.contains(&source);
-        if !by_source && !self.guilty.get(&source).is_some_and(|rows| rows.contains(&row)) {
-            return None;
-        }
-        self.segments
-            .iter()
-            .find(|segment| segment.source == Some(source) || (!by_source && segment.places.contains(&(source, row))))
+        let index = self.guilty_sources.get(&source).or_else(|| self.guilty.get(&source)?.get(&row))?;
+        self.segments.get(*index)
     }
 
-    /// All guilty rows in order, source by source; those of whole sources are not listed.
-    pub fn guilty_places(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.guilty.iter().flat_map(|(source, rows)| rows.iter().map(move |row| (*source, *row)))
+    /// The guilty rows of a source in order; of a source that is guilty as a whole, all of them.
+    pub fn guilty_rows_of(&self, source: u32) -> Vec<u64> {
+        if self.guilty_sources.contains_key(&source) {
+            return (0..self.rows_of(source)).collect();
+        }
+        self.guilty.get(&source).map(|rows| rows.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// How many rows a source has.
+    pub fn rows_of(&self, source: u32) -> u64 {
+        self.source_rows.get(source as usize).copied().unwrap_or(0)
     }
 
     /// Something is wrong, and no part explains it.
@@ -298,14 +306,14 @@ impl Located {
 }
 
 fn what(method: Method, columns: &[String]) -> String {
-    let columns = columns.join(", ");
+    let columns = if columns.is_empty() { String::new() } else { format!(", in {}", columns.join(", ")) };
     match method {
-        Method::ZScore => format!("numbers far from the mean, in {columns}"),
-        Method::Mad => format!("numbers far from the median, in {columns}"),
-        Method::Range => format!("numbers outside of all that the baseline has, in {columns}"),
-        Method::RareValues => format!("values that the baseline hardly has, in {columns}"),
-        Method::RarePairs => format!("values that hardly go together, in {columns}"),
-        Method::Mahalanobis => format!("numbers that do not lie together as they do, of {columns}"),
+        Method::ZScore => format!("numbers far from the mean{columns}"),
+        Method::Mad => format!("numbers far from the median{columns}"),
+        Method::Range => format!("numbers outside of all that the baseline has{columns}"),
+        Method::RareValues => format!("values that the baseline hardly has{columns}"),
+        Method::RarePairs => format!("values that hardly go together{columns}"),
+        Method::Mahalanobis => format!("numbers that do not lie together as they do{columns}"),
         Method::IsolationForest => "unlike all others, by an isolation forest".to_owned(),
         Method::ConfidentLabels => "labels that a model of the baseline is sure are others".to_owned(),
         Method::Neighbours => "labels that the most similar rows of the baseline do not have".to_owned(),
@@ -314,23 +322,16 @@ fn what(method: Method, columns: &[String]) -> String {
 }
 
 impl Segment {
-    /// One segment for groups that overlap in most of their rows: a trigger of two values is seen in
-    /// each of them, too.
+    /// A segment for each group, with its rows in the block.
     pub(crate) fn of_groups(
         method: Method,
         groups: &[Group],
         names: &[&str],
         block: &Block,
         p_value: f64,
-    ) -> Vec<Self> {
-        let mut taken: BTreeSet<usize> = BTreeSet::new();
-        let mut out: Vec<Self> = Vec::new();
+    ) -> Vec<(Self, Vec<usize>)> {
+        let mut out: Vec<(Self, Vec<usize>)> = Vec::new();
         for group in groups {
-            let fresh = group.rows.iter().filter(|row| !taken.contains(*row)).count();
-            if fresh * 2 < group.rows.len() {
-                continue;
-            }
-            taken.extend(&group.rows);
             let columns: Vec<String> =
                 group.features.iter().filter_map(|index| names.get(*index)).map(|name| (*name).to_owned()).collect();
             let n = group.rows.len();
@@ -360,18 +361,19 @@ impl Segment {
             // Where most are as they should be, the guilty ones cannot be told from them.
             let told_apart = group.expected * 2.0 <= n as f64;
             let part = if told_apart { Part::Rows } else { Part::Everything };
-            let places = if told_apart { group.rows.as_slice() } else { &[] };
-            out.push(Self {
+            let rows = if told_apart { group.rows.clone() } else { Vec::new() };
+            let segment = Self {
                 method,
                 part,
                 reason,
                 expected: group.expected,
                 p_value,
                 columns,
-                places: places.iter().filter_map(|row| block.places.get(*row).copied()).collect(),
+                places: rows.iter().filter_map(|row| block.places.get(*row).copied()).collect(),
                 source: None,
                 rows: n as u64,
-            });
+            };
+            out.push((segment, rows));
             // One alarm that no part explains is enough, and of the others so many.
             if !told_apart || out.len() >= 100 {
                 break;

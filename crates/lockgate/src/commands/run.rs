@@ -53,9 +53,35 @@ pub fn ingest(global: &Global, args: &IngestArgs) -> Result<()> {
     let (_setup, mut workspace) = super::open_or_create(global, &args.run.pipeline)?;
     let only = args.only.as_deref().map(str::parse::<Name>).transpose()?;
     let progress = Terminal::new(global);
-    let outcomes = ingest_sources(&mut workspace, &pipeline, only.as_ref(), &RunId::generate(), &progress)?;
+    let outcomes = recorded(&mut workspace, &pipeline, |workspace, run| {
+        ingest_sources(workspace, &pipeline, only.as_ref(), run, &progress)
+    })?;
     progress.finish();
     report(global, &outcomes)
+}
+
+/// Does the work of a run, with its beginning and its end in the catalog.
+fn recorded<T>(
+    workspace: &mut Workspace,
+    pipeline: &Pipeline,
+    work: impl FnOnce(&mut Workspace, &RunId) -> Result<T>,
+) -> Result<T> {
+    let run = RunId::generate();
+    let mut entry = Run {
+        id: run.clone(),
+        pipeline: pipeline.file.name.clone(),
+        pipeline_digest: pipeline.digest.to_string(),
+        purpose: pipeline.file.purpose.clone(),
+        started: Clock.now(),
+        finished: None,
+        outcome: "running".into(),
+    };
+    workspace.catalog.put_run(&entry)?;
+    let outcome = work(workspace, &run);
+    entry.finished = Some(Clock.now());
+    entry.outcome = if outcome.is_ok() { "done" } else { "failed" }.into();
+    workspace.catalog.put_run(&entry)?;
+    outcome
 }
 
 fn ingest_sources(
@@ -86,22 +112,8 @@ pub fn run(global: &Global, args: &RunArgs) -> Result<()> {
     let pipeline = read_pipeline(args)?;
     let (setup, mut workspace) = super::open_or_create(global, &args.pipeline)?;
     let progress = Terminal::new(global);
-    let run = RunId::generate();
-    let mut entry = Run {
-        id: run.clone(),
-        pipeline: pipeline.file.name.clone(),
-        pipeline_digest: pipeline.digest.to_string(),
-        purpose: pipeline.file.purpose.clone(),
-        started: Clock.now(),
-        finished: None,
-        outcome: "running".into(),
-    };
-    workspace.catalog.put_run(&entry)?;
-    let outcome = stages(&mut workspace, &setup, &pipeline, &run, &progress);
-    entry.finished = Some(Clock.now());
-    entry.outcome = if outcome.is_ok() { "done" } else { "failed" }.into();
-    workspace.catalog.put_run(&entry)?;
-    let outcome = outcome?;
+    let outcome =
+        recorded(&mut workspace, &pipeline, |workspace, run| stages(workspace, &setup, &pipeline, run, &progress))?;
     progress.finish();
     if global.format != Format::Table {
         return output::json(global, &outcome);
