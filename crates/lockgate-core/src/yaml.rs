@@ -3,6 +3,7 @@
 use std::{fs, io::Read as _, path::Path};
 
 use serde::de::DeserializeOwned;
+pub use serde_saphyr::Spanned;
 
 use crate::{Failure, Result, limits, nearest, printable_name};
 

@@ -2,14 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::PathBuf,
+    sync::Arc,
 };
 
 use arrow::{array::AsArray as _, compute::cast, datatypes::DataType};
 use lockgate_core::{Classification, Failure, Result};
 use lockgate_detect::Engine;
-use lockgate_quality::{Checker, Contract, Measures, RuleOutcome, expect::Sql, profile::Inspector as _};
-use lockgate_source::{Content, Format, Rows};
+use lockgate_quality::{
+    Checker, Contract, Keys, Measures, Metric, Reference, ReferenceKeys, RuleOutcome, expect::Sql,
+    profile::Inspector as _,
+};
+use lockgate_source::{Content, Format, Rows, Table};
 use serde::Serialize;
 
 use crate::{Progress, kind::Kind, quality::Detecting};
@@ -50,9 +54,10 @@ pub fn test(
     files: &[std::path::PathBuf],
     engine: &Engine,
     sql: Option<&dyn Sql>,
-    spill_folder: &Path,
+    keys: &ReferenceKeys,
     progress: &dyn Progress,
 ) -> Result<Tested> {
+    let spill_folder = std::env::temp_dir();
     let mut broken: BTreeMap<(String, String), (u64, Vec<u64>)> = BTreeMap::new();
     let mut samples: Vec<Vec<String>> = vec![Vec::new(); contract.columns.len()];
     let (mut rows, mut accepted) = (0u64, 0u64);
@@ -75,7 +80,7 @@ pub fn test(
         let mut fresh = match checker.take() {
             Some(checker) if checker.header() == source.header() => checker,
             Some(_) => return Err(Failure::input(format!("{uri} has other columns than the files before it"))),
-            None => Checker::new(contract, source.header(), spill_folder.to_owned()).map_err(|f| f.at(&uri))?,
+            None => Checker::new(contract, source.header(), spill_folder.clone()).map_err(|f| f.at(&uri))?,
         };
         while let Some(batch) = source.next_batch()? {
             for malformed in &batch.malformed {
@@ -96,8 +101,8 @@ pub fn test(
                 }
             }
             accepted += checked.accepted.num_rows() as u64;
-            let measures =
-                measures.get_or_insert_with(|| Measures::new(contract, fresh.schema(), spill_folder.to_owned()));
+            let measures = measures
+                .get_or_insert_with(|| Measures::new(contract, fresh.schema(), spill_folder.clone()).with_keys(keys));
             measures.update(&checked.accepted)?;
             take_samples(&mut samples, &checked.accepted);
             rows += (batch.rows.len() + batch.malformed.len()) as u64;
@@ -115,6 +120,42 @@ pub fn test(
     let passed =
         rows_broken.is_empty() && governance.is_empty() && quality.iter().all(|rule| rule.passed || rule.warning);
     Ok(Tested { passed, rows, accepted, rows_broken, quality, governance })
+}
+
+/// The keys that the contract's relationships lead to, from the named tables. A relationship to the
+/// dataset itself leads to its own files.
+pub fn reference_keys(contract: &Contract, own: &[PathBuf], tables: &[(String, PathBuf)]) -> Result<ReferenceKeys> {
+    let mut all = ReferenceKeys::new();
+    for reference in references(contract) {
+        let files: Vec<&PathBuf> = if reference.dataset == contract.dataset.as_str() {
+            own.iter().collect()
+        } else {
+            tables.iter().filter(|(name, _)| *name == reference.dataset).map(|(_, path)| path).collect()
+        };
+        if files.is_empty() {
+            continue;
+        }
+        let mut keys = Keys::default();
+        for path in files {
+            let table = Table::open(path)?;
+            for part in table.parts(1) {
+                let mut batches = table.read(&part, None)?;
+                while let Some((batch, _)) = batches.next_batch()? {
+                    keys.add(&batch, &reference.to).map_err(|failure| failure.at(table.uri()))?;
+                }
+            }
+        }
+        all.insert((reference.dataset.clone(), reference.to.clone()), Arc::new(keys));
+    }
+    Ok(all)
+}
+
+/// The relationships of a contract.
+pub(crate) fn references(contract: &Contract) -> impl Iterator<Item = &Reference> {
+    contract.quality.iter().filter_map(|rule| match &rule.metric {
+        Metric::References(reference) => Some(reference),
+        _ => None,
+    })
 }
 
 fn take_samples(samples: &mut [Vec<String>], batch: &arrow::record_batch::RecordBatch) {

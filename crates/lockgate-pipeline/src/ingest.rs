@@ -20,7 +20,9 @@ use lockgate_keys::{KeyId, Pseudonymizer};
 use lockgate_lake::{Layout, SnapshotRef, SnapshotWriter, TableWriter};
 use lockgate_policy::Resource;
 use lockgate_protect::{Allowance, Events, Protector, Rules};
-use lockgate_quality::{Checked, Checker, Contract, Measures, Metric, RuleOutcome, Subject, expect::Suite};
+use lockgate_quality::{
+    Checked, Checker, Contract, Keys, Measures, Metric, ReferenceKeys, RuleOutcome, Subject, expect::Suite,
+};
 use lockgate_source::{Authenticated, Content, Fetcher, RowBatch, Rows, authenticate, public_uri};
 use serde::Serialize;
 use serde_json::json;
@@ -35,6 +37,7 @@ use crate::{
     Progress, Workspace,
     audit::Event,
     config::{Expectations, Ingest, Pipeline},
+    contract::references,
     names, recognizers,
     stopwatch::Stopwatch,
 };
@@ -97,6 +100,7 @@ pub fn ingest(
     let sources = authenticate_all(workspace, pipeline, spec)?;
     watch.lap("authenticate");
     let suites = suites(spec, pipeline)?;
+    let keys = reference_keys(workspace, pipeline, &contract, &sources)?;
     let digests: Vec<Digest> = sources.iter().map(|(_, record)| record.digest).collect();
     let releases = release::of(workspace, name, &digests)?;
     let fingerprint = fingerprint(spec, pipeline, &contract, &sources, releases.count)?;
@@ -105,8 +109,75 @@ pub fn ingest(
     }
     let verdicts = Vec::new();
     let contract = &contract;
-    Run { workspace, pipeline, spec, contract, run, progress, fingerprint, sources, suites, releases, verdicts, watch }
-        .execute()
+    Run {
+        workspace,
+        pipeline,
+        spec,
+        contract,
+        run,
+        progress,
+        fingerprint,
+        sources,
+        suites,
+        keys,
+        releases,
+        verdicts,
+        watch,
+    }
+    .execute()
+}
+
+/// The keys that the contract's relationships lead to: in this source itself, or in another one of
+/// the pipeline, as its own contract lets its rows in.
+fn reference_keys(
+    workspace: &mut Workspace,
+    pipeline: &Pipeline,
+    contract: &Contract,
+    own: &[(Content, Authenticated)],
+) -> Result<ReferenceKeys> {
+    let mut all = ReferenceKeys::new();
+    for reference in references(contract) {
+        let place = |failure: Failure| failure.at(format!("the relationship to {}", reference.dataset));
+        let mut keys = Keys::default();
+        if reference.dataset == contract.dataset.as_str() {
+            let spec = pipeline.file.sources.get(&contract.dataset);
+            let spec = spec.ok_or_else(|| Failure::bug("the source is gone"))?;
+            each_accepted(workspace, spec, contract, own, |batch| keys.add(batch, &reference.to)).map_err(place)?;
+        } else {
+            let name: Name = reference.dataset.parse().map_err(place)?;
+            let spec = pipeline.file.sources.get(&name).ok_or_else(|| {
+                place(Failure::input("it cannot be checked: the pipeline has no source of that name"))
+                    .hint("add the source to this pipeline, or take the relationship out of the contract")
+            })?;
+            let other = Contract::read(&pipeline.base.join(&spec.contract))?;
+            demand_permission(workspace, pipeline, &other)?;
+            let sources = authenticate_all(workspace, pipeline, spec)?;
+            each_accepted(workspace, spec, &other, &sources, |batch| keys.add(batch, &reference.to)).map_err(place)?;
+        }
+        all.insert((reference.dataset.clone(), reference.to.clone()), Arc::new(keys));
+    }
+    Ok(all)
+}
+
+/// Calls `each` with the rows of every batch that the contract lets in.
+fn each_accepted(
+    workspace: &Workspace,
+    spec: &Ingest,
+    contract: &Contract,
+    sources: &[(Content, Authenticated)],
+    mut each: impl FnMut(&RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let names: Vec<String> = contract.columns.iter().map(|c| c.name.clone()).collect();
+    for (content, record) in sources {
+        let mut rows = Rows::open(content, record, &spec.source, &names)?;
+        let mut checker =
+            Checker::new(contract, rows.header(), workspace.spool()).map_err(|failure| failure.at(&record.uri))?;
+        while let Some(batch) = rows.next_batch()? {
+            each(&checker.check(&batch.batch)?.accepted)?;
+        }
+        rows.finish()?;
+    }
+    Ok(())
 }
 
 /// The suites of expectations that the pipeline names.
@@ -245,6 +316,8 @@ struct Run<'a> {
     fingerprint: String,
     sources: Vec<(Content, Authenticated)>,
     suites: Vec<(Suite, Expectations)>,
+    /// Of the datasets that relationships lead to.
+    keys: ReferenceKeys,
     releases: Releases,
     /// What the gates decided until now.
     verdicts: Vec<Verdict>,
@@ -425,7 +498,7 @@ impl<'a> Run<'a> {
             Pseudonymizer::new(&workspace.keys.derive(&subject_key(dataset, workspace)?, "lockgate/v1/subject")?);
         let quarantine =
             Quarantine::new(workspace, dataset, self.spec.buckets, subject_name(self.contract), subjects.clone())?;
-        let measures = Some(Measures::new(self.contract, schema, spool));
+        let measures = Some(Measures::new(self.contract, schema, spool).with_keys(&self.keys));
         Ok(Gates { protector, writer, ledger, quarantine, subjects, measures, quality: Vec::new() })
     }
 

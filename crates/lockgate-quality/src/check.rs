@@ -13,7 +13,7 @@ use arrow::{
 use lockgate_core::{Failure, Result, nearest, printable_name};
 
 use crate::{
-    contract::{Column, Contract, LogicalType},
+    contract::{Column, Contract, LogicalType, with_seconds},
     unique::UniqueKeys,
 };
 
@@ -121,7 +121,10 @@ impl<'c> Checker<'c> {
                 columns.push(arrow::array::new_null_array(&target, batch.num_rows()));
                 continue;
             };
-            let typed = convert(raw, &target)?;
+            let typed = match &column.rules.date_format {
+                Some(format) => dated(raw, format, &target)?,
+                None => convert(raw, &target)?,
+            };
             let mut add = |row, rule| violations.push(Violation { row, column: Some(index), rule });
             check_nulls(column, raw.as_ref(), typed.as_ref(), &mut add);
             check_values(column, &typed, &mut add);
@@ -177,13 +180,25 @@ impl<'c> Checker<'c> {
 
 fn arrow_type(logical: LogicalType) -> DataType {
     match logical {
-        LogicalType::String => DataType::Utf8,
+        LogicalType::String | LogicalType::Time | LogicalType::Object | LogicalType::Array => DataType::Utf8,
         LogicalType::Integer => DataType::Int64,
         LogicalType::Number => DataType::Float64,
         LogicalType::Boolean => DataType::Boolean,
         LogicalType::Date => DataType::Date32,
         LogicalType::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
     }
+}
+
+/// Dates and times in a format of their own; what is not in it becomes null, which the caller
+/// reports as a violation.
+fn dated(raw: &ArrayRef, format: &crate::DateFormat, target: &DataType) -> Result<ArrayRef> {
+    let texts = match raw.data_type() {
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => return convert(raw, target),
+        _ => convert(raw, &DataType::Utf8)?,
+    };
+    let micros: arrow::array::TimestampMicrosecondArray =
+        texts.as_string::<i32>().iter().map(|text| text.and_then(|text| format.read(text))).collect();
+    convert(&(Arc::new(micros.with_timezone("UTC")) as ArrayRef), target)
 }
 
 /// Casts; what cannot be cast becomes null, which the caller reports as a violation.
@@ -233,6 +248,25 @@ fn check_values(column: &Column, typed: &ArrayRef, add: &mut impl FnMut(usize, &
             for (row, text) in texts.iter().enumerate() {
                 if text.is_some_and(|text| !pattern.is_match(text)) {
                     add(row, "pattern");
+                }
+            }
+        }
+        let beyond = |end: &Option<(String, bool)>, text: &str, side: std::cmp::Ordering| {
+            end.as_ref().is_some_and(|(end, strict)| {
+                let order = with_seconds(text).as_str().cmp(end.as_str());
+                order == side || (*strict && order.is_eq())
+            })
+        };
+        if rules.time_low.is_some() || rules.time_high.is_some() || rules.shape.is_some() {
+            for (row, text) in texts.iter().enumerate().filter_map(|(row, text)| Some((row, text?))) {
+                if beyond(&rules.time_low, text, std::cmp::Ordering::Less) {
+                    add(row, "minimum");
+                }
+                if beyond(&rules.time_high, text, std::cmp::Ordering::Greater) {
+                    add(row, "maximum");
+                }
+                if rules.shape.as_ref().is_some_and(|shape| !shape.holds(text)) {
+                    add(row, "nested");
                 }
             }
         }

@@ -1,23 +1,30 @@
 //! A contract resolved: what the standard's document means for Lockgate, with everything that
 //! governance needs present.
 
+mod dates;
 mod diff;
 mod infer;
+mod keys;
+mod levels;
 mod measure;
+mod nested;
 mod quality;
 
 use std::path::Path;
 
 use lockgate_core::{Classification, Digest, Failure, Name, Result, nearest, yaml};
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{expect, odcs};
 
+pub use dates::DateFormat;
 pub use diff::{Change, Kind as ChangeKind, diff};
 pub use infer::{Draft, infer};
+pub use keys::{Keys, ReferenceKeys};
 pub use measure::{Measures, RuleOutcome};
-pub use quality::{Demand, Metric, QualityRule, Severity, Unit};
+pub use nested::Shape;
+pub use quality::{Demand, End, Metric, QualityRule, Reference, Severity, Unit};
 
 /// What a dataset promises. Owner, classification, retention, purpose and the subject rule are
 /// never absent: a document without one of them is refused as orphaned.
@@ -28,6 +35,10 @@ pub struct Contract {
     pub owner: String,
     pub purpose: String,
     pub retention_days: u32,
+    /// A snapshot comes at least this often.
+    pub frequency_days: Option<f64>,
+    /// Files in which the data lies, by the document's servers.
+    pub files: Vec<String>,
     pub subject: Subject,
     pub columns: Vec<Column>,
     /// Columns of the primary key in their order.
@@ -77,6 +88,13 @@ pub struct Rules {
     /// The whole numbers that a format such as `i32` can hold.
     pub integer_range: Option<(i64, i64)>,
     pub valid_values: Option<Vec<String>>,
+    /// How dates or times are written, where it is not as ISO 8601 has it.
+    pub date_format: Option<DateFormat>,
+    /// The earliest and the latest time of day as text, and whether each is itself left out.
+    pub time_low: Option<(String, bool)>,
+    pub time_high: Option<(String, bool)>,
+    /// What a nested value must be.
+    pub shape: Option<Shape>,
 }
 
 /// The standard's logical types that a column of a table can have.
@@ -88,16 +106,24 @@ pub enum LogicalType {
     Boolean,
     Date,
     Timestamp,
+    /// A time of day, as text.
+    Time,
+    /// Nested values, as JSON text.
+    Object,
+    Array,
 }
 
 impl LogicalType {
-    const ALL: [(&'static str, Self); 6] = [
+    const ALL: [(&'static str, Self); 9] = [
         ("string", Self::String),
         ("integer", Self::Integer),
         ("number", Self::Number),
         ("boolean", Self::Boolean),
         ("date", Self::Date),
         ("timestamp", Self::Timestamp),
+        ("time", Self::Time),
+        ("object", Self::Object),
+        ("array", Self::Array),
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -114,7 +140,8 @@ impl Contract {
     /// Parses ODCS YAML; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let document: odcs::Document = yaml::parse(text, file)?;
-        resolve(document, text).map_err(|failure| failure.at(file))
+        let columns = columns(&document, file)?;
+        resolve(document, columns, text).map_err(|failure| failure.at(file))
     }
 
     /// The position of the column `name`.
@@ -128,7 +155,108 @@ impl Contract {
     }
 }
 
-fn resolve(document: odcs::Document, text: &str) -> Result<Contract> {
+/// Columns, and what stands at them beside their own rules.
+#[derive(Default)]
+struct Columns {
+    columns: Vec<Column>,
+    /// Position in the primary key and place.
+    key: Vec<(i64, usize)>,
+    quality: Vec<QualityRule>,
+}
+
+/// Reads the columns; what is wrong with one is said with its line and column in the file.
+fn columns(document: &odcs::Document, file: &str) -> Result<Columns> {
+    let mut out = Columns::default();
+    let Some(object) = document.schema.first() else { return Ok(out) };
+    let names: Vec<String> = object.properties.iter().map(|property| property.name.value.clone()).collect();
+    for (index, property) in object.properties.iter().enumerate() {
+        let at = property.name.referenced;
+        let name = &property.name.value;
+        let place = |failure: Failure| failure.at(format!("{file}:{}:{}: column {name:?}", at.line(), at.column()));
+        if out.columns.iter().any(|c| c.name == *name) {
+            return Err(place(Failure::input("it stands twice")));
+        }
+        if property.primary_key {
+            out.key.push((property.primary_key_position.unwrap_or(index as i64 + 1), index));
+        }
+        out.columns.push(column(property).map_err(place)?);
+        for rule in &property.quality {
+            let rule = quality::rule(rule, Some(index), &names).map_err(place)?;
+            // What no row may break is held against each row, so that others may enter.
+            match (out.columns.last_mut(), &rule.metric) {
+                (Some(column), Metric::NullValues) if rule.demand.is_none() => column.rules.required = true,
+                (Some(column), Metric::InvalidValues { valid: Some(valid), pattern: None })
+                    if rule.demand.is_none() =>
+                {
+                    // Beside an enumeration, or another such rule, a value must be valid by both.
+                    match &mut column.rules.valid_values {
+                        Some(own) => own.retain(|value| valid.contains(value)),
+                        none => *none = Some(valid.clone()),
+                    }
+                }
+                _ => out.quality.push(rule),
+            }
+        }
+        for relationship in &property.relationships {
+            out.quality.push(reference(relationship, Some(name), &names).map_err(place)?);
+        }
+    }
+    Ok(out)
+}
+
+/// A relationship as a rule: no row refers to what is not there.
+fn reference(relationship: &odcs::Relationship, own: Option<&String>, names: &[String]) -> Result<QualityRule> {
+    let list = |columns: &odcs::Columns| match columns {
+        odcs::Columns::One(one) => vec![one.clone()],
+        odcs::Columns::Many(many) => many.clone(),
+    };
+    if let Some(kind) = relationship.kind.as_deref().filter(|kind| *kind != "foreignKey") {
+        return Err(Failure::input(format!("a relationship of type {kind:?} would not be enforced, so it is refused"))
+            .hint("foreignKey is enforced"));
+    }
+    let from = match (&relationship.from, own) {
+        (Some(from), _) => list(from),
+        (None, Some(own)) => vec![own.clone()],
+        (None, None) => return Err(Failure::input("a relationship of a dataset needs `from`")),
+    };
+    let short = |name: &String| name.rsplit('.').next().unwrap_or(name).to_owned();
+    let columns = from
+        .iter()
+        .map(|name| {
+            let name = short(name);
+            names
+                .iter()
+                .position(|known| *known == name)
+                .ok_or_else(|| Failure::input(format!("a relationship starts at {name:?}, which is not a column")))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let to = list(&relationship.to);
+    let dataset = |name: &String| name.rsplit_once('.').map(|(dataset, _)| dataset.to_owned());
+    let datasets: Vec<Option<String>> = to.iter().map(dataset).collect();
+    let (Some(Some(dataset)), true) = (datasets.first(), datasets.iter().all(|own| Some(own) == datasets.first()))
+    else {
+        return Err(Failure::input("a relationship leads to the columns of one dataset")
+            .hint("to: dataset.column, or a list of them"));
+    };
+    if to.len() != columns.len() {
+        return Err(Failure::input("a relationship has as many columns on one side as on the other"));
+    }
+    Ok(QualityRule {
+        name: format!("refers to {dataset}"),
+        column: (columns.len() == 1).then(|| columns.first().copied()).flatten(),
+        metric: Metric::References(Reference {
+            columns,
+            // The standard may lead through the file that describes the other dataset.
+            dataset: dataset.rsplit('/').next().unwrap_or(dataset).to_owned(),
+            to: to.iter().map(short).collect(),
+        }),
+        demand: Demand::Be(0.0),
+        unit: Unit::Rows,
+        severity: Severity::Error,
+    })
+}
+
+fn resolve(document: odcs::Document, read: Columns, text: &str) -> Result<Contract> {
     if !document.api_version.starts_with("v3.") || document.kind != "DataContract" {
         return Err(Failure::input("this is not a data contract of ODCS v3")
             .hint("start with `apiVersion: v3.1.0` and `kind: DataContract`"));
@@ -140,56 +268,27 @@ fn resolve(document: odcs::Document, text: &str) -> Result<Contract> {
         .and_then(|d| d.purpose.clone())
         .filter(|purpose| !purpose.trim().is_empty() && purpose != TODO)
         .ok_or_else(|| orphaned("purpose", "description.purpose: what the data is for"))?;
-    let retention_days = retention(&document)?;
+    let Columns { mut columns, mut key, quality: mut at_columns } = read;
+    let levels = levels::read(&document, &columns)?;
+    let files = document
+        .servers
+        .iter()
+        .filter(|server| server.kind.as_deref() == Some("local"))
+        .filter_map(|server| server.path.clone())
+        .collect();
     let [object] = <[odcs::SchemaObject; 1]>::try_from(document.schema)
         .map_err(|all| Failure::input(format!("a contract describes one table; this one has {}", all.len())))?;
-    if let Some(relationship) =
-        object.relationships.iter().chain(object.properties.iter().flat_map(|p| &p.relationships)).next()
-    {
-        let to = match &relationship.to {
-            odcs::Columns::One(to) => to.clone(),
-            odcs::Columns::Many(to) => to.join(", "),
-        };
-        return Err(Failure::input(format!("the relationship to {to} would not be enforced, so it is refused"))
-            .hint("relationships between datasets are not checked yet; test them by a quality rule of type sql"));
-    }
     let dataset: Name = object.name.parse()?;
-    let mut columns = Vec::new();
-    let mut key = Vec::new();
-    for (index, property) in object.properties.iter().enumerate() {
-        if columns.iter().any(|c: &Column| c.name == property.name) {
-            return Err(Failure::input(format!("column {:?} stands twice", property.name)));
-        }
-        if property.primary_key {
-            key.push((property.primary_key_position.unwrap_or(index as i64 + 1), index));
-        }
-        columns.push(column(property).map_err(|f| f.at(format!("column {:?}", property.name)))?);
-    }
-    let names: Vec<String> = object.properties.iter().map(|property| property.name.clone()).collect();
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let mut quality = Vec::new();
     for rule in &object.quality {
         quality.push(quality::rule(rule, None, &names)?);
     }
-    for (index, property) in object.properties.iter().enumerate() {
-        for rule in &property.quality {
-            let rule =
-                quality::rule(rule, Some(index), &names).map_err(|f| f.at(format!("column {:?}", property.name)))?;
-            // What no row may break is held against each row, so that others may enter.
-            match (columns.get_mut(index), &rule.metric) {
-                (Some(column), Metric::NullValues) if rule.demand.is_none() => column.rules.required = true,
-                (Some(column), Metric::InvalidValues { valid: Some(valid), pattern: None })
-                    if rule.demand.is_none() =>
-                {
-                    // Beside an enumeration, or another such rule, a value must be valid by both.
-                    match &mut column.rules.valid_values {
-                        Some(own) => own.retain(|value| valid.contains(value)),
-                        none => *none = Some(valid.clone()),
-                    }
-                }
-                _ => quality.push(rule),
-            }
-        }
+    for relationship in &object.relationships {
+        quality.push(reference(relationship, None, &names)?);
     }
+    quality.append(&mut at_columns);
+    quality.extend(levels.rules);
     if columns.is_empty() || columns.len() > lockgate_core::limits::COLUMNS_MAX {
         return Err(Failure::input("a contract needs between 1 and 2,000 columns"));
     }
@@ -206,7 +305,9 @@ fn resolve(document: odcs::Document, text: &str) -> Result<Contract> {
         version: document.version,
         owner,
         purpose,
-        retention_days,
+        retention_days: levels.retention_days,
+        frequency_days: levels.frequency_days,
+        files,
         subject,
         columns,
         primary_key: key.into_iter().map(|(_, index)| index).collect(),
@@ -234,30 +335,6 @@ fn owner(document: &odcs::Document) -> Result<String> {
         .map(|member| member.username.clone())
         .filter(|name| name != TODO)
         .ok_or_else(|| orphaned("owner", "team.members with a `username` and `role: owner`"))
-}
-
-fn retention(document: &odcs::Document) -> Result<u32> {
-    let hint = "slaProperties: [{property: retention, value: 3, unit: y}]";
-    let sla = document
-        .sla_properties
-        .iter()
-        .find(|sla| sla.property == "retention")
-        .ok_or_else(|| orphaned("retention", hint))?;
-    let value = match &sla.value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    let per_unit = match sla.unit.as_deref() {
-        Some("d" | "day" | "days") => 1.0,
-        Some("m" | "month" | "months") => 30.0,
-        Some("y" | "year" | "years") => 365.0,
-        _ => return Err(Failure::input("retention needs a unit of d, m or y").hint(hint)),
-    };
-    match value.map(|value| value * per_unit) {
-        Some(days) if (1.0..=36_500.0).contains(&days) => Ok(days as u32),
-        _ => Err(Failure::input("retention must be between a day and a hundred years").hint(hint)),
-    }
 }
 
 fn subject(document: &[odcs::CustomProperty], object: &[odcs::CustomProperty], columns: &[Column]) -> Result<Subject> {
@@ -312,7 +389,33 @@ fn column(property: &odcs::Property) -> Result<Column> {
     };
     bounds(&mut rules, options, logical_type)?;
     format(&mut rules, options.format.as_deref(), logical_type)?;
-    Ok(Column { name: property.name.clone(), logical_type, classification, rules })
+    if matches!(logical_type, LogicalType::Object | LogicalType::Array) {
+        rules.shape = Some(nested::Shape::of(&nested_property(property, logical_type))?);
+    }
+    Ok(Column { name: property.name.value.clone(), logical_type, classification, rules })
+}
+
+/// A nested property as the document has it.
+fn nested_property(property: &odcs::Property, logical_type: LogicalType) -> Value {
+    let options = &property.logical_type_options;
+    let mut given = serde_json::Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            given.insert(key.to_owned(), value);
+        }
+    };
+    put("minItems", options.min_items.map(Value::from));
+    put("maxItems", options.max_items.map(Value::from));
+    put("uniqueItems", options.unique_items.map(Value::from));
+    put("minProperties", options.min_properties.map(Value::from));
+    put("maxProperties", options.max_properties.map(Value::from));
+    put("required", options.required.clone().map(Value::from));
+    let mut whole = json!({"logicalType": logical_type.as_str(), "logicalTypeOptions": given});
+    if let Some(object) = whole.as_object_mut() {
+        object.extend(property.items.clone().map(|items| ("items".to_owned(), items)));
+        object.extend(property.properties.clone().map(|inner| ("properties".to_owned(), inner)));
+    }
+    whole
 }
 
 /// A regular expression that is matched in time linear in the text.
@@ -358,7 +461,14 @@ fn bounds(rules: &mut Rules, options: &odcs::LogicalTypeOptions, logical_type: L
                 })?;
                 *(if is_low { &mut rules.earliest } else { &mut rules.latest }) = Some((moment, strict));
             }
-            LogicalType::String | LogicalType::Boolean => {
+            LogicalType::Time => {
+                let time = value.as_str().filter(|text| time_of_day().is_ok_and(|re| re.is_match(text)));
+                let time = time.ok_or_else(|| {
+                    Failure::input(format!("{name} must be a time of day here")).hint("write it in quotes: '08:30:00'")
+                })?;
+                *(if is_low { &mut rules.time_low } else { &mut rules.time_high }) = Some((with_seconds(time), strict));
+            }
+            LogicalType::String | LogicalType::Boolean | LogicalType::Object | LogicalType::Array => {
                 return Err(Failure::input(format!("{name} is for numbers, dates and times")));
             }
         }
@@ -379,6 +489,9 @@ fn format(rules: &mut Rules, name: Option<&str>, logical_type: LogicalType) -> R
         ("binary", "^[01]*$"),
         ("password", ""),
     ];
+    if logical_type == LogicalType::Time {
+        rules.pattern = Some(time_of_day()?);
+    }
     let Some(name) = name else { return Ok(()) };
     let wrong = |hint: String| {
         Failure::input(format!("the format {name:?} would not be enforced, so it is refused")).hint(hint)
@@ -412,14 +525,21 @@ fn format(rules: &mut Rules, name: Option<&str>, logical_type: LogicalType) -> R
         }
         LogicalType::Number if matches!(name, "f32" | "f64") => {}
         LogicalType::Number => return Err(wrong("f32 or f64".into())),
-        LogicalType::Date if matches!(name, "yyyy-MM-dd" | "date") => {}
-        LogicalType::Date => return Err(wrong("dates are read as yyyy-MM-dd".into())),
-        LogicalType::Timestamp => {
-            if !name.starts_with("yyyy-MM-dd") && name != "date-time" {
-                return Err(wrong("timestamps are read as yyyy-MM-dd, then T or a space, then HH:mm:ss".into()));
-            }
-        }
+        LogicalType::Date | LogicalType::Timestamp => rules.date_format = dates::DateFormat::of(name)?,
+        LogicalType::Time if matches!(name, "HH:mm:ss" | "HH:mm" | "time") => {}
+        LogicalType::Time => return Err(wrong("times of day are read as HH:mm:ss".into())),
+        LogicalType::Object | LogicalType::Array => return Err(Failure::input("nested values have no format")),
         LogicalType::Boolean => return Err(Failure::input("booleans have no format")),
     }
     Ok(())
+}
+
+/// A time of day that may lack its seconds, so that text sorts as time does.
+pub(crate) fn with_seconds(time: &str) -> String {
+    if time.len() == 5 { format!("{time}:00") } else { time.to_owned() }
+}
+
+/// Hours, minutes, and seconds where they are there.
+fn time_of_day() -> Result<Regex> {
+    pattern(r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?$")
 }

@@ -24,8 +24,8 @@ mod unique;
 pub use check::{Checked, Checker, Violation};
 pub use column::same_columns;
 pub use contract::{
-    Change, ChangeKind, Column, Contract, Demand, Draft, LogicalType, Measures, Metric, QualityRule, RuleOutcome,
-    Rules, Severity, Subject, Unit, diff, infer,
+    Change, ChangeKind, Column, Contract, DateFormat, Demand, Draft, End, Keys, LogicalType, Measures, Metric,
+    QualityRule, Reference, ReferenceKeys, RuleOutcome, Rules, Severity, Shape, Subject, Unit, diff, infer,
 };
 pub use distinct::Hashes;
 pub use moments::Moments;

@@ -2,6 +2,7 @@
 //! <https://bitol-io.github.io/open-data-contract-standard/>.
 //! Keys that this version does not interpret are accepted and kept out of the way.
 
+use lockgate_core::yaml::Spanned;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,8 +28,9 @@ pub(crate) struct Document {
     pub(crate) roles: Option<Value>,
     #[serde(default)]
     pub(crate) sla_properties: Vec<SlaProperty>,
-    pub(crate) sla_default_element: Option<Value>,
-    pub(crate) servers: Option<Value>,
+    pub(crate) sla_default_element: Option<String>,
+    #[serde(default)]
+    pub(crate) servers: Vec<Server>,
     pub(crate) tags: Option<Value>,
     #[serde(default)]
     pub(crate) custom_properties: Vec<CustomProperty>,
@@ -45,6 +47,14 @@ pub(crate) struct Description {
     pub(crate) limitations: Option<String>,
     pub(crate) authoritative_definitions: Option<Value>,
     pub(crate) custom_properties: Option<Value>,
+}
+
+/// Where the data lies; only those in files are read.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Server {
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<String>,
+    pub(crate) path: Option<String>,
 }
 
 /// An object in v3.1, a list of members before.
@@ -66,7 +76,7 @@ pub(crate) struct Member {
 #[expect(dead_code, reason = "as above")]
 pub(crate) struct SlaProperty {
     pub(crate) id: Option<String>,
-    pub(crate) property: String,
+    pub(crate) property: Spanned<String>,
     pub(crate) value: Value,
     pub(crate) value_ext: Option<Value>,
     pub(crate) unit: Option<String>,
@@ -120,7 +130,7 @@ pub(crate) struct SchemaObject {
 #[expect(dead_code, reason = "as above")]
 pub(crate) struct Property {
     pub(crate) id: Option<String>,
-    pub(crate) name: String,
+    pub(crate) name: Spanned<String>,
     pub(crate) physical_name: Option<String>,
     pub(crate) physical_type: Option<String>,
     pub(crate) logical_type: Option<String>,
@@ -174,6 +184,13 @@ pub(crate) struct LogicalTypeOptions {
     pub(crate) exclusive_minimum: Option<Value>,
     pub(crate) exclusive_maximum: Option<Value>,
     pub(crate) multiple_of: Option<f64>,
+    pub(crate) min_items: Option<u64>,
+    pub(crate) max_items: Option<u64>,
+    pub(crate) unique_items: Option<bool>,
+    pub(crate) min_properties: Option<u64>,
+    pub(crate) max_properties: Option<u64>,
+    /// Properties that an object must have.
+    pub(crate) required: Option<Vec<String>>,
     pub(crate) timezone: Option<bool>,
     pub(crate) default_timezone: Option<String>,
 }

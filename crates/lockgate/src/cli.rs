@@ -264,10 +264,10 @@ pub enum ContractCommand {
 pub struct ContractTestArgs {
     /// The contract: the Open Data Contract Standard, v3.
     pub contract: PathBuf,
-    /// Files that are one dataset together: Parquet, CSV, TSV or JSON Lines.
-    #[arg(required = true)]
+    /// Files that are one dataset together: Parquet, CSV, TSV or JSON Lines. Without any, those
+    /// that the contract's servers of type `local` name.
     pub data: Vec<PathBuf>,
-    /// A further table for quality rules that are SQL.
+    /// A further table for quality rules that are SQL, or the data that a relationship leads to.
     #[arg(long, value_name = "NAME=FILE")]
     pub table: Vec<String>,
     /// How people, organizations, places and addresses are looked for.

@@ -56,6 +56,7 @@ impl Run<'_> {
             stop("quality", broken.is_empty(), rules.clone(), serde_json::Value::Null),
             stop("classification", clean.is_ok(), classification, serde_json::Value::Null),
         ]);
+        self.service_levels()?;
         if self.verdicts.iter().any(|verdict| !verdict.passed && verdict.on_fail == OnFail::Stop) {
             self.record_failure()?;
         }
@@ -75,6 +76,46 @@ impl Run<'_> {
                 .hint("nothing was committed; mend the source, or the rule"));
         }
         clean
+    }
+
+    /// What the contract promises of snapshots: that they come often enough, and that none is kept
+    /// for too long. New data mends the one and does not harm the other, so nothing ends here.
+    fn service_levels(&mut self) -> Result<()> {
+        let lake = &self.workspace.lake;
+        let dataset = &self.contract.dataset;
+        let now = Clock.now();
+        let age = |version: u64| -> Result<f64> {
+            let manifest = lake.manifest(&lake.at_version(dataset, version)?)?;
+            Ok((now.millis() - manifest.created.millis()) as f64 / 86_400_000.0)
+        };
+        let versions = lake.versions(dataset)?;
+        let mut broken = Vec::new();
+        if let (Some(limit), Some(newest)) = (self.contract.frequency_days, versions.iter().max()) {
+            let age = age(*newest)?;
+            if age > limit {
+                broken.push(format!("the snapshot before this one is {age:.1} days old, promised are {limit:.1}"));
+            }
+        }
+        let limit = f64::from(self.contract.retention_days);
+        if let Some(oldest) = versions.iter().min() {
+            let age = age(*oldest)?;
+            if age > limit {
+                broken.push(format!("{dataset}@{oldest} is {age:.1} days old, retention allows {limit}"));
+            }
+        }
+        for what in &broken {
+            self.progress.note(&format!("warning: {what}"));
+        }
+        let passed = broken.is_empty();
+        let detail = if passed { "frequency and retention are kept".to_owned() } else { broken.join("; ") };
+        self.verdicts.push(Verdict {
+            gate: "service-levels".into(),
+            passed,
+            on_fail: OnFail::Warn,
+            detail,
+            evidence: serde_json::Value::Null,
+        });
+        Ok(())
     }
 
     /// Writes the verdicts of a run that ends here into catalog and log.

@@ -162,6 +162,16 @@ fn columns(before: &Column, after: &Column, changes: &mut Changes) {
         (was, is) if was != is => changes.add(Kind::Breaking, column, "the pattern changed".to_owned()),
         _ => {}
     }
+    if old.date_format != new.date_format {
+        changes.add(Kind::Breaking, column, "the dates' format changed".to_owned());
+    }
+    if old.shape != new.shape && old.shape.is_some() && new.shape.is_some() {
+        changes.add(Kind::Breaking, column, "what is nested in it changed".to_owned());
+    }
+    let times = |rules: &super::Rules| (rules.time_low.clone(), rules.time_high.clone());
+    if times(old) != times(new) {
+        changes.add(Kind::Breaking, column, "the bounds of the time of day changed".to_owned());
+    }
     match (&old.valid_values, &new.valid_values) {
         (Some(_), None) => changes.add(Kind::Breaking, column, "any value may come".to_owned()),
         (None, Some(_)) => changes.add(Kind::Compatible, column, "only listed values come".to_owned()),

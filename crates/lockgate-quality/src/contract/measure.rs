@@ -7,12 +7,12 @@ use arrow::{
     compute::cast,
     datatypes::{DataType, SchemaRef},
 };
-use lockgate_core::{Failure, Result};
+use lockgate_core::{Clock, Failure, Result};
 use serde::Serialize;
 
-use super::{Contract, Metric, QualityRule, Severity, Unit};
+use super::{Contract, End, Keys, Metric, QualityRule, ReferenceKeys, Severity, Unit};
 use crate::{
-    column::Column,
+    column::{Column, DAY_MICROS},
     distinct::{Distinct, Hashes},
     expect::{Options, Sql, Validator, Values},
 };
@@ -44,6 +44,9 @@ struct Counting<'c> {
     count: u64,
     distinct: Option<Distinct>,
     validator: Option<Box<Validator>>,
+    /// The newest or the oldest moment, in microseconds since 1970.
+    moment: Option<i64>,
+    keys: Option<Arc<Keys>>,
 }
 
 impl<'c> Measures<'c> {
@@ -65,9 +68,21 @@ impl<'c> Measures<'c> {
                     }
                     _ => None,
                 },
+                moment: None,
+                keys: None,
             })
             .collect();
         Self { contract, rows: 0, counting }
+    }
+
+    /// Gives the keys of the datasets that relationships lead to, by dataset and columns.
+    pub fn with_keys(mut self, keys: &ReferenceKeys) -> Self {
+        for counting in &mut self.counting {
+            if let Metric::References(reference) = &counting.rule.metric {
+                counting.keys = keys.get(&(reference.dataset.clone(), reference.to.clone())).cloned();
+            }
+        }
+        self
     }
 
     pub fn update(&mut self, accepted: &RecordBatch) -> Result<()> {
@@ -127,6 +142,23 @@ impl Counting<'_> {
                     }
                 }
             }
+            (Metric::Age(place, end), _) => {
+                let (Column::Time(times) | Column::Day(times)) = column(*place)? else { return Ok(()) };
+                let own = match end {
+                    End::Newest => arrow::compute::max(&times),
+                    End::Oldest => arrow::compute::min(&times),
+                };
+                self.moment = match (self.moment, own, end) {
+                    (Some(known), Some(own), End::Newest) => Some(known.max(own)),
+                    (Some(known), Some(own), End::Oldest) => Some(known.min(own)),
+                    (known, own, _) => known.or(own),
+                };
+            }
+            (Metric::References(reference), _) => {
+                if let Some(keys) = &self.keys {
+                    self.count += keys.missing_from(batch, &reference.columns)?;
+                }
+            }
             (Metric::Expectation(_), _) => {
                 if let Some(validator) = &mut self.validator {
                     validator.update(batch, first)?;
@@ -157,9 +189,22 @@ impl Counting<'_> {
             observed: None,
             demand: match rule.unit {
                 Unit::Percent => format!("{} %", rule.demand),
+                Unit::Days => format!("{} days", rule.demand),
                 Unit::Rows => rule.demand.to_string(),
             },
         };
+        if let Metric::Age(..) = rule.metric {
+            // Without a moment there is nothing too old.
+            let age = self.moment.map(|moment| (Clock.now().millis() * 1_000 - moment) as f64 / DAY_MICROS as f64);
+            outcome.observed = age.map(|days| (days * 100.0).round() / 100.0);
+            outcome.passed = age.is_none_or(|days| rule.demand.holds(days));
+            return Ok(outcome);
+        }
+        if let (Metric::References(reference), None) = (&rule.metric, &self.keys) {
+            return Err(Failure::input(format!("the relationship to {} cannot be checked", reference.dataset)).hint(
+                format!("name its data: --table {}=FILE; a pipeline reads it from its own sources", reference.dataset),
+            ));
+        }
         let count = match (&rule.metric, self.distinct, self.validator) {
             (Metric::DuplicateValues(_), Some(mut distinct), _) => {
                 let tally = distinct.tally(0)?;
@@ -185,7 +230,7 @@ impl Counting<'_> {
             _ => self.count,
         };
         let observed = match rule.unit {
-            Unit::Rows => count as f64,
+            Unit::Rows | Unit::Days => count as f64,
             Unit::Percent if rows == 0 => 0.0,
             Unit::Percent => count as f64 * 100.0 / rows as f64,
         };

@@ -40,6 +40,26 @@ pub enum Metric {
     Expectation(Suite),
     /// For people to read.
     Text(String),
+    /// The age in days of the newest or the oldest moment of a column.
+    Age(usize, End),
+    /// Rows whose values in these columns no row of another dataset has.
+    References(Reference),
+}
+
+/// Which moment of a column is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Newest,
+    Oldest,
+}
+
+/// A relationship to another dataset, or to the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    pub columns: Vec<usize>,
+    pub dataset: String,
+    /// The other dataset's columns, in the same order.
+    pub to: Vec<String>,
 }
 
 /// What a count must be.
@@ -61,6 +81,7 @@ pub enum Demand {
 pub enum Unit {
     Rows,
     Percent,
+    Days,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

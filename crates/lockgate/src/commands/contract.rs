@@ -1,5 +1,7 @@
 //! `lockgate contract`: test data against a contract, infer a first one, compare two.
 
+use std::path::PathBuf;
+
 use lockgate_core::{Classification, Failure, Result, durable};
 use lockgate_detect::{Engine, known};
 use lockgate_pipeline::{contract as held, quality};
@@ -23,6 +25,7 @@ pub fn contract(global: &Global, command: &ContractCommand) -> Result<()> {
 
 fn test(global: &Global, args: &ContractTestArgs) -> Result<()> {
     let contract = Contract::read(&args.contract)?;
+    let data = data(&contract, args)?;
     let engine = names::add(global, args.names, Engine::new())?;
     let setup = environment::setup()?;
     let needs_sql = contract.quality.iter().any(|rule| match &rule.metric {
@@ -31,14 +34,21 @@ fn test(global: &Global, args: &ContractTestArgs) -> Result<()> {
         _ => false,
     });
     let sql = if needs_sql {
-        let tables = quality::open(&args.data, Dates::Parsed)?;
+        let tables = quality::open(&data, Dates::Parsed)?;
         Some(Queries::new(&setup, contract.dataset.as_str(), &args.table, &tables)?)
     } else {
         None
     };
     let progress = output::Terminal::new(global);
     let sql = sql.as_ref().map(|sql| sql as &dyn lockgate_quality::expect::Sql);
-    let tested = held::test(&contract, &args.data, &engine, sql, &std::env::temp_dir(), &progress)?;
+    let others: Vec<(String, PathBuf)> = args
+        .table
+        .iter()
+        .filter_map(|table| table.split_once('='))
+        .map(|(name, path)| (name.to_owned(), path.into()))
+        .collect();
+    let keys = held::reference_keys(&contract, &data, &others)?;
+    let tested = held::test(&contract, &data, &engine, sql, &keys, &progress)?;
     progress.finish();
     if global.format == Format::Table {
         let mut rows: Vec<[String; 4]> = Vec::new();
@@ -72,6 +82,20 @@ fn test(global: &Global, args: &ContractTestArgs) -> Result<()> {
         return Ok(());
     }
     Err(Failure::findings(format!("the data does not keep the contract of {}", contract.dataset)))
+}
+
+/// The files that are named, or else those that the contract's servers name.
+fn data(contract: &Contract, args: &ContractTestArgs) -> Result<Vec<PathBuf>> {
+    if !args.data.is_empty() {
+        return Ok(args.data.clone());
+    }
+    let folder = args.contract.parent().unwrap_or(std::path::Path::new("."));
+    let files: Vec<PathBuf> = contract.files.iter().map(|path| folder.join(path)).collect();
+    if files.is_empty() {
+        return Err(Failure::usage("no file is named, and the contract has no server of type local")
+            .hint("lockgate contract test CONTRACT DATA"));
+    }
+    Ok(files)
 }
 
 fn first(global: &Global, args: &ContractInferArgs) -> Result<()> {
