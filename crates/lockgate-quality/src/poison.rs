@@ -5,6 +5,7 @@
 //! is the smallest that explains it: rows, else a run of rows, else a source; never all where a part
 //! will do. Values are not kept and not named.
 
+mod baseline;
 mod chance;
 mod copies;
 mod encode;
@@ -19,9 +20,10 @@ mod sources;
 mod trigger;
 mod verdict;
 
+pub use baseline::{BASELINE_ROWS_MAX, Baseline, Options};
 pub use encode::Role;
 pub use methods::Method;
-pub use screen::{BASELINE_ROWS_MAX, Baseline, Options, Screen};
+pub use screen::Screen;
 pub use sources::SourceWeight;
 pub use verdict::{MethodResult, Part, Screening, Segment};
 

@@ -1,6 +1,6 @@
 //! From p-values to the smallest part that explains them, and to words.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use serde::Serialize;
 
@@ -94,6 +94,7 @@ impl Screening {
         methods: BTreeMap<Method, MethodResult>,
         mut segments: Vec<Segment>,
         (names, source_rows, departures): (&[String], &[u64], Vec<Departure>),
+        outcasts: &BTreeSet<u32>,
         features: &[String],
     ) -> Self {
         let mut methods: Vec<MethodResult> = methods.into_values().collect();
@@ -103,6 +104,7 @@ impl Screening {
             let alarm = departures.iter().any(|own| own.guilty);
             methods.push(MethodResult { method: Method::Sources, p_value, alarm });
         }
+        let departed: Vec<bool> = departures.iter().map(|own| own.guilty).collect();
         let mut weights = Vec::new();
         for (source, (own, name)) in departures.into_iter().zip(names).enumerate() {
             let column = column(own.column);
@@ -134,6 +136,12 @@ impl Screening {
                 distance: own.distance,
                 p_value: own.p_value,
             });
+        }
+        for source in outcasts {
+            if !departed.get(*source as usize).copied().unwrap_or(false) {
+                let rows = source_rows.get(*source as usize).copied().unwrap_or(0);
+                segments.push(Segment::of_source(*source, rows, "most of its rows are guilty by themselves".into()));
+            }
         }
         let mut screening = Self {
             rows,
@@ -168,17 +176,8 @@ impl Screening {
                 && let Entry::Vacant(entry) = self.guilty_sources.entry(source)
             {
                 entry.insert(self.segments.len());
-                self.segments.push(Segment {
-                    method: Method::Sources,
-                    part: Part::Source,
-                    reason: format!("{own} of its {rows} rows are guilty by themselves"),
-                    expected: 0.0,
-                    p_value: 0.0,
-                    columns: Vec::new(),
-                    places: Vec::new(),
-                    source: Some(source),
-                    rows,
-                });
+                let reason = format!("{own} of its {rows} rows are guilty by themselves");
+                self.segments.push(Segment::of_source(source, rows, reason));
             }
         }
         self.guilty.retain(|source, _| !self.guilty_sources.contains_key(source));
@@ -322,6 +321,21 @@ fn what(method: Method, columns: &[String]) -> String {
 }
 
 impl Segment {
+    /// A source that is guilty as a whole, by its rows.
+    fn of_source(source: u32, rows: u64, reason: String) -> Self {
+        Self {
+            method: Method::Sources,
+            part: Part::Source,
+            reason,
+            expected: 0.0,
+            p_value: 0.0,
+            columns: Vec::new(),
+            places: Vec::new(),
+            source: Some(source),
+            rows,
+        }
+    }
+
     /// A segment for each group, with its rows in the block.
     pub(crate) fn of_groups(
         method: Method,

@@ -3,6 +3,7 @@
 
 mod demo;
 mod faults;
+mod gates;
 mod https;
 mod identity;
 mod ingest;

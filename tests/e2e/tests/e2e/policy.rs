@@ -41,6 +41,7 @@ fn questions() -> Vec<Value> {
         "serve",
         "infer",
         "metadata",
+        "release",
         "release-keys",
         "detokenize",
         "administer",
