@@ -62,12 +62,15 @@ enum Bench {
     Quality {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
+        /// Leave the peers out, which do not hold as many rows as we do.
+        #[arg(long)]
+        alone: bool,
     },
     /// Attacks planted in the Adult data, and how often each method sees them: a table in Markdown.
     Poisoning {
-        /// `applicants.csv` of the Adult data.
+        /// `applicants.csv` of the Adult data; when it is nowhere, people are made up.
         #[arg(long)]
-        data: PathBuf,
+        data: Option<PathBuf>,
         /// Clean batches, which say where 1 % false alarms lie.
         #[arg(long, default_value_t = 1_000)]
         clean: usize,
@@ -88,8 +91,8 @@ fn main() -> Result<()> {
         Bench::Accuracy { gold } => accuracy::bench(&gold),
         Bench::Detect { file, megabytes } => detect::bench(file, megabytes),
         Bench::Infer => infer::bench(),
-        Bench::Quality { rows } => quality::bench(rows),
-        Bench::Poisoning { data, clean, attacked } => poisoning::bench(&data, clean, attacked),
+        Bench::Quality { rows, alone } => quality::bench(rows, alone),
+        Bench::Poisoning { data, clean, attacked } => poisoning::bench(data, clean, attacked),
         Bench::PlainIngest { csv, parquet } => ingest::plain(&csv, &parquet),
     }
 }

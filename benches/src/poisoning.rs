@@ -7,7 +7,12 @@
 
 mod attacks;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, thread};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 
 use anyhow::{Context as _, Result};
 use arrow::{array::RecordBatch, compute::concat_batches};
@@ -16,6 +21,7 @@ use lockgate_quality::poison::{Baseline, Method, Options, Screen, Screening};
 use lockgate_source::Table;
 
 use self::attacks::{ATTACKS, Attack, Frame};
+use crate::process;
 
 const ROWS: usize = 2_000;
 const SOURCES: usize = 8;
@@ -33,8 +39,10 @@ struct Judged {
     wrong: usize,
 }
 
-pub fn bench(data: &Path, clean: usize, attacked: usize) -> Result<()> {
-    let frame = Frame::read(&read(data)?)?;
+pub fn bench(data: Option<PathBuf>, clean: usize, attacked: usize) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = data.map_or_else(|| process::applicants(folder.path()), Ok)?;
+    let frame = Frame::read(&read(&data)?)?;
     let mut random = SplitMix64::new(2026);
     let mut order: Vec<usize> = (0..frame.rows()).collect();
     shuffle(&mut order, &mut random);

@@ -97,13 +97,19 @@ pub fn income_workspace() -> Result<(tempfile::TempDir, PathBuf)> {
         fs::create_dir_all(to.parent().context("a file has a folder")?)?;
         fs::copy(example.join(place), to)?;
     }
+    let data = applicants(dir.path())?;
+    Ok((dir, data))
+}
+
+/// The census data where it is at hand, or else people made up in `folder`.
+pub fn applicants(folder: &Path) -> Result<PathBuf> {
     let real = root().join("../shared/data/adult/applicants.csv");
     if real.exists() {
-        return Ok((dir, real.canonicalize()?));
+        return Ok(real.canonicalize()?);
     }
-    let made = dir.path().join("applicants.csv");
-    run(Command::new("python3").arg(example.join("make_data.py")).arg(&made))?;
-    Ok((dir, made))
+    let made = folder.join("applicants.csv");
+    run(Command::new("python3").arg(root().join("examples/income/make_data.py")).arg(&made))?;
+    Ok(made)
 }
 
 /// A child that ends with this value.

@@ -40,7 +40,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// Build in release and run a benchmark: accuracy, detect, ingest, quality, serve, audit or infer.
+    /// Build in release and run a benchmark: accuracy, detect, ingest, poisoning, quality, serve, audit or
+    /// infer.
     Bench {
         name: String,
         /// Its options, such as `--megabytes 100`.
@@ -100,7 +101,7 @@ fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<()> {
     let status = Command::new(&program)
         .args(options)
         .args([target, "--"])
-        .args([format!("-max_total_time={seconds}"), "-max_len=4096".into(), "-timeout=5".into()])
+        .args([format!("-max_total_time={seconds}"), "-max_len=16384".into(), "-timeout=5".into()])
         .env("RUSTC_BOOTSTRAP", "1")
         .current_dir(root)
         .status()
@@ -111,14 +112,39 @@ fn fuzz(root: &Path, target: &str, seconds: u32) -> Result<()> {
     Ok(())
 }
 
-/// What a target starts from: the examples of the recognizers.
+/// What a target starts from: whole documents of its own where it reads some, else the examples of
+/// the recognizers.
 fn seed(root: &Path, target: &str) -> Result<()> {
     let corpus = root.join("fuzz/corpus").join(target);
+    let seeds = root.join("fuzz/seeds");
     fs::create_dir_all(&corpus)?;
-    let examples = fs::read_to_string(root.join("crates/lockgate-detect/src/examples.tsv"))?;
-    for (number, line) in examples.lines().enumerate() {
-        if let Some(text) = line.rsplit('\t').next() {
-            fs::write(corpus.join(format!("example-{number}")), text)?;
+    match target {
+        "suite" => {
+            for (number, suite) in fs::read_to_string(seeds.join("suite.jsonl"))?.lines().enumerate() {
+                fs::write(corpus.join(format!("suite-{number}")), suite)?;
+            }
+        }
+        "contract" => {
+            fs::copy(seeds.join("contract.yaml"), corpus.join("contract"))?;
+            fs::copy(root.join("examples/reviews/contracts/reviews.yaml"), corpus.join("reviews"))?;
+        }
+        "profile" => {
+            let out = corpus.join("whole");
+            let (program, out_text) = ("target/debug/lockgate", out.to_string_lossy().into_owned());
+            run(root, "cargo", &["build", "--package", "lockgate"])?;
+            run(root, program, &["profile", "fuzz/seeds/people.csv", "--quiet", "--out", &out_text])?;
+            // The target adds the first bytes and the digest.
+            let bytes = fs::read(&out)?;
+            let body = bytes.get(8..bytes.len().saturating_sub(32)).context("a profile has a body")?;
+            fs::write(&out, body)?;
+        }
+        _ => {
+            let examples = fs::read_to_string(root.join("crates/lockgate-detect/src/examples.tsv"))?;
+            for (number, line) in examples.lines().enumerate() {
+                if let Some(text) = line.rsplit('\t').next() {
+                    fs::write(corpus.join(format!("example-{number}")), text)?;
+                }
+            }
         }
     }
     Ok(())

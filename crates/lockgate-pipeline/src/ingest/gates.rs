@@ -135,6 +135,11 @@ impl Guilty {
         if let (Some(poisoning), Some(screen)) = (&quality.poisoning, screen) {
             guilty.poisoning(poisoning, screen.finish(), reading.sources);
         }
+        if guilty.releases.count > 0 {
+            for verdict in guilty.verdicts.iter_mut().filter(|own| !own.passed && own.on_fail == OnFail::Quarantine) {
+                verdict.detail.push_str("; a person has released rows of these files");
+            }
+        }
         Ok(guilty)
     }
 
