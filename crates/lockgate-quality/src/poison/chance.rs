@@ -2,7 +2,7 @@
 
 use statrs::{
     distribution::{Binomial, DiscreteCDF as _},
-    function::gamma::ln_gamma,
+    function::{erf::erfc, gamma::ln_gamma},
 };
 
 /// Shares of clean rows beyond the thresholds that are tried.
@@ -20,6 +20,8 @@ pub(crate) struct Null {
     threshold: f32,
     beyond: f64,
     scale: f64,
+    /// Mean and deviation, where a little more of the score in many rows tells something, too.
+    summed: Option<(f64, f64)>,
 }
 
 /// How a batch's scores look beside those of clean rows.
@@ -50,7 +52,16 @@ impl Null {
             / beyond.max(1) as f64;
         // Without any clean score nothing is known but the shape.
         let beyond = if scores.is_empty() { 1.0 } else { beyond as f64 / scores.len() as f64 };
-        Self { scores, threshold, beyond, scale: excess.max(scale_min) }
+        Self { scores, threshold, beyond, scale: excess.max(scale_min), summed: None }
+    }
+
+    /// The same, with the mean of all scores as a further test.
+    pub(crate) fn summed(mut self) -> Self {
+        let n = self.scores.len().max(2) as f64;
+        let mean = self.scores.iter().map(|score| f64::from(*score)).sum::<f64>() / n;
+        let variance = self.scores.iter().map(|score| (f64::from(*score) - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        self.summed = Some((mean, variance.sqrt()));
+        self
     }
 
     /// How many clean scores are at least `score`.
@@ -87,7 +98,14 @@ impl Null {
             let beyond = order.partition_point(|row| score(*row) > threshold);
             least = least.min(more_than(beyond, n, clean, m));
         }
-        let p_value = (least * (TAILS.len() + 1) as f64).min(1.0);
+        let mut tests = TAILS.len() + 1;
+        if let Some((mean, deviation)) = self.summed.filter(|(_, deviation)| *deviation > 0.0) {
+            let own = scores.iter().map(|score| f64::from(*score)).sum::<f64>() / n as f64;
+            let z = (own - mean) / (deviation * (1.0 / n as f64 + 1.0 / m as f64).sqrt());
+            least = least.min(erfc(z / std::f64::consts::SQRT_2) / 2.0);
+            tests += 1;
+        }
+        let p_value = (least * tests as f64).min(1.0);
         let (count, expected) = self.cut(&order, score);
         order.truncate(count);
         Verdict { p_value, guilty: order, expected }
