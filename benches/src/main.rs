@@ -77,6 +77,9 @@ enum Bench {
         /// Batches of each attack at each rate.
         #[arg(long, default_value_t = 100)]
         attacked: usize,
+        /// Clean data beside baselines of several sizes.
+        #[arg(long, default_value_t = 40)]
+        trials: usize,
     },
     /// The peer of `ingest`, as a process of its own.
     #[command(hide = true)]
@@ -92,7 +95,7 @@ fn main() -> Result<()> {
         Bench::Detect { file, megabytes } => detect::bench(file, megabytes),
         Bench::Infer => infer::bench(),
         Bench::Quality { rows, alone } => quality::bench(rows, alone),
-        Bench::Poisoning { data, clean, attacked } => poisoning::bench(data, clean, attacked),
+        Bench::Poisoning { data, clean, attacked, trials } => poisoning::bench(data, clean, attacked, trials),
         Bench::PlainIngest { csv, parquet } => ingest::plain(&csv, &parquet),
     }
 }

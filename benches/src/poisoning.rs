@@ -27,6 +27,17 @@ const ROWS: usize = 2_000;
 const SOURCES: usize = 8;
 const RATES: [f64; 4] = [0.005, 0.01, 0.02, 0.05];
 const FALSE_ALARMS: f64 = 0.01;
+/// Rows of a baseline and of clean data.
+const SIZES: [(usize, usize); 8] = [
+    (24_000, 1_000),
+    (24_000, 5_000),
+    (24_000, 24_000),
+    (10_000, 5_000),
+    (10_000, 20_000),
+    (3_000, 3_000),
+    (3_000, 10_000),
+    (800, 800),
+];
 const LABEL: &str = "income";
 
 /// What a batch came to.
@@ -39,10 +50,11 @@ struct Judged {
     wrong: usize,
 }
 
-pub fn bench(data: Option<PathBuf>, clean: usize, attacked: usize) -> Result<()> {
+pub fn bench(data: Option<PathBuf>, clean: usize, attacked: usize, trials: usize) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let data = data.map_or_else(|| process::applicants(folder.path()), Ok)?;
     let frame = Frame::read(&read(&data)?)?;
+    sizes(&frame, trials)?;
     let mut random = SplitMix64::new(2026);
     let mut order: Vec<usize> = (0..frame.rows()).collect();
     shuffle(&mut order, &mut random);
@@ -98,6 +110,48 @@ pub fn bench(data: Option<PathBuf>, clean: usize, attacked: usize) -> Result<()>
             cells.iter().enumerate().map(|(index, cell)| text(cell, if index == last { 2 } else { 0 })).collect();
         println!("| {} | {} |", attack.name(), cells.join(" | "));
     }
+    Ok(())
+}
+
+/// Clean data beside baselines of several sizes: how often it raises an alarm as shipped.
+fn sizes(frame: &Frame, trials: usize) -> Result<()> {
+    println!("| baseline | clean data | alarms | by | rows convicted |\n|---|---|---|---|---|");
+    for (golden, count) in SIZES {
+        let judged = each(trials, |round| {
+            let mut random = SplitMix64::new(7_000 + round as u64);
+            let mut order: Vec<usize> = (0..frame.rows()).collect();
+            shuffle(&mut order, &mut random);
+            let (golden, data) = (&order[..golden], &order[golden..golden + count]);
+            let options = Options { label: Some(LABEL.into()), ..Options::default() };
+            let baseline = Arc::new(
+                Baseline::fit(&frame.pick(golden).batch()?, options).map_err(|failure| anyhow::anyhow!("{failure}"))?,
+            );
+            let mut screen = Screen::new(baseline);
+            let numbers: Vec<u64> = (0..count as u64).collect();
+            screen.update(&frame.pick(data).batch()?, &numbers).map_err(|failure| anyhow::anyhow!("{failure}"))?;
+            let screening = screen.finish();
+            Ok(Judged {
+                p_values: BTreeMap::new(),
+                alarms: screening.methods.iter().filter(|own| own.alarm).map(|own| own.method).collect(),
+                planted: 0,
+                right: 0,
+                wrong: screening.guilty_rows as usize,
+            })
+        })?;
+        let mut by: BTreeMap<&str, usize> = BTreeMap::new();
+        for method in judged.iter().flat_map(|own| &own.alarms) {
+            *by.entry(method.name()).or_default() += 1;
+        }
+        let alarms = judged.iter().filter(|own| !own.alarms.is_empty()).count();
+        let by: Vec<String> = by.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let wrong: usize = judged.iter().map(|own| own.wrong).sum();
+        println!(
+            "| {golden} | {count} | {alarms} of {trials} | {} | {:.3} % |",
+            by.join(", "),
+            wrong as f64 * 100.0 / (count * trials) as f64
+        );
+    }
+    println!();
     Ok(())
 }
 

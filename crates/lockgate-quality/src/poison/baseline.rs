@@ -22,8 +22,11 @@ use super::{
 pub const BASELINE_ROWS_MAX: usize = 65_536;
 /// Fewer teach too little.
 const BASELINE_ROWS_MIN: usize = 400;
-/// Clean blocks that groups are counted in.
-const NULL_BLOCKS: usize = 8;
+/// Clean parts that groups are counted in.
+const NULL_BLOCKS_MIN: usize = 4;
+const NULL_BLOCKS_MAX: usize = 8;
+/// The longest part.
+const GROUP_ROWS_MAX: usize = 16_384;
 /// Triggers of one block that are told apart.
 const ROUNDS_MAX: usize = 20;
 
@@ -139,28 +142,33 @@ impl Baseline {
             let scores: Vec<f32> = rest.iter().filter_map(|row| first.scores.get(*row).copied()).collect();
             return Judged { method, verdict: null.judge(&scores), scores, groups: Vec::new() };
         }
-        let groups = self.models.groups(method, block, &self.models.predict(block)).unwrap_or_default();
-        let scores: Vec<f32> = groups.iter().map(|group| group.score).collect();
-        let nulls = self.groups_null(block.rows);
-        let verdict = nulls.get(&method).map(|null| null.judge_groups(&scores, alpha)).unwrap_or_default();
-        Judged { method, verdict, scores, groups }
+        let none = Judged { method, verdict: Verdict::default(), scores: Vec::new(), groups: Vec::new() };
+        self.judge_groups(method, block, &self.models.predict(block), alpha).unwrap_or(none)
     }
 
-    /// What chance does to groups in clean blocks of about this size.
+    /// Groups are looked for in parts no longer than those whose chance is known: several of them fit
+    /// into the half that nothing was learned on.
+    fn part_rows(&self) -> usize {
+        (self.held_out.rows / NULL_BLOCKS_MIN).clamp(1, GROUP_ROWS_MAX)
+    }
+
+    /// What chance does to groups in clean parts of about this size, or somewhat larger.
     fn groups_null(&self, rows: usize) -> Arc<GroupNulls> {
-        // Blocks of sizes within a factor of two share it.
-        let size = rows.next_power_of_two();
+        let each = rows.next_power_of_two().min(self.part_rows());
         let mut known = self.groups_null.lock().unwrap_or_else(PoisonError::into_inner);
-        let learned = known.entry(size).or_insert_with(|| Arc::new(self.learn_groups(rows)));
+        let learned = known.entry(each).or_insert_with(|| Arc::new(self.learn_groups(each)));
         Arc::clone(learned)
     }
 
-    fn learn_groups(&self, rows: usize) -> GroupNulls {
-        let each = rows.min(self.held_out.rows);
-        let blocks: Vec<Block> = (0..(self.held_out.rows / each.max(1)).clamp(1, NULL_BLOCKS))
+    fn learn_groups(&self, each: usize) -> GroupNulls {
+        let blocks: Vec<Block> = (0..(self.held_out.rows / each.max(1)).clamp(1, NULL_BLOCKS_MAX))
             .map(|index| self.held_out.select(&(index * each..(index + 1) * each).collect::<Vec<_>>()))
             .collect();
         let nulls = parallel(self.options.threads, &Method::GROUPS, |method| {
+            if method == Method::LabelShift {
+                // Its scores are what they say: there is nothing to learn.
+                return Some((method, Null::new(Vec::new(), 0.05, method.scale_min())));
+            }
             let mut scores = Vec::new();
             for block in &blocks {
                 let groups = self.models.groups(method, block, &self.models.predict(block))?;
@@ -169,6 +177,30 @@ impl Baseline {
             Some((method, Null::new(scores, 0.05, method.scale_min())))
         });
         nulls.into_iter().flatten().collect()
+    }
+
+    /// The groups of a block, part by part where a method needs that, and the verdict on them.
+    fn judge_groups(&self, method: Method, block: &Block, predicted: &[f32], alpha: f64) -> Option<Judged> {
+        let most = if method == Method::LabelShift { block.rows } else { self.part_rows() };
+        let mut groups = Vec::new();
+        let parts = block.rows.div_ceil(most.max(1)).max(1);
+        for part in 0..parts {
+            let (first, last) = (part * block.rows / parts, (part + 1) * block.rows / parts);
+            let mut found = if parts == 1 {
+                self.models.groups(method, block, predicted)?
+            } else {
+                let own = block.select(&(first..last).collect::<Vec<_>>());
+                self.models.groups(method, &own, &self.models.predict(&own))?
+            };
+            for group in &mut found {
+                group.rows.iter_mut().for_each(|row| *row += first);
+            }
+            groups.append(&mut found);
+        }
+        let scores: Vec<f32> = groups.iter().map(|group| group.score).collect();
+        let nulls = self.groups_null(block.rows.div_ceil(parts));
+        let verdict = nulls.get(&method)?.judge_groups(&scores, alpha);
+        Some(Judged { method, verdict, scores, groups })
     }
 
     /// How well each row's label fits, as codes; `None` without labels.
@@ -180,7 +212,6 @@ impl Baseline {
     /// What every method makes of a block.
     pub(super) fn judge(&self, block: &Block, alpha: f64) -> Vec<Judged> {
         let predicted = self.models.predict(block);
-        let groups_null = self.groups_null(block.rows);
         let all: Vec<Method> = Method::GROUPS.into_iter().chain(Method::ROWS).collect();
         let judged = parallel(self.options.threads, &all, |method| -> Option<Judged> {
             if let Some(null) = self.rows_null.get(&method) {
@@ -188,10 +219,7 @@ impl Baseline {
                 let verdict = null.judge(&scores);
                 return Some(Judged { method, verdict, scores, groups: Vec::new() });
             }
-            let groups = self.models.groups(method, block, &predicted)?;
-            let scores: Vec<f32> = groups.iter().map(|group| group.score).collect();
-            let verdict = groups_null.get(&method)?.judge_groups(&scores, alpha);
-            Some(Judged { method, verdict, scores, groups })
+            self.judge_groups(method, block, &predicted, alpha)
         });
         judged.into_iter().flatten().collect()
     }

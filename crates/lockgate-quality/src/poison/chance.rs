@@ -46,12 +46,15 @@ impl Null {
     /// any spread must not turn the first small score into a certainty.
     pub(crate) fn new(mut scores: Vec<f32>, tail: f64, scale_min: f64) -> Self {
         scores.sort_unstable_by(f32::total_cmp);
-        let beyond = ((scores.len() as f64 * tail).ceil() as usize).clamp(10.min(scores.len()), scores.len());
-        let threshold = scores.get(scores.len() - beyond).copied().unwrap_or(0.0);
-        let excess: f64 = scores.iter().rev().take(beyond).map(|score| f64::from(score - threshold)).sum::<f64>()
-            / beyond.max(1) as f64;
+        let n = scores.len();
+        let place = ((n as f64 * tail).ceil() as usize).clamp(10.min(n), n);
+        let threshold = scores.get(n - place).copied().unwrap_or(0.0);
+        // Scores that are no higher say nothing of how the tail falls, and few say it vaguely.
+        let beyond = n - scores.partition_point(|score| *score <= threshold);
+        let excess: f64 = scores.iter().rev().take(beyond).map(|score| f64::from(score - threshold)).sum();
+        let excess = excess / beyond.max(1) as f64 * (1.0 + 1.0 / (beyond.max(1) as f64).sqrt());
         // Without any clean score nothing is known but the shape.
-        let beyond = if scores.is_empty() { 1.0 } else { beyond as f64 / scores.len() as f64 };
+        let beyond = if n == 0 { 1.0 } else { beyond.max(1) as f64 / n as f64 };
         Self { scores, threshold, beyond, scale: excess.max(scale_min), summed: None }
     }
 

@@ -120,7 +120,7 @@ impl Encoder {
 
     fn fit_label(&mut self, column: &Column, name: &str) -> Result<()> {
         for row in 0..column.len() {
-            let hash = hash(0, column.scalar(row));
+            let hash = class_hash(column, row);
             let next = self.classes.len() as u16;
             if hash != 0 {
                 self.classes.entry(hash).or_insert(next);
@@ -159,7 +159,7 @@ impl Encoder {
             None => block.labels.resize(block.rows + rows, NO_CLASS),
             Some(name) => {
                 let column = column(batch, name)?;
-                let class = |row| self.classes.get(&hash(0, column.scalar(row))).copied().unwrap_or(NO_CLASS);
+                let class = |row| self.classes.get(&class_hash(&column, row)).copied().unwrap_or(NO_CLASS);
                 block.labels.extend((0..rows).map(class));
             }
         }
@@ -201,12 +201,19 @@ impl Block {
                 }
                 continue;
             }
-            let number = as_number(value);
-            fine.push(hash(index as u64 + 1, value));
-            coarse.push(feature.coarse.code(value, number));
             if feature.role == Role::Number {
+                let number = as_number(value);
+                let code = if number.is_nan() { 0 } else { feature.coarse.code(value, number) };
+                fine.push(if number.is_nan() { 0 } else { hash(index as u64 + 1, numeric(value)) });
+                coarse.push(code);
                 numbers.push(number);
+                continue;
             }
+            // A category is a text, whatever type another file gives it.
+            let text = value.to_text();
+            let value = text.as_deref().map_or(Scalar::Missing, Scalar::Text);
+            fine.push(hash(index as u64 + 1, value));
+            coarse.push(feature.coarse.code(value, f32::NAN));
         }
     }
 
@@ -278,8 +285,7 @@ fn role(column: &Column) -> (Role, Coarse, &'static str) {
     if kind == Kind::Int && present >= 100 && counts.len() == present {
         return (Role::Ignored, Coarse::None, "an identifier");
     }
-    let coarse = if counts.len() < CODE_OTHER as usize { frequent(&counts) } else { bins(column) };
-    (Role::Number, coarse, "")
+    (Role::Number, bins(column, counts.len()), "")
 }
 
 fn distinct_share(column: &Column) -> f64 {
@@ -301,14 +307,27 @@ fn frequent(counts: &HashMap<u64, u64>) -> Coarse {
     )
 }
 
-/// Edges between bins of about as many rows each.
-fn bins(column: &Column) -> Coarse {
+/// Edges between bins of about as many rows each; a bin for each value when there are few, so that
+/// codes are in the order of the numbers.
+fn bins(column: &Column, different: usize) -> Coarse {
     let mut numbers: Vec<f32> = Vec::new();
     column.each_number(|_, number| numbers.push(number as f32));
     numbers.sort_unstable_by(f32::total_cmp);
+    if different < CODE_OTHER as usize {
+        numbers.dedup();
+        return Coarse::Bins(numbers.into_iter().skip(1).collect());
+    }
     let mut edges: Vec<f32> = (1..BINS).filter_map(|bin| numbers.get(bin * numbers.len() / BINS).copied()).collect();
     edges.dedup();
     Coarse::Bins(edges)
+}
+
+/// A number that was read as text, as the number.
+fn numeric(value: Scalar<'_>) -> Scalar<'_> {
+    match value {
+        Scalar::Text(text) => text.trim().parse().map_or(value, Scalar::Float),
+        _ => value,
+    }
 }
 
 fn as_number(value: Scalar<'_>) -> f32 {
@@ -316,8 +335,17 @@ fn as_number(value: Scalar<'_>) -> f32 {
         Scalar::Bool(value) => f32::from(u8::from(value)),
         Scalar::Int(value) => value as f32,
         Scalar::Float(value) => value as f32,
+        // Where one text stands among numbers, a whole file is read as text. What is no number is
+        // further out than any.
+        Scalar::Text(text) if text.trim().is_empty() => f32::NAN,
+        Scalar::Text(text) => text.trim().parse().unwrap_or(f32::INFINITY),
         _ => f32::NAN,
     }
+}
+
+/// A class is its text, so that 1 is "1"; 0 when it is missing.
+fn class_hash(column: &Column, row: usize) -> u64 {
+    column.scalar(row).to_text().map_or(0, |text| hash(0, Scalar::Text(&text)))
 }
 
 /// A value as a hash, never 0 unless it is missing. Numbers are the same whatever their type.

@@ -11,6 +11,8 @@ const TOKEN_WEIGHTS: u64 = 4_096;
 const EPOCHS: usize = 8;
 const RATE: f32 = 0.3;
 const PENALTY: f32 = 1e-5;
+/// The score of a label that the baseline does not have, or that is missing: more than any other.
+const NEW_CLASS: f32 = 20.0;
 /// Rows of the baseline that neighbours are looked for among.
 const NEIGHBOURS_AMONG: usize = 4_096;
 const NEIGHBOURS: usize = 16;
@@ -96,7 +98,7 @@ impl Classifier {
             .zip(&block.labels)
             .map(|(shares, label)| {
                 if *label == NO_CLASS {
-                    return 0.0;
+                    return NEW_CLASS;
                 }
                 let own = shares[usize::from(*label)].max(1e-6);
                 let other = shares
@@ -158,7 +160,10 @@ impl Neighbours {
             .coarse
             .iter()
             .zip(binned)
-            .map(|(codes, binned)| distances(information(codes, &baseline.labels, classes), *binned))
+            .map(|(codes, binned)| {
+                let most = codes.iter().copied().max().unwrap_or(1);
+                distances(information(codes, &baseline.labels, classes), binned.then_some(most))
+            })
             .collect();
         let kept = baseline.select(&keep);
         Self { classes, codes: kept.coarse, distances, labels: kept.labels }
@@ -208,15 +213,16 @@ impl Neighbours {
     }
 }
 
-/// The distance of each pair of codes, up to 15 times the weight.
-fn distances(weight: f32, binned: bool) -> Vec<u8> {
+/// The distance of each pair of codes: of bins, of which `bins` are there, by how far they are
+/// apart, of categories all or nothing.
+fn distances(weight: f32, bins: Option<u8>) -> Vec<u8> {
     let mut out = vec![0; CODES * CODES];
     for (place, distance) in out.iter_mut().enumerate() {
         let (a, b) = (place / CODES, place % CODES);
-        let apart = match (a == b, binned && a != 0 && b != 0) {
-            (true, _) => 0.0,
-            (false, true) => (a.abs_diff(b) as f32 / 8.0).min(1.0),
-            (false, false) => 1.0,
+        let apart = match bins.filter(|_| a != 0 && b != 0) {
+            _ if a == b => 0.0,
+            Some(bins) => (a.abs_diff(b) as f32 * 2.0 / f32::from(bins.max(2))).min(1.0),
+            None => 1.0,
         };
         *distance = (apart * weight * 60.0).round().min(60.0) as u8;
     }

@@ -9,7 +9,7 @@ use super::{
     labels::{Classifier, Neighbours},
     mahalanobis::Scatter,
     outlier::{Numbers, Pairs, Values},
-    shift,
+    shift::Shift,
     trigger::Triggers,
 };
 
@@ -91,7 +91,7 @@ impl Method {
             Self::IsolationForest => "rows that few cuts set apart",
             Self::Duplicates => "the same row too often",
             Self::NearDuplicates => "almost the same row too often",
-            Self::ConfidentLabels => "labels that a model is sure are others",
+            Self::ConfidentLabels => "labels that are new, or that a model is sure are others",
             Self::Neighbours => "labels that similar rows do not have",
             Self::Triggers => "rare words and values that go with a label",
             Self::LabelShift => "labels too frequent among some rows",
@@ -130,6 +130,7 @@ struct LabelModels {
     classifier: Classifier,
     neighbours: Neighbours,
     triggers: Triggers,
+    shift: Shift,
 }
 
 impl Models {
@@ -139,7 +140,9 @@ impl Models {
             let mut classifier = Classifier::fit(fit, classes, seed);
             classifier.calibrate(held_out);
             let binned: Vec<bool> = encoder.features.iter().map(|feature| feature.role == Role::Number).collect();
+            let shift = Shift::fit(held_out, &classifier.predict(held_out), classes);
             LabelModels {
+                shift,
                 classifier,
                 neighbours: Neighbours::fit(fit, &binned, classes),
                 triggers: Triggers::fit(encoder, fit.clone(), classes),
@@ -186,7 +189,7 @@ impl Models {
             Method::Duplicates => Some(self.exact.groups(block)),
             Method::NearDuplicates => Some(self.near.groups(block)),
             Method::Triggers => Some(self.labels.as_ref()?.triggers.groups(block, predicted)),
-            Method::LabelShift if self.labels.is_some() => Some(shift::groups(block, predicted)),
+            Method::LabelShift => Some(self.labels.as_ref()?.shift.groups(block, predicted)),
             _ => None,
         }
     }

@@ -16,12 +16,15 @@ struct Spread {
     median: f32,
     /// The median absolute deviation; where it is 0, the mean one.
     mad: f32,
+    /// What few of the baseline are beyond, on either side: what none is beyond would be chance.
     low: f32,
     high: f32,
     /// What 1 in 1,000 of the baseline exceeds, by either measure, so that columns with long tails
     /// do not drown the others.
     usual_z: f32,
     usual_mad: f32,
+    /// From one end to the other, and no less than the deviation.
+    width: f32,
 }
 
 /// Numbers that are far out.
@@ -52,11 +55,9 @@ impl Numbers {
         self.worst(block, |spread, x| ln((x - spread.median).abs() / spread.mad / spread.usual_mad))
     }
 
-    /// How far outside of all that the baseline has, in widths of it.
+    /// How far outside of what all but very few of the baseline have, in widths of it.
     pub(crate) fn range(&self, block: &Block) -> Vec<f32> {
-        self.worst(block, |spread, x| {
-            ((spread.low - x).max(x - spread.high).max(0.0) / (spread.high - spread.low)).ln_1p()
-        })
+        self.worst(block, |spread, x| ((spread.low - x).max(x - spread.high).max(0.0) / spread.width).ln_1p())
     }
 
     fn worst(&self, block: &Block, score: impl Fn(&Spread, f32) -> f32) -> Vec<f32> {
@@ -109,8 +110,11 @@ fn spread(feature: usize, values: &mut [f32]) -> Option<Spread> {
             high: low + width,
             usual_z: 1.0,
             usual_mad: 1.0,
+            width,
         });
     }
+    let few = (n / 2_000).max(10).min(n / 4);
+    let (low, high) = (values.get(few).copied().unwrap_or(low), values.get(n - 1 - few).copied().unwrap_or(high));
     let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n as f64;
     let variance = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n as f64;
     let (mean, deviation) = (mean as f32, variance.sqrt().max(f64::MIN_POSITIVE) as f32);
@@ -126,7 +130,8 @@ fn spread(feature: usize, values: &mut [f32]) -> Option<Spread> {
     };
     let usual_z = usual(values.iter().map(|v| (v - mean).abs() / deviation).collect());
     let usual_mad = usual(distances.iter().map(|d| d / mad).collect());
-    Some(Spread { feature, mean, deviation, median, mad, low, high, usual_z, usual_mad })
+    let width = (high - low).max(deviation);
+    Some(Spread { feature, mean, deviation, median, mad, low, high, usual_z, usual_mad, width })
 }
 
 fn ln(ratio: f32) -> f32 {

@@ -33,8 +33,17 @@ pub struct Screen {
     outcasts: BTreeSet<u32>,
     source_names: Vec<String>,
     source_rows: Vec<u64>,
+    /// Rows of each source that were judged.
+    seen: Vec<u64>,
     methods: BTreeMap<Method, MethodResult>,
     segments: Vec<Segment>,
+}
+
+/// Whether rows of the newest source may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    Perhaps,
+    None,
 }
 
 impl Screen {
@@ -49,6 +58,7 @@ impl Screen {
             outcasts: BTreeSet::new(),
             source_names: Vec::new(),
             source_rows: Vec::new(),
+            seen: Vec::new(),
             methods: BTreeMap::new(),
             segments: Vec::new(),
         }
@@ -76,7 +86,7 @@ impl Screen {
             self.baseline.encoder.encode(&batch.slice(done, some), source as u32, own, &mut self.block)?;
             done += some;
             if self.block.rows == BLOCK_ROWS {
-                self.judge_block();
+                self.judge_block(More::Perhaps);
             }
         }
         self.rows += batch.num_rows() as u64;
@@ -89,7 +99,7 @@ impl Screen {
     /// The verdict on everything.
     pub fn finish(mut self) -> Screening {
         if self.block.rows > 0 {
-            self.judge_block();
+            self.judge_block(More::None);
         }
         let encoder = &self.baseline.encoder;
         let alpha = self.baseline.alpha_of_method();
@@ -109,7 +119,7 @@ impl Screen {
         )
     }
 
-    fn judge_block(&mut self) {
+    fn judge_block(&mut self, more: More) {
         let block = std::mem::take(&mut self.block);
         let baseline = Arc::clone(&self.baseline);
         self.blocks += 1;
@@ -122,8 +132,14 @@ impl Screen {
         }
         let fits = baseline.fit_codes(&block);
         self.sources.update(&block, fits.as_deref());
+        self.seen.resize(self.source_names.len(), 0);
+        for (source, _) in &block.places {
+            if let Some(seen) = self.seen.get_mut(*source as usize) {
+                *seen += 1;
+            }
+        }
         let (mut segments, mut convicted) = baseline.convict(judged, &block, alpha);
-        let outcasts = self.outcasts(&block, &convicted, alpha);
+        let outcasts = self.outcasts(&block, &convicted, alpha, more);
         if !outcasts.is_empty() {
             // What a source explains, no row of another is guilty of.
             let outcast = |row: &usize| block.places.get(*row).is_some_and(|(source, _)| outcasts.contains(source));
@@ -141,19 +157,23 @@ impl Screen {
     }
 
     /// Sources that are guilty as a whole: most of their rows are, or they stay unlike the others
-    /// without the rows that are.
-    fn outcasts(&self, block: &Block, convicted: &HashSet<usize>, alpha: f64) -> BTreeSet<u32> {
+    /// without the rows that are. Only of those that lie in the block with all of their rows.
+    fn outcasts(&self, block: &Block, convicted: &HashSet<usize>, alpha: f64, more: More) -> BTreeSet<u32> {
         let mut counts: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
         for (row, (source, _)) in block.places.iter().enumerate() {
             let (rows, guilty) = counts.entry(*source).or_default();
             *rows += 1;
             *guilty += usize::from(convicted.contains(&row));
         }
+        let newest = self.source_names.len().saturating_sub(1) as u32;
+        let whole = |source: u32, rows: usize| {
+            self.seen.get(source as usize) == Some(&(rows as u64)) && (more == More::None || source != newest)
+        };
         if counts.len() < 2 {
             return BTreeSet::new();
         }
-        let most = |(rows, guilty): &(usize, usize)| guilty * 2 > *rows;
-        let mut out: BTreeSet<u32> = counts.iter().filter(|(_, own)| most(own)).map(|(source, _)| *source).collect();
+        let most = |(source, (rows, guilty)): &(&u32, &(usize, usize))| guilty * 2 > *rows && whole(**source, *rows);
+        let mut out: BTreeSet<u32> = counts.iter().filter(most).map(|(source, _)| *source).collect();
         let rest: Vec<usize> = (0..block.rows).filter(|row| !convicted.contains(row)).collect();
         let judged = |block: &Block| {
             let mut sources = Sources::default();
@@ -161,7 +181,8 @@ impl Screen {
             sources.judge(alpha)
         };
         for (source, (own, rest)) in judged(block).into_iter().zip(judged(&block.select(&rest))).enumerate() {
-            if own.guilty && rest.guilty {
+            let rows = counts.get(&(source as u32)).map_or(0, |(rows, _)| *rows);
+            if own.guilty && rest.guilty && whole(source as u32, rows) {
                 out.insert(source as u32);
             }
         }

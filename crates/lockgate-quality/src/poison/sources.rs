@@ -110,8 +110,14 @@ impl Sources {
             .map(|rows| Departure { rows: *rows, weight: 1.0, column: 0, distance: 0.0, p_value: 1.0, guilty: false })
             .collect();
         for column in 0..columns {
+            let mut all = [0u64; CODES];
+            for (_, counts) in self.counts.iter().enumerate().filter(|(source, _)| kept(*source)) {
+                for (sum, count) in all.iter_mut().zip(counts.get(column).into_iter().flatten()) {
+                    *sum += count;
+                }
+            }
             let measured: Vec<Option<(f64, f64, f64)>> =
-                (0..self.rows.len()).map(|source| self.departure(source, column, kept)).collect();
+                (0..self.rows.len()).map(|source| self.departure(source, column, &all, kept(source))).collect();
             // How much more than chance the sources differ anyway (genomic control: Devlin and
             // Roeder, 1999).
             let mut ratios: Vec<f64> = measured
@@ -142,18 +148,13 @@ impl Sources {
     }
 
     /// Chi-square, its degrees of freedom and the total variation distance between a source and the
-    /// kept others.
-    fn departure(&self, source: usize, column: usize, kept: impl Fn(usize) -> bool) -> Option<(f64, f64, f64)> {
+    /// others. `all` are the counts of those that are kept, and `among` says whether it is one.
+    fn departure(&self, source: usize, column: usize, all: &[u64; CODES], among: bool) -> Option<(f64, f64, f64)> {
         let own = self.counts.get(source)?.get(column)?;
-        let mut others = [0u64; CODES];
-        for (other, counts) in self.counts.iter().enumerate() {
-            if other != source
-                && kept(other)
-                && let Some(counts) = counts.get(column)
-            {
-                for (sum, count) in others.iter_mut().zip(counts) {
-                    *sum += count;
-                }
+        let mut others = *all;
+        if among {
+            for (sum, count) in others.iter_mut().zip(own) {
+                *sum = sum.saturating_sub(*count);
             }
         }
         let (n, m) = (own.iter().sum::<u64>(), others.iter().sum::<u64>());

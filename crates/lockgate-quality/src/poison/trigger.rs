@@ -16,7 +16,7 @@ const LIFT_MIN: f64 = 2.0;
 /// Columns whose pairs are looked at.
 const PAIR_COLUMNS_MAX: usize = 40;
 /// Counters that tell rare pairs apart before they are kept, as powers of two.
-const SKETCH_BITS: u32 = 20;
+const SKETCH_BITS: u32 = 22;
 
 /// The baseline's rows, in which what the batch has often is counted.
 #[derive(Clone, Debug)]
@@ -79,7 +79,11 @@ impl Triggers {
                 Some(Group { score, rows: candidate.rows, features: candidate.features, expected, class: Some(class) })
             })
             .collect();
-        groups.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.rows.cmp(&b.rows)));
+        // Of those that say the same, the one that says most: a pair rather than either value.
+        groups.sort_by(|a, b| {
+            let by_score = b.score.total_cmp(&a.score).then_with(|| b.features.len().cmp(&a.features.len()));
+            by_score.then_with(|| a.features.cmp(&b.features)).then_with(|| a.rows.cmp(&b.rows))
+        });
         groups
     }
 
@@ -100,22 +104,31 @@ impl Triggers {
         (0..self.classes).map(of).filter(|(score, _)| *score > 1.0).max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
-    /// What enough rows with a label have. What comes rarely is told apart by counters that many
-    /// share, so that only what may be frequent is kept.
+    /// What enough rows with a label have, and not too many. What comes rarely is told apart by
+    /// counters that many share, then counted, and only then are its rows kept.
     fn frequent(&self, block: &Block) -> HashMap<u64, Candidate> {
         let mut sketch = vec![0u16; 1 << SKETCH_BITS];
         let place = |key: u64| (key >> (64 - SKETCH_BITS)) as usize;
         let least = ROWS_MIN.max((block.rows / 2_000) as u32);
+        // What very many rows have is no trigger.
+        let most = (block.rows / 4) as u32;
         self.items.each(block, |_, key, _| {
             if let Some(count) = sketch.get_mut(place(key)) {
                 *count = count.saturating_add(1);
             }
         });
-        let mut candidates: HashMap<u64, Candidate> = HashMap::new();
+        let may_be = |key: u64| sketch.get(place(key)).is_some_and(|count| u32::from(*count) >= least);
+        let mut counts: HashMap<u64, u32> = HashMap::new();
+        let labelled = |row: usize| block.labels.get(row).is_some_and(|label| *label != NO_CLASS);
+        self.items.each(block, |row, key, _| {
+            if may_be(key) && labelled(row) {
+                *counts.entry(key).or_default() += 1;
+            }
+        });
+        counts.retain(|_, count| (least..=most).contains(count));
+        let mut candidates: HashMap<u64, Candidate> = HashMap::with_capacity(counts.len());
         self.items.each(block, |row, key, features| {
-            if sketch.get(place(key)).is_none_or(|count| u32::from(*count) < least)
-                || block.labels.get(row).is_none_or(|label| *label == NO_CLASS)
-            {
+            if !labelled(row) || !counts.contains_key(&key) {
                 return;
             }
             let candidate = candidates.entry(key).or_default();
@@ -124,9 +137,6 @@ impl Triggers {
             }
             candidate.rows.push(row);
         });
-        // What very many rows have is no trigger, and long lists are dear.
-        let most = block.rows / 4;
-        candidates.retain(|_, candidate| candidate.rows.len() >= least as usize && candidate.rows.len() <= most);
         candidates
     }
 }

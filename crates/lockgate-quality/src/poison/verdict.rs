@@ -191,12 +191,30 @@ impl Screening {
         self.segments.get(*index)
     }
 
-    /// The guilty rows of a source in order; of a source that is guilty as a whole, all of them.
-    pub fn guilty_rows_of(&self, source: u32) -> Vec<u64> {
+    /// How many rows of a source are guilty.
+    pub fn guilty_rows_of(&self, source: u32) -> u64 {
         if self.guilty_sources.contains_key(&source) {
-            return (0..self.rows_of(source)).collect();
+            return self.rows_of(source);
         }
-        self.guilty.get(&source).map(|rows| rows.keys().copied().collect()).unwrap_or_default()
+        self.guilty.get(&source).map_or(0, |rows| rows.len() as u64)
+    }
+
+    /// Where in a source the guilty rows lie: counts in so many parts of equal length.
+    pub fn strip(&self, source: u32, parts: usize) -> Vec<u64> {
+        let mut strip = vec![0u64; parts];
+        if self.guilty_sources.contains_key(&source) {
+            strip.fill(self.rows_of(source).div_ceil(parts.max(1) as u64));
+            return strip;
+        }
+        let rows = self.guilty.get(&source);
+        let last = rows.and_then(|rows| rows.last_key_value()).map_or(0, |(row, _)| *row);
+        let width = u128::from(self.rows_of(source).max(last.saturating_add(1)));
+        for row in rows.into_iter().flat_map(BTreeMap::keys) {
+            if let Some(count) = strip.get_mut((u128::from(*row) * parts as u128 / width) as usize) {
+                *count += 1;
+            }
+        }
+        strip
     }
 
     /// How many rows a source has.
@@ -314,7 +332,9 @@ fn what(method: Method, columns: &[String]) -> String {
         Method::RarePairs => format!("values that hardly go together{columns}"),
         Method::Mahalanobis => format!("numbers that do not lie together as they do{columns}"),
         Method::IsolationForest => "unlike all others, by an isolation forest".to_owned(),
-        Method::ConfidentLabels => "labels that a model of the baseline is sure are others".to_owned(),
+        Method::ConfidentLabels => {
+            "labels that the baseline does not have, or that a model of it is sure are others".to_owned()
+        }
         Method::Neighbours => "labels that the most similar rows of the baseline do not have".to_owned(),
         _ => String::new(),
     }
