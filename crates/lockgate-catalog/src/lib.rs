@@ -1,7 +1,8 @@
 //! Metadata that people search: runs, snapshots, gate results and column-level lineage.
 //!
 //! Invariants: the catalog is an index; the lake and the audit log are the truth, and the catalog
-//! can be rebuilt from them at any time. It holds no data value.
+//! can be rebuilt from them at any time. It holds no value of a row; names of categories of public and
+//! internal columns stand in what gates saw.
 
 mod sqlite;
 
@@ -57,7 +58,8 @@ pub struct Gate {
     pub gate: String,
     pub passed: bool,
     pub detail: String,
-    /// What it saw: counts and shares, for pictures; null when there is nothing to show.
+    /// What it saw, for pictures: counts, shares and shapes, and names of categories that many rows
+    /// share; null when there is nothing to show.
     pub evidence: serde_json::Value,
 }
 

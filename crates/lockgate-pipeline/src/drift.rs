@@ -145,7 +145,10 @@ pub(crate) fn of_rows(reference: &Reference, current: &RecordBatch, request: &Re
     match reference {
         Reference::Rows(before) => {
             for name in &request.columns {
-                let (Some(x), Some(y)) = (before.column_by_name(name), current.column_by_name(name)) else { continue };
+                let (Some(x), Some(y)) = (before.column_by_name(name), current.column_by_name(name)) else {
+                    skipped.push((name.clone(), "not both sides have it".to_owned()));
+                    continue;
+                };
                 let gathered = |array: &ArrayRef| {
                     let mut gathered = Gathered::new(array.data_type());
                     gathered.update(array).map(|()| gathered)
@@ -161,6 +164,8 @@ pub(crate) fn of_rows(reference: &Reference, current: &RecordBatch, request: &Re
             let mut profiler = Profiler::new(&current.schema())?;
             profiler.update(current)?;
             let now = profiler.finish(&Detecting(request.engine), &Options::default())?;
+            let lacking = request.columns.iter().filter(|name| before.column(name).is_none());
+            skipped.extend(lacking.map(|name| (name.clone(), "the baseline lacks it".to_owned())));
             columns = profiles(before, &now, &request.columns, &mut changed, &mut skipped);
         }
     }

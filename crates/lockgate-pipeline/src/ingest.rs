@@ -14,7 +14,7 @@ use arrow::{
     compute::{cast, filter},
     datatypes::{DataType, SchemaRef, UInt64Type},
 };
-use lockgate_core::{Clock, Digest, Failure, Name, Result, RunId, yaml};
+use lockgate_core::{Clock, Digest, Failure, Fault, Name, Result, RunId, yaml};
 use lockgate_detect::{Engine, Options};
 use lockgate_keys::{KeyId, Pseudonymizer};
 use lockgate_lake::{Layout, SnapshotRef, SnapshotWriter, TableWriter};
@@ -29,7 +29,7 @@ use serde_json::json;
 
 pub use self::release::{Released, release};
 use self::{
-    gates::{Guilty, Reading, Verdict},
+    gates::{Guilty, Reading, Refusal, Verdict},
     quarantine::Quarantine,
     release::Releases,
 };
@@ -100,13 +100,20 @@ pub fn ingest(
     let sources = authenticate_all(workspace, pipeline, spec)?;
     watch.lap("authenticate");
     let suites = suites(spec, pipeline)?;
-    let keys = reference_keys(workspace, pipeline, &contract, &sources)?;
-    let digests: Vec<Digest> = sources.iter().map(|(_, record)| record.digest).collect();
-    let releases = release::of(workspace, name, &digests)?;
-    let fingerprint = fingerprint(spec, pipeline, &contract, &sources, releases.count)?;
+    let others = referenced(workspace, pipeline, &contract)?;
+    let ingestion = fingerprint(spec, pipeline, &contract, &sources, &others)?;
+    let releases = release::of(workspace, name, &ingestion)?;
+    let fingerprint = match releases.count {
+        0 => ingestion.clone(),
+        count => Digest::of(format!("{ingestion} {count}").as_bytes()).to_string(),
+    };
     if let Some(outcome) = unchanged(workspace, name, &fingerprint)? {
+        if let Some(what) = commit::overdue(workspace, &contract)? {
+            progress.note(&format!("warning: {what}"));
+        }
         return Ok(outcome);
     }
+    let keys = reference_keys(workspace, spec, &contract, &sources, &others)?;
     let verdicts = Vec::new();
     let contract = &contract;
     Run {
@@ -116,10 +123,12 @@ pub fn ingest(
         contract,
         run,
         progress,
+        ingestion,
         fingerprint,
         sources,
         suites,
         keys,
+        released_by: releases.by.clone(),
         releases,
         verdicts,
         watch,
@@ -127,34 +136,64 @@ pub fn ingest(
     .execute()
 }
 
+/// Another source of the pipeline, to which a relationship leads.
+struct Other<'p> {
+    spec: &'p Ingest,
+    contract: Contract,
+    sources: Vec<(Content, Authenticated)>,
+}
+
+impl Other<'_> {
+    fn fingerprint(&self) -> String {
+        let digests: Vec<String> = self.sources.iter().map(|(_, record)| record.digest.to_string()).collect();
+        format!("{} {} {:?} {digests:?}", self.contract.dataset, self.contract.digest, self.spec.source.encoding)
+    }
+}
+
+/// The other sources that the contract's relationships lead to, authenticated.
+fn referenced<'p>(workspace: &mut Workspace, pipeline: &'p Pipeline, contract: &Contract) -> Result<Vec<Other<'p>>> {
+    let mut all: Vec<Other<'p>> = Vec::new();
+    for reference in references(contract) {
+        let own = contract.dataset.as_str();
+        if reference.dataset == own || all.iter().any(|other| other.contract.dataset.as_str() == reference.dataset) {
+            continue;
+        }
+        let place = |failure: Failure| failure.at(format!("the relationship to {}", reference.dataset));
+        let name: Name = reference.dataset.parse().map_err(place)?;
+        let spec = pipeline.file.sources.get(&name).ok_or_else(|| {
+            place(Failure::input("it cannot be checked: the pipeline has no source of that name"))
+                .hint("add the source to this pipeline, or take the relationship out of the contract")
+        })?;
+        let contract = Contract::read(&pipeline.base.join(&spec.contract))?;
+        demand_permission(workspace, pipeline, &contract)?;
+        let sources = authenticate_all(workspace, pipeline, spec)?;
+        all.push(Other { spec, contract, sources });
+    }
+    Ok(all)
+}
+
 /// The keys that the contract's relationships lead to: in this source itself, or in another one of
 /// the pipeline, as its own contract lets its rows in.
 fn reference_keys(
-    workspace: &mut Workspace,
-    pipeline: &Pipeline,
+    workspace: &Workspace,
+    spec: &Ingest,
     contract: &Contract,
-    own: &[(Content, Authenticated)],
+    sources: &[(Content, Authenticated)],
+    others: &[Other<'_>],
 ) -> Result<ReferenceKeys> {
     let mut all = ReferenceKeys::new();
     for reference in references(contract) {
-        let place = |failure: Failure| failure.at(format!("the relationship to {}", reference.dataset));
-        let mut keys = Keys::default();
-        if reference.dataset == contract.dataset.as_str() {
-            let spec = pipeline.file.sources.get(&contract.dataset);
-            let spec = spec.ok_or_else(|| Failure::bug("the source is gone"))?;
-            each_accepted(workspace, spec, contract, own, |batch| keys.add(batch, &reference.to)).map_err(place)?;
-        } else {
-            let name: Name = reference.dataset.parse().map_err(place)?;
-            let spec = pipeline.file.sources.get(&name).ok_or_else(|| {
-                place(Failure::input("it cannot be checked: the pipeline has no source of that name"))
-                    .hint("add the source to this pipeline, or take the relationship out of the contract")
-            })?;
-            let other = Contract::read(&pipeline.base.join(&spec.contract))?;
-            demand_permission(workspace, pipeline, &other)?;
-            let sources = authenticate_all(workspace, pipeline, spec)?;
-            each_accepted(workspace, spec, &other, &sources, |batch| keys.add(batch, &reference.to)).map_err(place)?;
+        let key = (reference.dataset.clone(), reference.to.clone());
+        if all.contains_key(&key) {
+            continue;
         }
-        all.insert((reference.dataset.clone(), reference.to.clone()), Arc::new(keys));
+        let other = others.iter().find(|other| other.contract.dataset.as_str() == reference.dataset);
+        let (spec, contract, sources) =
+            other.map_or((spec, contract, sources), |other| (other.spec, &other.contract, other.sources.as_slice()));
+        let mut keys = Keys::default();
+        each_accepted(workspace, spec, contract, sources, |batch| keys.add(batch, &reference.to))
+            .map_err(|failure| failure.at(format!("the relationship to {}", reference.dataset)))?;
+        all.insert(key, Arc::new(keys));
     }
     Ok(all)
 }
@@ -193,7 +232,18 @@ fn suites(spec: &Ingest, pipeline: &Pipeline) -> Result<Vec<(Suite, Expectations
         }
         Ok((suite, asked.clone()))
     };
-    spec.quality.expectations.iter().map(read).collect()
+    let all: Vec<(Suite, Expectations)> = spec.quality.expectations.iter().map(read).collect::<Result<_>>()?;
+    for (index, (suite, asked)) in all.iter().enumerate() {
+        if all.iter().take(index).any(|(other, _)| other.name == suite.name) {
+            return Err(Failure::input(format!(
+                "{}: another suite is called {:?}, too",
+                asked.suite.display(),
+                suite.name
+            ))
+            .hint("verdicts are kept by the suite's name: give each its own"));
+        }
+    }
+    Ok(all)
 }
 
 fn demand_permission(workspace: &mut Workspace, pipeline: &Pipeline, contract: &Contract) -> Result<()> {
@@ -255,8 +305,9 @@ fn fingerprint(
     pipeline: &Pipeline,
     contract: &Contract,
     sources: &[(Content, Authenticated)],
-    releases: usize,
+    others: &[Other<'_>],
 ) -> Result<String> {
+    let others: Vec<String> = others.iter().map(Other::fingerprint).collect();
     let mut suites = String::new();
     for asked in &spec.quality.expectations {
         suites += &Digest::of(yaml::read_text(&pipeline.base.join(&asked.suite))?.as_bytes()).to_string();
@@ -267,7 +318,7 @@ fn fingerprint(
     };
     let digests: Vec<String> = sources.iter().map(|(_, s)| format!("{} {} {}", s.uri, s.digest, s.trust)).collect();
     let text = format!(
-        "{:?}\n{:?}\n{:?}\n{}\n{}\n{:?}\n{}\n{digests:?}{recognizers}{suites}{releases}",
+        "{:?}\n{:?}\n{:?}\n{}\n{}\n{:?}\n{}\n{digests:?}{recognizers}{suites}{others:?}",
         spec.protection,
         spec.quality,
         spec.source.encoding,
@@ -313,12 +364,15 @@ struct Run<'a> {
     contract: &'a Contract,
     run: &'a RunId,
     progress: &'a dyn Progress,
+    /// What it is made of and how; with the releases it is the fingerprint.
+    ingestion: String,
     fingerprint: String,
     sources: Vec<(Content, Authenticated)>,
     suites: Vec<(Suite, Expectations)>,
     /// Of the datasets that relationships lead to.
     keys: ReferenceKeys,
     releases: Releases,
+    released_by: Vec<String>,
     /// What the gates decided until now.
     verdicts: Vec<Verdict>,
     watch: Stopwatch,
@@ -330,8 +384,10 @@ struct Totals {
     read: u64,
     committed: u64,
     quarantined: u64,
-    /// Of those, what a quality gate put aside.
-    set_aside: u64,
+    /// Of those, what quality gates put aside, by gate.
+    refusals: BTreeMap<String, u64>,
+    /// Rows that gates would have put aside and a person has released.
+    released: u64,
     transformations: u64,
     violations: BTreeMap<(String, String), u64>,
 }
@@ -360,7 +416,7 @@ impl<'a> Run<'a> {
         let mut checker: Option<Checker<'_>> = None;
         let mut totals = Totals::default();
         self.watch.lap("distribution");
-        let mut guilty = self.judge_all(&engine, &names)?;
+        let mut guilty = self.judge_all(&engine, &names, &poisoned)?;
         self.watch.lap("quality gates");
         self.progress.stage("check and protect", self.contract.dataset.as_str());
         let sources = std::mem::take(&mut self.sources);
@@ -417,7 +473,7 @@ impl<'a> Run<'a> {
     }
 
     /// The gates that see all rows before one is committed.
-    fn judge_all(&mut self, engine: &Engine, names: &[String]) -> Result<Guilty> {
+    fn judge_all(&mut self, engine: &Engine, names: &[String], refused: &BTreeMap<usize, String>) -> Result<Guilty> {
         if !Guilty::is_asked(self.spec) {
             return Ok(Guilty::default());
         }
@@ -427,6 +483,7 @@ impl<'a> Run<'a> {
         let spool = self.workspace.spool();
         let reading = Reading {
             sources: &self.sources,
+            refused,
             golden: content.as_ref(),
             spec: self.spec,
             contract: self.contract,
@@ -435,7 +492,18 @@ impl<'a> Run<'a> {
             engine,
             suites: &self.suites,
         };
-        let guilty = Guilty::find(&reading, std::mem::take(&mut self.releases))?;
+        let found = Guilty::find(&reading, std::mem::take(&mut self.releases));
+        if let Err(failure) = &found
+            && failure.fault() == Fault::Integrity
+        {
+            // Somebody may have exchanged what the rows are held against.
+            let dataset = self.contract.dataset.as_str();
+            let event = Event::new("baseline.refused", &self.workspace.principal.id, dataset, Clock.now())
+                .run(self.run)
+                .detail(json!({"reason": failure.to_string()}));
+            self.workspace.journal.append(vec![event])?;
+        }
+        let guilty = found?;
         for verdict in guilty.verdicts.iter().filter(|verdict| !verdict.passed) {
             self.progress.note(&format!("{} ({}): {}", verdict.gate, verdict.on_fail.as_str(), verdict.detail));
         }
@@ -541,14 +609,14 @@ fn set_aside(
     let accepted: Vec<usize> = (0..batch.rows.len()).filter(|at| checked.mask.value(*at)).collect();
     let numbers: Vec<u64> =
         accepted.iter().filter_map(|at| batch.rows.get(*at)).map(|number| number - first_row).collect();
-    let refused = guilty.refused(file, &checked.accepted, &numbers, first_row)?;
+    let (refused, released) = guilty.refused(file, &checked.accepted, &numbers, first_row)?;
+    totals.released += released;
     if refused.is_empty() {
         return Ok(checked);
     }
-    let places: Vec<(usize, String)> =
+    let places: Vec<(usize, Refusal)> =
         refused.iter().filter_map(|(at, why)| Some((*accepted.get(*at)?, why.clone()))).collect();
     open.quarantine.refusals(&batch.batch, &batch.rows, &places, totals)?;
-    totals.set_aside += places.len() as u64;
     checked.accepted = gates::without(&checked.accepted, &refused)?;
     let out: std::collections::BTreeSet<usize> = places.into_iter().map(|(at, _)| at).collect();
     checked.mask = (0..batch.rows.len()).map(|at| Some(checked.mask.value(at) && !out.contains(&at))).collect();

@@ -141,7 +141,8 @@ impl Contract {
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let document: odcs::Document = yaml::parse(text, file)?;
         let columns = columns(&document, file)?;
-        resolve(document, columns, text).map_err(|failure| failure.at(file))
+        let levels = levels::read(&document, &columns.columns, file)?;
+        resolve(document, columns, levels, text).map_err(|failure| failure.at(file))
     }
 
     /// The position of the column `name`.
@@ -256,7 +257,7 @@ fn reference(relationship: &odcs::Relationship, own: Option<&String>, names: &[S
     })
 }
 
-fn resolve(document: odcs::Document, read: Columns, text: &str) -> Result<Contract> {
+fn resolve(document: odcs::Document, read: Columns, levels: levels::Levels, text: &str) -> Result<Contract> {
     if !document.api_version.starts_with("v3.") || document.kind != "DataContract" {
         return Err(Failure::input("this is not a data contract of ODCS v3")
             .hint("start with `apiVersion: v3.1.0` and `kind: DataContract`"));
@@ -269,7 +270,6 @@ fn resolve(document: odcs::Document, read: Columns, text: &str) -> Result<Contra
         .filter(|purpose| !purpose.trim().is_empty() && purpose != TODO)
         .ok_or_else(|| orphaned("purpose", "description.purpose: what the data is for"))?;
     let Columns { mut columns, mut key, quality: mut at_columns } = read;
-    let levels = levels::read(&document, &columns)?;
     let files = document
         .servers
         .iter()
@@ -390,7 +390,7 @@ fn column(property: &odcs::Property) -> Result<Column> {
     bounds(&mut rules, options, logical_type)?;
     format(&mut rules, options.format.as_deref(), logical_type)?;
     if matches!(logical_type, LogicalType::Object | LogicalType::Array) {
-        rules.shape = Some(nested::Shape::of(&nested_property(property, logical_type))?);
+        rules.shape = Some(nested::Shape::of(&nested_property(property, logical_type), classification)?);
     }
     Ok(Column { name: property.name.value.clone(), logical_type, classification, rules })
 }

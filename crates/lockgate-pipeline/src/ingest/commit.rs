@@ -1,10 +1,12 @@
 //! The end of an ingest: verdicts on the source as a whole, then manifest, events and commit.
 
+use std::collections::BTreeMap;
+
 use lockgate_catalog::{Catalog as _, Gate};
 use lockgate_core::{Clock, Digest, Failure, Result};
 use lockgate_lake::{Column, ContractRecord, Governance, Manifest, SnapshotRef, Staged};
 use lockgate_protect::{FindingCount, Operator};
-use lockgate_quality::RuleOutcome;
+use lockgate_quality::{Contract, RuleOutcome};
 use lockgate_source::{Authenticated, Content};
 use serde_json::json;
 
@@ -19,7 +21,7 @@ use crate::{
 impl Run<'_> {
     /// The verdicts that concern the source as a whole.
     pub(super) fn judge(&mut self, gates: &mut Gates<'_>, totals: &Totals) -> Result<()> {
-        let broken_rows = totals.quarantined - totals.set_aside;
+        let broken_rows = totals.quarantined - totals.refusals.values().sum::<u64>();
         let share = if totals.read == 0 { 0.0 } else { broken_rows as f64 * 100.0 / totals.read as f64 };
         let allowed = self.spec.quality.max_quarantined_percent;
         let contract =
@@ -44,19 +46,26 @@ impl Run<'_> {
             detail,
             evidence,
         };
-        // What a gate put aside is that gate's to tell.
-        let own = totals.violations.iter().filter(|((column, _), _)| column != "*" || totals.set_aside == 0);
-        let own: Vec<_> = own
-            .map(|((column, rule), count)| json!({"column": column, "rule": rule, "count": count}))
-            .take(200)
-            .collect();
-        let violations = json!({"rows": totals.read, "violations": own});
+        let evidence = json!({"rows": totals.read, "violations": violations(totals)});
         self.verdicts.extend([
-            stop("contract", share <= allowed && totals.committed > 0, contract.clone(), violations),
+            stop("contract", share <= allowed && broken_rows < totals.read.max(1), contract.clone(), evidence),
             stop("quality", broken.is_empty(), rules.clone(), serde_json::Value::Null),
             stop("classification", clean.is_ok(), classification, serde_json::Value::Null),
         ]);
         self.service_levels()?;
+        if totals.released > 0 {
+            self.verdicts.push(Verdict {
+                gate: "released".into(),
+                passed: true,
+                on_fail: OnFail::Warn,
+                detail: format!(
+                    "{} rows that gates would put aside were let through: released by {}",
+                    totals.released,
+                    self.released_by.join(", ")
+                ),
+                evidence: serde_json::Value::Null,
+            });
+        }
         if self.verdicts.iter().any(|verdict| !verdict.passed && verdict.on_fail == OnFail::Stop) {
             self.record_failure()?;
         }
@@ -78,41 +87,18 @@ impl Run<'_> {
         clean
     }
 
-    /// What the contract promises of snapshots: that they come often enough, and that none is kept
-    /// for too long. New data mends the one and does not harm the other, so nothing ends here.
+    /// What the contract promises of snapshots. New data mends what is too old and does not harm what
+    /// is kept for too long, so nothing ends here.
     fn service_levels(&mut self) -> Result<()> {
-        let lake = &self.workspace.lake;
-        let dataset = &self.contract.dataset;
-        let now = Clock.now();
-        let age = |version: u64| -> Result<f64> {
-            let manifest = lake.manifest(&lake.at_version(dataset, version)?)?;
-            Ok((now.millis() - manifest.created.millis()) as f64 / 86_400_000.0)
-        };
-        let versions = lake.versions(dataset)?;
-        let mut broken = Vec::new();
-        if let (Some(limit), Some(newest)) = (self.contract.frequency_days, versions.iter().max()) {
-            let age = age(*newest)?;
-            if age > limit {
-                broken.push(format!("the snapshot before this one is {age:.1} days old, promised are {limit:.1}"));
-            }
-        }
-        let limit = f64::from(self.contract.retention_days);
-        if let Some(oldest) = versions.iter().min() {
-            let age = age(*oldest)?;
-            if age > limit {
-                broken.push(format!("{dataset}@{oldest} is {age:.1} days old, retention allows {limit}"));
-            }
-        }
-        for what in &broken {
+        let overdue = overdue(self.workspace, self.contract)?;
+        if let Some(what) = &overdue {
             self.progress.note(&format!("warning: {what}"));
         }
-        let passed = broken.is_empty();
-        let detail = if passed { "frequency and retention are kept".to_owned() } else { broken.join("; ") };
         self.verdicts.push(Verdict {
             gate: "service-levels".into(),
-            passed,
+            passed: overdue.is_none(),
             on_fail: OnFail::Warn,
-            detail,
+            detail: overdue.unwrap_or_else(|| "frequency and retention are kept".to_owned()),
             evidence: serde_json::Value::Null,
         });
         Ok(())
@@ -173,6 +159,7 @@ impl Run<'_> {
         manifest.files.push(ledger);
         let recipe = json!({
             "fingerprint": self.fingerprint,
+            "ingestion": self.ingestion,
             "pipeline": self.pipeline.file.name,
             "pipelineDigest": self.pipeline.digest,
             "policyDigest": self.workspace.policy.digest(),
@@ -187,9 +174,9 @@ impl Run<'_> {
             self.events(&snapshot, &manifest, &totals, &findings, ledger_digest, quarantined.as_ref(), &sources);
         let mut snapshots = vec![snapshot.clone()];
         snapshots.extend(quarantined.clone());
-        self.put_gates()?;
         let Workspace { journal, lake, .. } = &mut *self.workspace;
         journal.commit(lake, &snapshots, events)?;
+        self.put_gates()?;
         for committed in &snapshots {
             let manifest = self.workspace.lake.manifest(committed)?;
             reindex::put_snapshot(&self.workspace.catalog, committed, &manifest)?;
@@ -204,7 +191,12 @@ impl Run<'_> {
             transformations: totals.transformations,
             subjects: manifest.subjects.count,
             quarantine: quarantined,
-            violations: totals.violations.into_iter().map(|((column, rule), count)| (column, rule, count)).collect(),
+            violations: totals
+                .violations
+                .into_iter()
+                .map(|((column, rule), count)| (column, rule, count))
+                .chain(totals.refusals.into_iter().map(|(gate, count)| ("*".to_owned(), gate, count)))
+                .collect(),
             findings: findings
                 .iter()
                 .map(|f| FindingSummary {
@@ -302,7 +294,7 @@ impl Run<'_> {
         events.extend(keys_created(&event("key.created", dataset), &keys));
         events.push(event("rows.checked", dataset).detail(json!({
             "contract": self.contract.digest, "rowsRead": totals.read, "rowsCommitted": totals.committed,
-            "rowsQuarantined": totals.quarantined, "violations": violations(totals),
+            "rowsQuarantined": totals.quarantined, "violations": violations(totals), "refusals": totals.refusals,
         })));
         events.extend(self.gate_events());
         let found: Vec<_> = findings
@@ -333,20 +325,47 @@ impl Run<'_> {
     }
 }
 
+/// Whether snapshots come too seldom, or one is kept for too long.
+pub(super) fn overdue(workspace: &Workspace, contract: &Contract) -> Result<Option<String>> {
+    let (lake, dataset, now) = (&workspace.lake, &contract.dataset, Clock.now());
+    let age = |version: u64| -> Result<f64> {
+        let manifest = lake.manifest(&lake.at_version(dataset, version)?)?;
+        Ok((now.millis() - manifest.created.millis()) as f64 / 86_400_000.0)
+    };
+    let versions = lake.versions(dataset)?;
+    let mut broken = Vec::new();
+    if let (Some(limit), Some(newest)) = (contract.frequency_days, versions.iter().max()) {
+        let age = age(*newest)?;
+        if age > limit {
+            broken.push(format!("the newest snapshot is {age:.1} days old, one is promised every {limit:.1}"));
+        }
+    }
+    let limit = f64::from(contract.retention_days);
+    if let Some(oldest) = versions.iter().min() {
+        let age = age(*oldest)?;
+        if age > limit {
+            broken.push(format!("{dataset}@{oldest} is {age:.1} days old, retention allows {limit}"));
+        }
+    }
+    Ok((!broken.is_empty()).then(|| broken.join("; ")))
+}
+
 fn violations(totals: &Totals) -> Vec<serde_json::Value> {
     // A leaf has a limit: the most frequent, and of a long reason the beginning.
     let mut all: Vec<_> = totals.violations.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    all.truncate(100);
+    all.truncate(60);
     all.sort();
-    let short = |rule: &str| rule.chars().take(200).collect::<String>();
+    let short = |rule: &str| rule.chars().take(100).collect::<String>();
     all.iter()
         .map(|((column, rule), count)| json!({"column": short(column), "rule": short(rule), "count": count}))
         .collect()
 }
 
 fn worst(totals: &Totals) -> String {
-    let mut all: Vec<_> = totals.violations.iter().collect();
+    let gates = totals.refusals.iter().map(|(gate, count)| (("*".to_owned(), gate.clone()), *count));
+    let all: BTreeMap<(String, String), u64> = totals.violations.clone().into_iter().chain(gates).collect();
+    let mut all: Vec<_> = all.iter().collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let named: Vec<String> =
         all.iter().take(3).map(|((column, rule), count)| format!("{column}: {rule} ({count} times)")).collect();

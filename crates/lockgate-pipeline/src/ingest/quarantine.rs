@@ -13,7 +13,7 @@ use lockgate_keys::Pseudonymizer;
 use lockgate_lake::{Column, Governance, Layout, Manifest, SnapshotRef, SnapshotWriter};
 use lockgate_quality::{Checked, Contract};
 
-use super::Totals;
+use super::{Totals, gates::Refusal};
 use crate::Workspace;
 
 pub(crate) struct Quarantine {
@@ -109,12 +109,17 @@ impl Quarantine {
         &mut self,
         batch: &RecordBatch,
         rows: &[u64],
-        refused: &[(usize, String)],
+        refused: &[(usize, Refusal)],
         totals: &mut Totals,
     ) -> Result<()> {
         let texts = texts(batch)?;
-        let refused = refused.iter().map(|(at, why)| self.refused(batch, &texts, rows, *at, "*", why)).collect();
-        self.put(refused, totals)
+        let mut entries = Vec::with_capacity(refused.len());
+        for (at, refusal) in refused {
+            let rule = format!("{}: {}", refusal.gate, refusal.why);
+            entries.push(self.refused(batch, &texts, rows, *at, "*", &rule));
+            *totals.refusals.entry(refusal.gate.clone()).or_default() += 1;
+        }
+        self.write(entries, totals)
     }
 
     /// Every row of a batch, for one reason.

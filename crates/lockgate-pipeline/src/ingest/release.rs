@@ -1,15 +1,10 @@
 //! Rows that a person has released from quarantine, with a reason.
 //!
 //! The audit log is the only place where a release stands: without its leaf nothing is let through.
-//! Rows are named by the sources' digests and their number, so that a release is about exactly
-//! those rows, wherever the file lies.
+//! It is bound to the ingestion that put the rows aside: its files, contract, gates and baseline.
+//! Whatever of these changes, the rows are judged anew.
 
-use std::path::PathBuf;
-
-use lockgate_core::{
-    Clock, Digest, Failure, Name, Result,
-    durable::{self, Readers},
-};
+use lockgate_core::{Clock, Failure, Name, Result};
 use lockgate_lake::SnapshotRef;
 use lockgate_policy::Resource;
 use serde::{Deserialize, Serialize};
@@ -24,13 +19,15 @@ const KIND: &str = "quarantine.released";
 /// The least that a reason says.
 const REASON_MIN: usize = 10;
 
-/// The rows of these sources that are free.
+/// The rows of an ingestion that are free.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Releases {
     all: bool,
     rows: Vec<(u64, u64)>,
     /// How often something was released: part of the ingestion's fingerprint.
     pub(crate) count: usize,
+    /// Who released.
+    pub(crate) by: Vec<String>,
 }
 
 impl Releases {
@@ -44,7 +41,8 @@ impl Releases {
 #[serde(rename_all = "camelCase")]
 struct Detail {
     quarantine: SnapshotRef,
-    sources: Vec<Digest>,
+    /// The ingestion's fingerprint.
+    ingestion: String,
     /// First and last of each run of rows; all of them when absent.
     rows: Option<Vec<(u64, u64)>>,
     reason: String,
@@ -85,27 +83,33 @@ pub fn release(
         ..Resource::default()
     };
     workspace.demand("release", resource, &manifest.governance.purpose)?;
-    let sources = manifest
-        .sources
-        .iter()
-        .filter_map(|source| source.get("digest"))
-        .map(|digest| serde_json::from_value(digest.clone()))
-        .collect::<std::result::Result<Vec<Digest>, _>>()
-        .map_err(|_| Failure::integrity("the manifest names a source without a digest"))?;
+    let text = |key: &str| manifest.recipe.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let ingestion = text("ingestion").ok_or_else(|| {
+        Failure::input(format!("{head} was made before rows could be released")).hint("ingest it again first")
+    })?;
+    let all = manifest.recipe.get("rowsRead").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    if let Some((_, last)) = rows.iter().flatten().find(|(_, last)| *last >= all) {
+        return Err(Failure::usage(format!("there is no row {last}: {head} was made of {all} rows, from 0"))
+            .hint("the quarantine's column `row` numbers them over all files"));
+    }
     let detail =
-        Detail { quarantine: quarantine.clone(), sources, rows: rows.clone(), reason: reason.trim().to_owned() };
+        Detail { quarantine: quarantine.clone(), ingestion, rows: rows.clone(), reason: reason.trim().to_owned() };
     let detail = serde_json::to_value(&detail).map_err(|_| Failure::bug("a release could not be written"))?;
-    // The mark first: it lets nothing through by itself, and says only that the log must be read.
-    durable::write(&mark(workspace, dataset), b"", Readers::Anyone)?;
     let event = Event::new(KIND, &workspace.principal.id, dataset.as_str(), Clock.now()).detail(detail);
     workspace.journal.append(vec![event])?;
     Ok(Released { quarantine, rows })
 }
 
-/// What is released of these sources, by the log.
-pub(crate) fn of(workspace: &Workspace, dataset: &Name, sources: &[Digest]) -> Result<Releases> {
+/// What is released of the ingestion with this fingerprint, by the log.
+pub(crate) fn of(workspace: &Workspace, dataset: &Name, ingestion: &str) -> Result<Releases> {
     let mut releases = Releases::default();
-    if !mark(workspace, dataset).exists() {
+    // The log is read only when there is a snapshot that something can have been released of.
+    let mut known = false;
+    for version in workspace.lake.versions(dataset)? {
+        let manifest = workspace.lake.manifest(&workspace.lake.at_version(dataset, version)?)?;
+        known |= manifest.recipe.get("ingestion").and_then(serde_json::Value::as_str) == Some(ingestion);
+    }
+    if !known {
         return Ok(releases);
     }
     for leaf in workspace.journal.log().reader().leaves(0) {
@@ -116,17 +120,16 @@ pub(crate) fn of(workspace: &Workspace, dataset: &Name, sources: &[Digest]) -> R
         }
         let detail: Detail = serde_json::from_value(event.detail)
             .map_err(|_| Failure::integrity("a release on the audit log cannot be read"))?;
-        if detail.sources == sources {
+        if detail.ingestion == ingestion {
             releases.count += 1;
+            releases.by.push(event.actor);
             match detail.rows {
                 None => releases.all = true,
                 Some(rows) => releases.rows.extend(rows),
             }
         }
     }
+    releases.by.sort();
+    releases.by.dedup();
     Ok(releases)
-}
-
-fn mark(workspace: &Workspace, dataset: &Name) -> PathBuf {
-    workspace.state().join("releases").join(dataset.as_str())
 }

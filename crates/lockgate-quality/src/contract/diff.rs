@@ -67,13 +67,25 @@ pub fn diff(old: &Contract, new: &Contract) -> Vec<Change> {
             format!("added: {}, {}", after.logical_type.as_str(), after.classification),
         );
     }
+    match (old.frequency_days, new.frequency_days) {
+        (Some(was), Some(is)) if is > was => {
+            changes.add(Kind::Breaking, dataset, format!("a snapshot came every {was} days and comes every {is}"));
+        }
+        (Some(_), None) => changes.add(Kind::Breaking, dataset, "no longer says how often snapshots come".to_owned()),
+        (was, is) if was != is => changes.add(Kind::Compatible, dataset, "snapshots come more often".to_owned()),
+        _ => {}
+    }
     let rules = |contract: &Contract| -> Vec<String> {
         contract
             .quality
             .iter()
             .map(|rule| {
                 let column = rule.column.and_then(|place| contract.columns.get(place)).map_or("", |c| c.name.as_str());
-                format!("{} {column} {} {:?}", rule.name, rule.demand, rule.unit).replace("  ", " ")
+                let to = match &rule.metric {
+                    super::Metric::References(reference) => reference.to.join(", "),
+                    _ => String::new(),
+                };
+                format!("{} {to} {column} {} {:?}", rule.name, rule.demand, rule.unit).replace("  ", " ")
             })
             .collect()
     };

@@ -1,11 +1,31 @@
 //! Service levels: how old data may be, and how often it comes.
 
-use lockgate_core::{Failure, Result};
+use lockgate_core::{Failure, Result, nearest};
 use serde_json::Value;
 
 use super::{Demand, End, LogicalType, Metric, QualityRule, Severity, TODO, Unit, orphaned};
 use crate::odcs;
 
+/// Service levels that are held against data, and those of the standard that data cannot tell of.
+const ENFORCED: [&str; 7] = ["retention", "re", "freshness", "latency", "ly", "frequency", "fy"];
+const PROMISES: [&str; 16] = [
+    "generalAvailability",
+    "ga",
+    "endOfSupport",
+    "es",
+    "endOfLife",
+    "el",
+    "timeOfAvailability",
+    "availability",
+    "av",
+    "throughput",
+    "th",
+    "errorRate",
+    "er",
+    "timeToDetect",
+    "timeToNotify",
+    "timeToRepair",
+];
 const RETENTION_HINT: &str = "slaProperties: [{property: retention, value: 3, unit: y}]";
 
 /// What a contract promises of time.
@@ -18,41 +38,57 @@ pub(super) struct Levels {
 }
 
 /// Reads the service levels of a document whose columns are `columns`.
-pub(super) fn read(document: &odcs::Document, columns: &[super::Column]) -> Result<Levels> {
+pub(super) fn read(document: &odcs::Document, columns: &[super::Column], file: &str) -> Result<Levels> {
     let mut levels = Levels::default();
     let mut retained = false;
     for sla in &document.sla_properties {
         let name = sla.property.value.as_str();
-        let place = |failure: Failure| failure.at(format!("service level {name:?}"));
+        let at = sla.property.referenced;
+        let place =
+            |failure: Failure| failure.at(format!("{file}:{}:{}: service level {name:?}", at.line(), at.column()));
         match name {
-            "retention" => {
-                let days = days(sla).map_err(place)?;
+            "retention" | "re" => {
+                let days = days(sla, Months::Short).map_err(place)?;
                 if !(1.0..=36_500.0).contains(&days) {
                     let failure = Failure::input("retention must be between a day and a hundred years");
                     return Err(failure.hint(RETENTION_HINT));
                 }
-                levels.retention_days = days as u32;
+                // The shortest holds.
+                levels.retention_days = if retained { levels.retention_days.min(days as u32) } else { days as u32 };
                 retained = true;
                 if sla.element.is_some() {
                     levels.rules.push(age(document, sla, columns, End::Oldest, days).map_err(place)?);
                 }
             }
             "freshness" | "latency" | "ly" => {
-                let days = days(sla).map_err(place)?;
+                let days = days(sla, Months::Spelled).map_err(place)?;
                 levels.rules.push(age(document, sla, columns, End::Newest, days).map_err(place)?);
             }
-            "frequency" | "fy" => levels.frequency_days = Some(days(sla).map_err(place)?),
-            // Of availability and support no data tells.
-            _ => {}
+            "frequency" | "fy" => levels.frequency_days = Some(days(sla, Months::Spelled).map_err(place)?),
+            // Of these no data tells.
+            _ if PROMISES.contains(&name) => {}
+            _ => {
+                let known = ENFORCED.iter().chain(&PROMISES).copied();
+                let near = nearest(name, known).map(|near| format!("did you mean {near:?}?"));
+                return Err(place(Failure::input("it is unknown, so it would not be enforced"))
+                    .hint(near.unwrap_or_else(|| format!("enforced are {}", ENFORCED.join(", ")))));
+            }
         }
     }
     if !retained {
-        return Err(orphaned("retention", RETENTION_HINT));
+        return Err(orphaned("retention", RETENTION_HINT).at(file));
     }
     Ok(levels)
 }
 
-fn days(sla: &odcs::SlaProperty) -> Result<f64> {
+/// Whether `m` stands for months. Where minutes are as likely it must be spelled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Months {
+    Short,
+    Spelled,
+}
+
+fn days(sla: &odcs::SlaProperty, months: Months) -> Result<f64> {
     let value = match &sla.value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) if text != TODO => text.parse().ok(),
@@ -64,10 +100,11 @@ fn days(sla: &odcs::SlaProperty) -> Result<f64> {
         Some("h" | "hr" | "hour" | "hours") => 1.0 / 24.0,
         Some("d" | "day" | "days") => 1.0,
         Some("w" | "week" | "weeks") => 7.0,
-        Some("m" | "mo" | "month" | "months") => 30.0,
+        Some("m") if months == Months::Short => 30.0,
+        Some("mo" | "month" | "months") => 30.0,
         Some("y" | "yr" | "year" | "years") => 365.0,
         _ => {
-            return Err(Failure::input("it needs a unit").hint("one of s, min, h, d, w, m (months) and y"));
+            return Err(Failure::input("it needs a unit").hint("one of s, min, h, d, w, mo and y"));
         }
     };
     value
@@ -87,7 +124,14 @@ fn age(
         Failure::input("it names no column that says how old a row is, so it would not be enforced")
             .hint("element: the column, as dataset.column")
     })?;
-    let name = element.rsplit('.').next().unwrap_or(element).trim();
+    let (dataset, name) = element.rsplit_once('.').map_or((None, element.as_str()), |(d, name)| (Some(d), name));
+    let own = document.schema.first();
+    let known =
+        |dataset: &str| own.is_some_and(|own| own.name == dataset || own.physical_name.as_deref() == Some(dataset));
+    if element.contains(',') || dataset.is_some_and(|dataset| !known(dataset)) {
+        return Err(Failure::input(format!("its element {element:?} is not a column of this dataset"))
+            .hint("element: one column, as dataset.column; write a service level for each"));
+    }
     let place = columns.iter().position(|column| column.name == name).ok_or_else(|| {
         Failure::input(format!("its element {element:?} is not a column"))
             .hint("element: the column, as dataset.column")

@@ -144,9 +144,12 @@ impl Counting<'_> {
             }
             (Metric::Age(place, end), _) => {
                 let (Column::Time(times) | Column::Day(times)) = column(*place)? else { return Ok(()) };
+                // What lies ahead makes nothing fresh.
+                let ahead = (Clock.now().millis() + 86_400_000).saturating_mul(1_000);
+                let times = times.iter().flatten();
                 let own = match end {
-                    End::Newest => arrow::compute::max(&times),
-                    End::Oldest => arrow::compute::min(&times),
+                    End::Newest => times.filter(|moment| *moment <= ahead).max(),
+                    End::Oldest => times.min(),
                 };
                 self.moment = match (self.moment, own, end) {
                     (Some(known), Some(own), End::Newest) => Some(known.max(own)),
@@ -194,10 +197,12 @@ impl Counting<'_> {
             },
         };
         if let Metric::Age(..) = rule.metric {
-            // Without a moment there is nothing too old.
-            let age = self.moment.map(|moment| (Clock.now().millis() * 1_000 - moment) as f64 / DAY_MICROS as f64);
+            let now = Clock.now().millis() as f64 * 1_000.0;
+            let age = self.moment.map(|moment| (now - moment as f64) / DAY_MICROS as f64);
             outcome.observed = age.map(|days| (days * 100.0).round() / 100.0);
-            outcome.passed = age.is_none_or(|days| rule.demand.holds(days));
+            // Without a moment nothing is too old, and nothing is fresh.
+            outcome.passed =
+                age.map_or(matches!(rule.metric, Metric::Age(_, End::Oldest)), |days| rule.demand.holds(days));
             return Ok(outcome);
         }
         if let (Metric::References(reference), None) = (&rule.metric, &self.keys) {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use lockgate_core::{Failure, Result};
+use lockgate_core::{Classification, Failure, Result};
 use serde_json::{Map, Value, json};
 
 /// Objects within objects.
@@ -23,10 +23,13 @@ impl PartialEq for Shape {
 }
 
 impl Shape {
-    /// The shape of a property, given as the document has it.
-    pub(super) fn of(property: &Value) -> Result<Self> {
-        let schema = schema(property, 0)?;
-        let validator = jsonschema::validator_for(&schema)
+    /// The shape of a property of `classification`, given as the document has it.
+    pub(super) fn of(property: &Value, classification: Classification) -> Result<Self> {
+        let schema = schema(property, classification, 0)?;
+        // The engine that is linear in the text.
+        let validator = jsonschema::options()
+            .with_pattern_options(jsonschema::PatternOptions::regex())
+            .build(&schema)
             .map_err(|_| Failure::input("what it says of nested values is no rule that can be checked"))?;
         Ok(Self { schema: schema.to_string(), validator: Arc::new(validator) })
     }
@@ -37,73 +40,120 @@ impl Shape {
     }
 }
 
-fn schema(property: &Value, depth: usize) -> Result<Value> {
+/// What is understood of a nested property, beside words for people.
+const KEYS: [&str; 20] = [
+    "name",
+    "logicalType",
+    "logicalTypeOptions",
+    "required",
+    "properties",
+    "items",
+    "classification",
+    "id",
+    "physicalName",
+    "physicalType",
+    "businessName",
+    "description",
+    "examples",
+    "tags",
+    "customProperties",
+    "authoritativeDefinitions",
+    "criticalDataElement",
+    "semanticType",
+    "synonyms",
+    "transformDescription",
+];
+
+fn schema(property: &Value, classification: Classification, depth: usize) -> Result<Value> {
     if depth > DEPTH_MAX {
         return Err(Failure::input(format!("values are nested more than {DEPTH_MAX} deep")));
     }
-    let kind = property.get("logicalType").and_then(Value::as_str).unwrap_or("string");
+    let own = property.as_object().ok_or_else(|| Failure::input("a nested property is no mapping"))?;
+    let name = own.get("name").and_then(Value::as_str).unwrap_or("items");
+    let place = |failure: Failure| failure.at(format!("nested {name:?}"));
+    if let Some(key) = own.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(place(Failure::input(format!("{key:?} would not be enforced here, so it is refused"))));
+    }
+    if let Some(word) = own.get("classification").and_then(Value::as_str) {
+        let inner = Classification::parse(word)
+            .ok_or_else(|| place(Failure::input(format!("unknown classification {word:?}"))))?;
+        if inner > classification {
+            return Err(place(Failure::input(format!("it is {inner} in a column that is {classification}")))
+                .hint("a column is protected as a whole: classify it by the highest in it"));
+        }
+    }
+    let kind = own.get("logicalType").and_then(Value::as_str).unwrap_or("string");
     let mut out = Map::new();
     match kind {
         "string" | "date" | "timestamp" | "time" => out.insert("type".into(), "string".into()),
         "integer" | "number" | "boolean" | "object" | "array" => out.insert("type".into(), kind.into()),
-        other => return Err(Failure::input(format!("unknown logicalType {other:?} in a nested value"))),
+        other => return Err(place(Failure::input(format!("unknown logicalType {other:?}")))),
     };
-    let options = property.get("logicalTypeOptions").and_then(Value::as_object);
-    for (key, value) in options.into_iter().flatten() {
+    let known: &[&str] = match kind {
+        "string" => &["pattern", "minLength", "maxLength"],
+        "integer" | "number" => &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+        "array" => &["minItems", "maxItems", "uniqueItems"],
+        "object" => &["minProperties", "maxProperties", "required"],
+        _ => &[],
+    };
+    for (key, value) in own.get("logicalTypeOptions").and_then(Value::as_object).into_iter().flatten() {
         // The standard has these names and meanings from JSON Schema.
-        let known = [
-            "pattern",
-            "minLength",
-            "maxLength",
-            "minimum",
-            "maximum",
-            "exclusiveMinimum",
-            "exclusiveMaximum",
-            "multipleOf",
-            "minItems",
-            "maxItems",
-            "uniqueItems",
-            "minProperties",
-            "maxProperties",
-            "required",
-        ];
-        let dated = matches!(kind, "date" | "timestamp" | "time");
-        if known.contains(&key.as_str()) && !dated {
-            out.insert(key.clone(), value.clone());
+        if !known.contains(&key.as_str()) {
+            return Err(place(Failure::input(format!(
+                "{key:?} of a nested {kind} would not be enforced, so it is refused"
+            ))));
         }
-    }
-    if let Some(items) = property.get("items") {
-        out.insert("items".into(), schema(items, depth + 1)?);
-    }
-    let mut needed: Vec<Value> = match out.get("required") {
-        Some(Value::Array(names)) => names.clone(),
-        _ => Vec::new(),
-    };
-    if let Some(inner) = property.get("properties").and_then(Value::as_array) {
-        let mut properties = Map::new();
-        for own in inner {
-            let name = own
-                .get("name")
-                .and_then(Value::as_str)
-                .ok_or_else(|| Failure::input("a nested property has no name"))?;
-            let mut one = schema(own, depth + 1)?;
-            if own.get("required").and_then(Value::as_bool) == Some(true) {
-                needed.push(name.into());
-            } else {
-                one = json!({"anyOf": [one, {"type": "null"}]});
-            }
-            properties.insert(name.to_owned(), one);
+        if let (true, Some(text)) = (key == "pattern", value.as_str()) {
+            super::pattern(text).map_err(place)?;
         }
-        out.insert("properties".into(), Value::Object(properties));
-        // What nobody described must not flow.
-        out.insert("additionalProperties".into(), false.into());
+        out.insert(key.clone(), value.clone());
     }
-    if needed.is_empty() {
-        out.remove("required");
-    } else {
-        out.insert("required".into(), Value::Array(needed));
+    match (kind, own.get("items"), own.get("properties").and_then(Value::as_array)) {
+        ("array", Some(items), _) => {
+            out.insert("items".into(), schema(items, classification, depth + 1)?);
+        }
+        ("object", _, Some(inner)) => properties(inner, classification, depth, &mut out)?,
+        ("array", None, _) => {
+            return Err(place(Failure::input("an array needs `items`: what nobody described must not flow")));
+        }
+        ("object", _, None) => {
+            return Err(place(Failure::input("an object needs `properties`: what nobody described must not flow")));
+        }
+        _ => {}
     }
     Ok(Value::Object(out))
+}
+
+fn properties(
+    inner: &[Value],
+    classification: Classification,
+    depth: usize,
+    out: &mut Map<String, Value>,
+) -> Result<()> {
+    let mut needed: Vec<Value> = match out.remove("required") {
+        Some(Value::Array(names)) => names,
+        _ => Vec::new(),
+    };
+    let mut properties = Map::new();
+    for own in inner {
+        let name =
+            own.get("name").and_then(Value::as_str).ok_or_else(|| Failure::input("a nested property has no name"))?;
+        let mut one = schema(own, classification, depth + 1)?;
+        if own.get("required").and_then(Value::as_bool) == Some(true) {
+            needed.push(name.into());
+        } else {
+            one = json!({"anyOf": [one, {"type": "null"}]});
+        }
+        if properties.insert(name.to_owned(), one).is_some() {
+            return Err(Failure::input(format!("the nested property {name:?} stands twice")));
+        }
+    }
+    out.insert("properties".into(), Value::Object(properties));
+    out.insert("additionalProperties".into(), false.into());
+    if !needed.is_empty() {
+        out.insert("required".into(), Value::Array(needed));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -112,10 +162,13 @@ mod tests {
 
     #[test]
     fn nested_values_are_held_to_their_shape() {
-        let shape = Shape::of(&json!({"logicalType": "array", "logicalTypeOptions": {"minItems": 1}, "items": {
+        let shape = Shape::of(
+            &json!({"logicalType": "array", "logicalTypeOptions": {"minItems": 1}, "items": {
             "logicalType": "object", "properties": [
                 {"name": "sku", "logicalType": "string", "required": true, "logicalTypeOptions": {"pattern": "^S"}},
-                {"name": "count", "logicalType": "integer", "logicalTypeOptions": {"minimum": 1}}]}}))
+                {"name": "count", "logicalType": "integer", "logicalTypeOptions": {"minimum": 1}}]}}),
+            Classification::Internal,
+        )
         .unwrap();
         assert!(shape.holds(r#"[{"sku": "S1", "count": 2}, {"sku": "S2", "count": null}]"#));
         for bad in ["[]", "{}", "", r#"[{"count": 2}]"#, r#"[{"sku": "X"}]"#, r#"[{"sku": "S1", "more": 1}]"#] {
@@ -125,6 +178,16 @@ mod tests {
         for _ in 0..40 {
             deep = json!({"logicalType": "array", "items": deep});
         }
-        assert!(Shape::of(&deep).is_err());
+        assert!(Shape::of(&deep, Classification::Internal).is_err());
+        for refused in [
+            json!({"logicalType": "array"}),
+            json!({"logicalType": "object"}),
+            json!({"logicalType": "array", "items": {"logicalType": "string", "classification": "restricted"}}),
+            json!({"logicalType": "array", "items": {"logicalType": "string", "quality": []}}),
+            json!({"logicalType": "array", "items": {"logicalType": "date", "logicalTypeOptions": {"minimum": "2020-01-01"}}}),
+            json!({"logicalType": "array", "items": {"logicalType": "string", "logicalTypeOptions": {"pattern": "(?=a)a"}}}),
+        ] {
+            assert!(Shape::of(&refused, Classification::Internal).is_err(), "{refused}");
+        }
     }
 }

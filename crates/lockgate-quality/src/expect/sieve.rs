@@ -1,6 +1,6 @@
 //! Which rows fail an expectation: all of them, where a verdict names the first few.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use lockgate_core::Result;
@@ -23,12 +23,12 @@ pub struct Sieve {
 impl Sieve {
     /// A sieve of those expectations of `suite` whose places `failing` names; `None` when one of
     /// them is not about each row by itself, and its rows cannot be told.
-    pub fn new(suite: &Suite, failing: &[usize], schema: &SchemaRef) -> Option<Self> {
+    pub fn new(suite: &Suite, failing: &[usize], schema: &SchemaRef, spill_folder: &Path) -> Option<Self> {
         let chosen: Vec<_> =
             failing.iter().map(|index| suite.expectations.get(*index).cloned()).collect::<Option<_>>()?;
         let kinds = chosen.iter().map(|expectation| expectation.kind.clone()).collect();
         let suite = Suite { name: suite.name.clone(), expectations: chosen };
-        let options = Options { values: Values::Hide, spill_folder: std::env::temp_dir() };
+        let options = Options { values: Values::Hide, spill_folder: spill_folder.to_owned() };
         let validator = Validator::new(Arc::new(suite), Arc::clone(schema), options);
         let by_row = |state: &State| match state {
             State::Missing { .. } | State::Row { .. } => true,

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, btree_map::Entry},
     sync::{Arc, Mutex, PoisonError},
     thread,
 };
@@ -182,7 +182,7 @@ impl Baseline {
     /// The groups of a block, part by part where a method needs that, and the verdict on them.
     fn judge_groups(&self, method: Method, block: &Block, predicted: &[f32], alpha: f64) -> Option<Judged> {
         let most = if method == Method::LabelShift { block.rows } else { self.part_rows() };
-        let mut groups = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
         let parts = block.rows.div_ceil(most.max(1)).max(1);
         for part in 0..parts {
             let (first, last) = (part * block.rows / parts, (part + 1) * block.rows / parts);
@@ -196,6 +196,9 @@ impl Baseline {
                 group.rows.iter_mut().for_each(|row| *row += first);
             }
             groups.append(&mut found);
+        }
+        if parts > 1 {
+            groups = together(groups);
         }
         let scores: Vec<f32> = groups.iter().map(|group| group.score).collect();
         let nulls = self.groups_null(block.rows.div_ceil(parts));
@@ -259,12 +262,32 @@ impl Baseline {
     }
 }
 
+/// What is the same in several parts, as one, as surprising as it is where it is most.
+fn together(groups: Vec<Group>) -> Vec<Group> {
+    let mut by_key: BTreeMap<u64, Group> = BTreeMap::new();
+    for group in groups {
+        match by_key.entry(group.key) {
+            Entry::Vacant(place) => {
+                place.insert(group);
+            }
+            Entry::Occupied(mut place) => {
+                let own = place.get_mut();
+                own.score = own.score.max(group.score);
+                own.expected += group.expected;
+                own.rows.extend(group.rows);
+            }
+        }
+    }
+    let mut groups: Vec<Group> = by_key.into_values().collect();
+    groups.sort_by(Group::order);
+    groups
+}
+
 /// Which alarm is heard first.
 fn rank(judged: &Judged) -> f64 {
     match judged.method {
-        Method::Duplicates => -4.0,
-        Method::NearDuplicates => -3.0,
-        Method::Triggers => -2.0,
+        // They name the rows that share something.
+        Method::Duplicates | Method::NearDuplicates | Method::Triggers => judged.verdict.p_value - 1.0,
         // It names many rows for few.
         Method::LabelShift => 2.0,
         _ => judged.verdict.p_value,

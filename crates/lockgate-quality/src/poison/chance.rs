@@ -148,7 +148,7 @@ impl Null {
         let mut guilty: Vec<usize> = (0..all)
             .filter(|group| scores.get(*group).is_some_and(|s| at_least_one(self.tail(*s), all) < alpha))
             .collect();
-        guilty.sort_unstable_by(|a, b| {
+        guilty.sort_by(|a, b| {
             let score = |group: &usize| scores.get(*group).copied().unwrap_or(0.0);
             score(b).total_cmp(&score(a))
         });

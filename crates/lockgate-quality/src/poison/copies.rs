@@ -27,6 +27,8 @@ pub(crate) enum Alike {
 /// Rows that share something.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
+    /// What the rows share, as a hash: the same in every part of the data.
+    pub(crate) key: u64,
     /// The common logarithm of one in how many.
     pub(crate) score: f32,
     pub(crate) rows: Vec<usize>,
@@ -36,6 +38,18 @@ pub(crate) struct Group {
     pub(crate) expected: f64,
     /// Of rows that share values and a label, that label.
     pub(crate) class: Option<u16>,
+}
+
+impl Group {
+    /// The most surprising first; of those that say the same, the one that says most: a pair of values
+    /// rather than either of them.
+    pub(crate) fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let by_score = other.score.total_cmp(&self.score);
+        by_score
+            .then_with(|| other.features.len().cmp(&self.features.len()))
+            .then_with(|| self.features.cmp(&other.features))
+            .then_with(|| self.rows.cmp(&other.rows))
+    }
 }
 
 /// How often each row comes in the baseline.
@@ -82,7 +96,7 @@ impl Copies {
                 let expected = share * f64::from(self.counts.get(&key).copied().unwrap_or(0) + 1);
                 let score = surprise_of_count(u64::from(count), expected) as f32;
                 let features = left_out.into_iter().collect();
-                (score > 0.0).then(|| (key, Group { score, rows: Vec::new(), features, expected, class: None }))
+                (score > 0.0).then(|| (key, Group { key, score, rows: Vec::new(), features, expected, class: None }))
             })
             .collect();
         // Each row goes to its most surprising group.
@@ -100,7 +114,7 @@ impl Copies {
             }
         }
         let mut groups: Vec<Group> = surprising.into_values().filter(|group| group.rows.len() > 2).collect();
-        groups.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.rows.cmp(&b.rows)));
+        groups.sort_by(Group::order);
         groups
     }
 

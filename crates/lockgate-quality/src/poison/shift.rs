@@ -57,7 +57,14 @@ impl Shift {
             };
             let rows: Vec<usize> = codes.iter().zip(&block.labels).enumerate().filter_map(is_own).collect();
             let expected = own.get(place)?.expected;
-            Some(Group { score: score as f32, rows, features: vec![feature], expected, class: Some(class as u16) })
+            Some(Group {
+                key: place as u64,
+                score: score as f32,
+                rows,
+                features: vec![feature],
+                expected,
+                class: Some(class as u16),
+            })
         };
         let mut groups: Vec<Group> = block.coarse.iter().zip(&self.held_out).enumerate().filter_map(group).collect();
         groups.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -106,7 +106,8 @@ fn check(baseline: &Arc<Baseline>, method: Method, found_min: usize, attack: imp
     let own = screening.methods.iter().find(|own| own.method == method).unwrap();
     assert!(own.alarm, "{method:?}: {}", own.p_value);
     let found = guilty(&screening, victims.iter().copied());
-    assert!(found >= found_min, "{method:?}: {found} of 50 found");
+    let reasons: Vec<_> = screening.segments.iter().map(|own| (own.method, &own.reason, own.rows)).collect();
+    assert!(found >= found_min, "{method:?}: {found} of 50 found: {reasons:?}");
     let wrong = guilty(&screening, (0..2_000).filter(|row| row % 40 != 0));
     assert!(wrong <= 40, "{method:?}: {wrong} clean rows convicted");
 }

@@ -67,8 +67,8 @@ impl Triggers {
         });
         let share = block.rows as f64 / self.baseline.rows.max(1) as f64;
         let mut groups: Vec<Group> = candidates
-            .into_values()
-            .filter_map(|candidate| {
+            .into_iter()
+            .filter_map(|(key, candidate)| {
                 let expected = share * f64::from(candidate.before + 1);
                 if (candidate.rows.len() as f64) < LIFT_MIN * expected {
                     return None;
@@ -76,14 +76,17 @@ impl Triggers {
                 let (score, class) = self.surprise(&candidate, block, predicted)?;
                 let count = surprise_of_count(candidate.rows.len() as u64, expected);
                 let score = (score + score.min(count)) as f32;
-                Some(Group { score, rows: candidate.rows, features: candidate.features, expected, class: Some(class) })
+                Some(Group {
+                    key,
+                    score,
+                    rows: candidate.rows,
+                    features: candidate.features,
+                    expected,
+                    class: Some(class),
+                })
             })
             .collect();
-        // Of those that say the same, the one that says most: a pair rather than either value.
-        groups.sort_by(|a, b| {
-            let by_score = b.score.total_cmp(&a.score).then_with(|| b.features.len().cmp(&a.features.len()));
-            by_score.then_with(|| a.features.cmp(&b.features)).then_with(|| a.rows.cmp(&b.rows))
-        });
+        groups.sort_by(Group::order);
         groups
     }
 

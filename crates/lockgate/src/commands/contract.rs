@@ -44,9 +44,13 @@ fn test(global: &Global, args: &ContractTestArgs) -> Result<()> {
     let others: Vec<(String, PathBuf)> = args
         .table
         .iter()
-        .filter_map(|table| table.split_once('='))
-        .map(|(name, path)| (name.to_owned(), path.into()))
-        .collect();
+        .map(|table| {
+            table.split_once('=').map(|(name, path)| (name.to_owned(), path.into())).ok_or_else(|| {
+                Failure::usage(format!("--table {table} is not NAME=FILE"))
+                    .hint("for example --table orders=orders.parquet")
+            })
+        })
+        .collect::<Result<_>>()?;
     let keys = held::reference_keys(&contract, &data, &others)?;
     let tested = held::test(&contract, &data, &engine, sql, &keys, &progress)?;
     progress.finish();

@@ -118,6 +118,12 @@ fn evidence(evidence: &Value) {
     for segment in list("segments") {
         output::line(&format!("    {:<16} {}", text(segment, "method"), text(segment, "reason")));
     }
+    let ignored: Vec<String> = list("ignored")
+        .filter_map(|pair| Some(format!("{} ({})", pair.get(0)?.as_str()?, pair.get(1)?.as_str()?)))
+        .collect();
+    if !ignored.is_empty() {
+        output::line(&format!("    not looked at: {}", output::plain(&ignored.join(", "))));
+    }
     let failed: Vec<&Value> = list("expectations").collect();
     for own in &failed {
         let columns: Vec<&str> =

@@ -76,6 +76,7 @@ keys: {keyFile: lockgate.key}
 principals:
   - {id: ana, roles: [data-engineer]}
   - {id: steward, roles: [data-steward]}
+  - {id: dpo, roles: [dpo]}
 ";
 
 /// A workspace with a golden file and a pipeline whose `quality:` is `gates`.
@@ -176,18 +177,91 @@ fn poisoned_rows_are_put_aside_explained_and_released_by_a_person() {
     one.extend(["--rows", &row]);
     world.lockgate(&one).ok();
     assert_eq!(ingest(&world).ok().json()[0]["rows_quarantined"], json!(aside - 1));
+    let mut beyond = vec!["--as", "steward"];
+    beyond.extend(release);
+    beyond.extend(["--rows", "1,2000"]);
+    world.lockgate(&beyond).fails(2, "there is no row 2000");
     let mut all = vec!["--as", "steward"];
     all.extend(release);
     world.lockgate(&all).ok();
     assert_eq!(ingest(&world).ok().json()[0]["rows_quarantined"], json!(0));
+    let told = gate(&self::explained(&world), "released")["detail"].as_str().unwrap().to_owned();
+    assert!(told.starts_with(&aside.to_string()) && told.contains("released by steward"), "{told}");
     assert_eq!(events(&world, "quarantine.released", ""), 2);
     world.lockgate(&["verify"]).ok();
 
-    // A release is about these files: others are judged anew.
+    // A release is about what was judged: gates that are added later judge anew.
+    world.edit("pipeline.yaml", "poisoning: {label: income}", "poisoning: {label: income, falseAlarms: 0.009}");
+    assert!(ingest(&world).ok().json()[0]["rows_quarantined"].as_u64().unwrap() >= 40);
+
+    // And so are other files.
     let mut others = poisoned();
     others[0][1] = "44".into();
     world.write("data/a.csv", csv(&others).as_bytes());
     assert!(ingest(&world).ok().json()[0]["rows_quarantined"].as_u64().unwrap() >= 40);
+}
+
+#[test]
+fn rows_keep_their_numbers_through_empty_files_and_refused_rows() {
+    let world = world(&POISONING.replace("Percent: 0", "Percent: 50"));
+    let mut first = people(10_000, 700, 3);
+    // Rows that break the contract come before the guilty ones.
+    first.iter_mut().take(5).for_each(|row| row[1] = "old".into());
+    let second = poisoned();
+    world.write("data/0.csv", HEADER.as_bytes());
+    world.write("data/1.csv", csv(&first).as_bytes());
+    world.write("data/2.csv", HEADER.as_bytes());
+    world.write(
+        "data/3.csv",
+        csv(&second
+            .iter()
+            .cloned()
+            .map(|mut row| {
+                row[0].replace_range(1..2, "7");
+                row
+            })
+            .collect::<Vec<_>>())
+        .as_bytes(),
+    );
+    let outcome = ingest(&world).ok().json();
+    assert!(outcome[0]["rows_quarantined"].as_u64().unwrap() >= 45, "{outcome}");
+    let sql = "select \"row\", rule from \"people.quarantine\" where rule like 'poisoning%'";
+    let ids = ["--as", "dpo", "query", "--purpose", "testing", "--limit", "1000", "--format", "json", sql];
+    let aside = world.lockgate(&ids).ok().json();
+    let numbers: Vec<u64> =
+        aside.as_array().unwrap().iter().map(|row| row["row"].as_str().unwrap().parse().unwrap()).collect();
+    let planted = second.iter().enumerate().filter(|(_, row)| row[3] == "pilot").map(|(at, _)| 700 + at as u64);
+    let found = planted.into_iter().filter(|row| numbers.contains(row)).count();
+    assert_eq!(found, 40, "{numbers:?}");
+}
+
+#[test]
+fn what_a_gate_cannot_judge_lets_nothing_through() {
+    // A condition about a column that is not there.
+    let world = world("      expectations: [{suite: suite.json, onFail: quarantine}]\n      drift: {columns: [age]}\n");
+    let suite = json!({"name": "people", "expectations": [{"type": "expect_column_values_to_be_between",
+        "kwargs": {"column": "age", "max_value": 1, "row_condition": "col(\"height\") > 1", "condition_parser": "great_expectations"}}]});
+    world.write("suite.json", suite.to_string().as_bytes());
+    world.write("data/a.csv", csv(&people(10_000, 500, 3)).as_bytes());
+    ingest(&world).fails(1, "gate \\\"expectations people\\\" failed");
+    // Two suites of one name would answer for each other.
+    world.edit(
+        "pipeline.yaml",
+        "[{suite: suite.json, onFail: quarantine}]",
+        "[{suite: suite.json}, {suite: suite.json}]",
+    );
+    ingest(&world).fails(3, "another suite is called");
+    // Golden rows that break the contract are not golden.
+    world.edit("pipeline.yaml", "[{suite: suite.json}, {suite: suite.json}]", "[]");
+    let text = fs::read_to_string(world.path("golden.csv")).unwrap().replace(",3", ",x3");
+    world.write("golden.csv", text.as_bytes());
+    ingest(&world).fails(5, "the digest of the baseline");
+    assert_eq!(events(&world, "baseline.refused", ""), 1);
+    let digest = run(Command::new("sha256sum").arg(world.path("golden.csv"))).ok().out;
+    let pipeline = fs::read_to_string(world.path("pipeline.yaml")).unwrap();
+    let at = pipeline.find("sha256:").unwrap() + 7;
+    world.edit("pipeline.yaml", &pipeline[at..at + 64], digest.split_whitespace().next().unwrap());
+    ingest(&world).fails(3, "rows of the baseline break the contract");
 }
 
 #[test]
@@ -237,9 +311,12 @@ fn drift_stops_warns_or_puts_files_aside() {
     assert_eq!(events(&stopping, "gate.warned", "drift"), 1);
 
     stopping.edit("pipeline.yaml", "onFail: warn", "onFail: quarantine");
-    stopping.write("data/b.csv", csv(&people(30_000, 2_000, 4)).as_bytes());
+    stopping.write("data/b.csv", csv(&people(30_000, 1_500, 4)).as_bytes());
     let outcome = ingest(&stopping).ok().json();
-    assert_eq!((&outcome[0]["rows_committed"], &outcome[0]["rows_quarantined"]), (&json!(2_000), &json!(2_000)));
+    assert_eq!((&outcome[0]["rows_committed"], &outcome[0]["rows_quarantined"]), (&json!(1_500), &json!(2_000)));
+    let seen = explained(&stopping);
+    let detail = gate(&seen, "drift")["detail"].as_str().unwrap();
+    assert!(detail.contains("1 of 2 files have drifted (data/a.csv: 1 of 3 columns"), "{detail}");
 
     // A profile is baseline enough for drift, and not for poisoning.
     let profile = stopping.path("golden.lgp");
@@ -405,6 +482,16 @@ fn a_contract_says_when_whence_and_in_what_shape() {
         .map(|b| format!("{} {} {}", b["column"].as_str().unwrap(), b["rule"].as_str().unwrap(), b["rows"]))
         .collect();
     assert_eq!(broken, ["at maximum 1", "at minimum 1", "at pattern 1", "lines nested 2", "placed logicalType 1"]);
+    // A date that lies ahead makes nothing fresh.
+    fs::write(&orders, bad.replace("01.01.1900", "01.01.2999")).unwrap();
+    let ahead = test(&["--table", &table]).fails(1, "does not keep").json();
+    assert!(
+        ahead["quality"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|rule| rule["rule"] == json!("freshness: age of the newest row") && rule["passed"] == json!(false))
+    );
     let failed: Vec<&str> = tested["quality"]
         .as_array()
         .unwrap()
@@ -419,7 +506,18 @@ fn a_contract_says_when_whence_and_in_what_shape() {
             "element: orders.sent}\n  - {property: freshness",
             "is not a column",
         ),
-        ("unit: d}", "unit: moons}", "frequency"),
+        ("unit: d}", "unit: moons}", "c.yaml:11:16"),
+        ("property: freshness", "property: frehsness", "did you mean \\\"freshness\\\""),
+        (
+            "element: orders.placed}\n  - {property: frequency",
+            "element: people.placed}\n  - {property: frequency",
+            "this dataset",
+        ),
+        (
+            "items: {logicalType: object",
+            "items: {logicalType: object, classification: restricted",
+            "classify it by the highest",
+        ),
         ("dd.MM.yyyy", "QQ yyyy", "c.yaml:19:16"),
         ("minimum: '08:00'", "minimum: 8", "time of day"),
         ("to: people.id", "to: [people.id, people.name]", "as many columns"),
@@ -449,6 +547,11 @@ fn a_relationship_holds_between_the_sources_of_a_pipeline() {
         "  orders:\n    source: {uri: 'orders/o.csv', trust: unauthenticated}\n    contract: contracts/orders.yaml\n";
     world.write("pipeline.yaml", format!("{text}{more}").as_bytes());
     ingest(&world).ok();
+    assert!(ingest(&world).ok().json().as_array().unwrap().iter().all(|one| one["unchanged"] == json!(true)));
+    // The other side changes: what refers to it is looked at again.
+    world.write("data/a.csv", csv(&people(0, 9, 3)).as_bytes());
+    ingest(&world).fails(1, "refers to people of city is 1 and must be 0");
+    world.write("data/a.csv", people_csv.as_bytes());
     rows[3][2] = "P999999".into();
     world.write("orders/o.csv", csv(&rows).as_bytes());
     let done = ingest(&world).fails(1, "refers to people of city is 1 and must be 0");
