@@ -94,6 +94,11 @@ pub fn ingest(
             "`lockgate contract test` runs it; write it as a metric or an expectation to have it enforced here",
         ));
     }
+    let basis = pipeline.file.lawful_basis.as_str();
+    if let Some(own) = contract.lawful_basis.as_deref().filter(|own| *own != basis) {
+        return Err(Failure::input(format!("the contract holds {name} on {own:?}, the pipeline uses it on {basis:?}"))
+            .hint("both name the same lawful basis, as Article 6(1) of the GDPR has them"));
+    }
     demand_permission(workspace, pipeline, &contract)?;
     progress.stage("authenticate", &public_uri(&spec.source.uri));
     let mut watch = Stopwatch::start();

@@ -34,6 +34,8 @@ pub struct Contract {
     pub version: String,
     pub owner: String,
     pub purpose: String,
+    /// The lawful basis that the data is held on, where the contract says so.
+    pub lawful_basis: Option<String>,
     pub retention_days: u32,
     /// A snapshot comes at least this often.
     pub frequency_days: Option<f64>,
@@ -263,10 +265,17 @@ fn resolve(document: odcs::Document, read: Columns, levels: levels::Levels, text
             .hint("start with `apiVersion: v3.1.0` and `kind: DataContract`"));
     }
     let owner = owner(&document)?;
-    let purpose = document
-        .description
-        .as_ref()
-        .and_then(|d| d.purpose.clone())
+    let custom = |name: &str| {
+        let own = document.schema.first().into_iter().flat_map(|object| &object.custom_properties);
+        own.chain(&document.custom_properties)
+            .find(|custom| custom.property == name)
+            .and_then(|custom| custom.value.as_str())
+            .map(str::to_owned)
+    };
+    let lawful_basis = custom("lawfulBasis");
+    let described = || document.description.as_ref().and_then(|d| d.purpose.clone());
+    let purpose = custom("purpose")
+        .or_else(described)
         .filter(|purpose| !purpose.trim().is_empty() && purpose != TODO)
         .ok_or_else(|| orphaned("purpose", "description.purpose: what the data is for"))?;
     let Columns { mut columns, mut key, quality: mut at_columns } = read;
@@ -305,6 +314,7 @@ fn resolve(document: odcs::Document, read: Columns, levels: levels::Levels, text
         version: document.version,
         owner,
         purpose,
+        lawful_basis,
         retention_days: levels.retention_days,
         frequency_days: levels.frequency_days,
         files,

@@ -9,7 +9,8 @@ use std::{
     collections::{BinaryHeap, binary_heap::PeekMut},
     fs::File,
     hash::{BuildHasher as _, Hasher as _},
-    io::{BufReader, BufWriter, Seek as _},
+    io::BufWriter,
+    os::unix::fs::FileExt as _,
     path::PathBuf,
     sync::Arc,
 };
@@ -22,8 +23,8 @@ use crate::column::Scalar;
 
 /// Values in the table before it becomes a run: as many as fill it without growing, 8 MiB.
 const RECENT_MAX: usize = (1 << 18) / 8 * 7;
-/// Values of runs in memory: 32 MiB. Further runs are files.
-const MEMORY_MAX: usize = 1 << 20;
+/// Values of runs in memory: 24 MiB. Further runs are files.
+const MEMORY_MAX: usize = 3 << 18;
 /// Runs that are read at once; more are merged into one first.
 const RUNS_MAX: usize = 64;
 /// A table with fewer values stays one when its part of the data has been read.
@@ -207,36 +208,35 @@ impl Distinct {
     }
 
     pub(crate) fn tally(&mut self, examples: usize) -> Result<Tally> {
-        if let Some(ranges) = self.split()? {
-            return Ok(side_by_side(ranges, examples));
+        if !self.runs.is_empty() {
+            self.spill().map_err(|e| self.failed(&e))?;
+            let parts = self.split().map_err(|e| self.failed(&e))?;
+            return side_by_side(parts, examples).map_err(|e| self.failed(&e));
         }
         let mut tally = Tallying::new(examples);
         self.visit(|_, count, row| tally.add(count, row))?;
         Ok(tally.finish())
     }
 
-    /// The runs cut at hashes into parts that have no value in common, one for each core; `None`
-    /// when there is little to gain or a run is a file.
-    fn split(&mut self) -> Result<Option<Vec<Slices<'_>>>> {
+    /// The runs cut at hashes into parts that have no value in common, one for each core.
+    fn split(&self) -> std::io::Result<Vec<Vec<Slice<'_>>>> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-        if self.runs.is_empty() || cores == 1 {
-            return Ok(None);
-        }
-        self.spill().map_err(|e| self.failed(&e))?;
-        let mut parts: Vec<Slices<'_>> = vec![Vec::new(); cores];
+        let mut parts: Vec<Vec<Slice<'_>>> = vec![Vec::new(); cores];
         for run in &self.runs {
-            let Run::Memory(entries) = run else { return Ok(None) };
-            let mut rest = entries.as_slice();
+            let mut rest = Slice::of(run)?;
             for (index, part) in parts.iter_mut().enumerate() {
+                if index + 1 == cores {
+                    part.push(rest);
+                    break;
+                }
                 // Hashes are spread evenly.
                 let end = (u128::MAX / cores as u128).saturating_mul(index as u128 + 1);
-                let cut = if index + 1 == cores { rest.len() } else { rest.partition_point(|(hash, _)| *hash < end) };
-                let (own, others) = rest.split_at(cut);
+                let (own, others) = rest.cut(end)?;
                 part.push(own);
                 rest = others;
             }
         }
-        Ok(Some(parts))
+        Ok(parts)
     }
 
     fn failed(&self, error: &std::io::Error) -> Failure {
@@ -288,7 +288,8 @@ impl Distinct {
 
     /// Every value of the runs, in the order of the hashes.
     fn merged(&self, each: impl FnMut(u128, Entry) -> std::io::Result<()>) -> std::io::Result<()> {
-        merge(self.runs.iter().map(Reader::of).collect::<std::io::Result<Vec<_>>>()?, each)
+        let slices = self.runs.iter().map(Slice::of).collect::<std::io::Result<Vec<_>>>()?;
+        merge(slices.into_iter().map(Reader::of).collect(), each)
     }
 }
 
@@ -360,25 +361,62 @@ impl Tallying {
     }
 }
 
-/// Parts of runs, each in the order of the hashes.
-type Slices<'r> = Vec<&'r [(u128, Entry)]>;
+/// A part of a run, in the order of the hashes.
+#[derive(Clone, Copy)]
+enum Slice<'r> {
+    Memory(&'r [(u128, Entry)]),
+    /// Records of a file from the first up to the second.
+    File(&'r File, u64, u64),
+}
 
-fn side_by_side(parts: Vec<Slices<'_>>, examples: usize) -> Tally {
-    let count = |part: Slices<'_>| {
+impl<'r> Slice<'r> {
+    fn of(run: &'r Run) -> std::io::Result<Self> {
+        Ok(match run {
+            Run::Memory(entries) => Self::Memory(entries),
+            Run::File(file) => Self::File(file, 0, file.metadata()?.len() / RECORD_BYTES as u64),
+        })
+    }
+
+    /// What lies below `end`, and the rest.
+    fn cut(self, end: u128) -> std::io::Result<(Self, Self)> {
+        Ok(match self {
+            Self::Memory(entries) => {
+                let (own, rest) = entries.split_at(entries.partition_point(|(hash, _)| *hash < end));
+                (Self::Memory(own), Self::Memory(rest))
+            }
+            Self::File(file, first, last) => {
+                let (mut low, mut high) = (first, last);
+                while low < high {
+                    let middle = low + (high - low) / 2;
+                    let mut hash = [0u8; 16];
+                    file.read_exact_at(&mut hash, middle * RECORD_BYTES as u64)?;
+                    if u128::from_be_bytes(hash) < end {
+                        low = middle + 1;
+                    } else {
+                        high = middle;
+                    }
+                }
+                (Self::File(file, first, low), Self::File(file, low, last))
+            }
+        })
+    }
+}
+
+fn side_by_side(parts: Vec<Vec<Slice<'_>>>, examples: usize) -> std::io::Result<Tally> {
+    let count = |part: Vec<Slice<'_>>| {
         let mut tally = Tallying::new(examples);
-        let readers = part.into_iter().map(|entries| Reader::Memory(entries.iter())).collect();
-        // Reading memory cannot fail.
-        let _ = merge(readers, |_, entry| {
+        merge(part.into_iter().map(Reader::of).collect(), |_, entry| {
             tally.add(entry.count, entry.first);
             Ok(())
-        });
-        tally.finish()
+        })?;
+        Ok(tally.finish())
     };
     std::thread::scope(|scope| {
         let running: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || count(part))).collect();
         let mut all = Tally::default();
         for part in running {
-            let part = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let part: std::io::Result<Tally> = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let part = part?;
             all.rows += part.rows;
             all.distinct += part.distinct;
             all.single += part.single;
@@ -387,32 +425,45 @@ fn side_by_side(parts: Vec<Slices<'_>>, examples: usize) -> Tally {
         }
         all.repeated_first.sort_unstable();
         all.repeated_first.truncate(examples);
-        all
+        Ok(all)
     })
 }
 
-/// Reads a run from its start.
+/// Reads a part of a run. Files are read by position, so that several readers share one.
 enum Reader<'r> {
     Memory(std::slice::Iter<'r, (u128, Entry)>),
-    File(BufReader<File>),
+    File { file: &'r File, at: u64, end: u64, buffer: Vec<u8>, place: usize },
 }
 
 impl<'r> Reader<'r> {
-    fn of(run: &'r Run) -> std::io::Result<Self> {
-        Ok(match run {
-            Run::Memory(entries) => Self::Memory(entries.iter()),
-            Run::File(file) => {
-                let mut file = file.try_clone()?;
-                file.rewind()?;
-                Self::File(BufReader::with_capacity(1 << 16, file))
-            }
-        })
+    /// Records of a file that are read at once.
+    const RECORDS: u64 = 2_048;
+
+    fn of(slice: Slice<'r>) -> Self {
+        match slice {
+            Slice::Memory(entries) => Self::Memory(entries.iter()),
+            Slice::File(file, at, end) => Self::File { file, at, end, buffer: Vec::new(), place: 0 },
+        }
     }
 
     fn next(&mut self) -> std::io::Result<Option<(u128, Entry)>> {
         match self {
             Self::Memory(entries) => Ok(entries.next().copied()),
-            Self::File(file) => read(file),
+            Self::File { file, at, end, buffer, place } => {
+                if *place == buffer.len() {
+                    let records = (*end - *at).min(Self::RECORDS);
+                    if records == 0 {
+                        return Ok(None);
+                    }
+                    buffer.resize(records as usize * RECORD_BYTES, 0);
+                    file.read_exact_at(buffer, *at * RECORD_BYTES as u64)?;
+                    *at += records;
+                    *place = 0;
+                }
+                let record = buffer.get(*place..).and_then(|rest| rest.first_chunk::<RECORD_BYTES>());
+                *place += RECORD_BYTES;
+                Ok(record.map(read))
+            }
         }
     }
 }
@@ -423,18 +474,12 @@ fn write(writer: &mut impl std::io::Write, hash: u128, entry: Entry) -> std::io:
     writer.write_all(&entry.first.to_be_bytes())
 }
 
-fn read(reader: &mut impl std::io::Read) -> std::io::Result<Option<(u128, Entry)>> {
-    let mut record = [0u8; RECORD_BYTES];
-    match reader.read_exact(&mut record) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
-    }
+fn read(record: &[u8; RECORD_BYTES]) -> (u128, Entry) {
     let (hash, rest) = record.split_at(16);
     let (count, first) = rest.split_at(8);
     let word = |bytes: &[u8]| bytes.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
     let hash = hash.iter().fold(0u128, |word, byte| word << 8 | u128::from(*byte));
-    Ok(Some((hash, Entry { count: word(count), first: word(first) })))
+    (hash, Entry { count: word(count), first: word(first) })
 }
 
 fn finish(writer: BufWriter<File>) -> std::io::Result<File> {

@@ -384,6 +384,9 @@ fn a_gate_that_is_set_up_wrongly_is_refused() {
     world.edit("pipeline.yaml", &line, "");
     ingest(&world).fails(3, "no baseline");
     world.lockgate(&["explain", "nothing"]).fails(2, "there is no run");
+    let basis = "customProperties: [{property: lawfulBasis, value: consent}]\nschema:";
+    world.edit("contracts/people.yaml", "schema:", basis);
+    ingest(&world).fails(3, "the contract holds people on");
 }
 
 #[test]
