@@ -26,7 +26,7 @@ const RECENT_MAX: usize = (1 << 18) / 8 * 7;
 /// Values of runs in memory: 24 MiB. Further runs are files.
 const MEMORY_MAX: usize = 3 << 18;
 /// Runs that are read at once; more are merged into one first.
-const RUNS_MAX: usize = 64;
+const RUNS_MAX: usize = 128;
 /// A table with fewer values stays one when its part of the data has been read.
 const SEALED_MIN: usize = 1 << 14;
 const RECORD_BYTES: usize = 32;
@@ -178,8 +178,7 @@ impl Distinct {
         if !self.hashes.same_as(&other.hashes) {
             return Err(Failure::bug("counts under different hash keys cannot be merged"));
         }
-        self.runs.extend(other.runs);
-        self.compact().map_err(|e| self.failed(&e))?;
+        self.take(other.runs).map_err(|e| self.failed(&e))?;
         for (hash, entry) in other.recent {
             self.add_many(hash, entry.count, entry.first)?;
         }
@@ -256,6 +255,23 @@ impl Distinct {
             let mut writer = self.temporary()?;
             entries.into_iter().try_for_each(|(hash, entry)| write(&mut writer, hash, entry))?;
             self.runs.push(Run::File(finish(writer)?));
+        }
+        self.compact()
+    }
+
+    /// Takes over runs. What does not fit into memory beside the others becomes a file of its own,
+    /// which costs less than making one of all.
+    fn take(&mut self, runs: Vec<Run>) -> std::io::Result<()> {
+        for run in runs {
+            let run = match run {
+                Run::Memory(entries) if self.in_memory_values() + entries.len() > self.memory_max => {
+                    let mut writer = self.temporary()?;
+                    entries.into_iter().try_for_each(|(hash, entry)| write(&mut writer, hash, entry))?;
+                    Run::File(finish(writer)?)
+                }
+                run => run,
+            };
+            self.runs.push(run);
         }
         self.compact()
     }
