@@ -23,8 +23,8 @@ use crate::column::Scalar;
 
 /// Values in the table before it becomes a run: as many as fill it without growing, 8 MiB.
 const RECENT_MAX: usize = (1 << 18) / 8 * 7;
-/// Values of runs in memory: 24 MiB. Further runs are files.
-const MEMORY_MAX: usize = 3 << 18;
+/// Values of runs in memory: 12 MiB. Further runs are files.
+const MEMORY_MAX: usize = 3 << 17;
 /// Runs that are read at once; more are merged into one first.
 const RUNS_MAX: usize = 128;
 /// A table with fewer values stays one when its part of the data has been read.
@@ -453,7 +453,7 @@ enum Reader<'r> {
 
 impl<'r> Reader<'r> {
     /// Records of a file that are read at once.
-    const RECORDS: u64 = 2_048;
+    const RECORDS: u64 = 1_024;
 
     fn of(slice: Slice<'r>) -> Self {
         match slice {
