@@ -165,9 +165,11 @@ struct Columns {
     /// Position in the primary key and place.
     key: Vec<(i64, usize)>,
     quality: Vec<QualityRule>,
+    at_dataset: Vec<QualityRule>,
 }
 
-/// Reads the columns; what is wrong with one is said with its line and column in the file.
+/// Reads the columns, and the rules of the dataset; what is wrong is said with its line and column in
+/// the file.
 fn columns(document: &odcs::Document, file: &str) -> Result<Columns> {
     let mut out = Columns::default();
     let Some(object) = document.schema.first() else { return Ok(out) };
@@ -203,6 +205,15 @@ fn columns(document: &odcs::Document, file: &str) -> Result<Columns> {
         for relationship in &property.relationships {
             out.quality.push(reference(relationship, Some(name), &names).map_err(place)?);
         }
+    }
+    let at = object.name.referenced;
+    let name = &object.name.value;
+    let place = |failure: Failure| failure.at(format!("{file}:{}:{}: dataset {name:?}", at.line(), at.column()));
+    for rule in &object.quality {
+        out.at_dataset.push(quality::rule(rule, None, &names).map_err(place)?);
+    }
+    for relationship in &object.relationships {
+        out.at_dataset.push(reference(relationship, None, &names).map_err(place)?);
     }
     Ok(out)
 }
@@ -278,7 +289,7 @@ fn resolve(document: odcs::Document, read: Columns, levels: levels::Levels, text
         .or_else(described)
         .filter(|purpose| !purpose.trim().is_empty() && purpose != TODO)
         .ok_or_else(|| orphaned("purpose", "description.purpose: what the data is for"))?;
-    let Columns { mut columns, mut key, quality: mut at_columns } = read;
+    let Columns { mut columns, mut key, quality: mut at_columns, at_dataset } = read;
     let files = document
         .servers
         .iter()
@@ -287,15 +298,8 @@ fn resolve(document: odcs::Document, read: Columns, levels: levels::Levels, text
         .collect();
     let [object] = <[odcs::SchemaObject; 1]>::try_from(document.schema)
         .map_err(|all| Failure::input(format!("a contract describes one table; this one has {}", all.len())))?;
-    let dataset: Name = object.name.parse()?;
-    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-    let mut quality = Vec::new();
-    for rule in &object.quality {
-        quality.push(quality::rule(rule, None, &names)?);
-    }
-    for relationship in &object.relationships {
-        quality.push(reference(relationship, None, &names)?);
-    }
+    let dataset: Name = object.name.value.parse()?;
+    let mut quality = at_dataset;
     quality.append(&mut at_columns);
     quality.extend(levels.rules);
     if columns.is_empty() || columns.len() > lockgate_core::limits::COLUMNS_MAX {

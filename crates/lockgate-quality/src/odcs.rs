@@ -105,7 +105,7 @@ pub(crate) struct CustomProperty {
 #[expect(dead_code, reason = "as above")]
 pub(crate) struct SchemaObject {
     pub(crate) id: Option<String>,
-    pub(crate) name: String,
+    pub(crate) name: Spanned<String>,
     pub(crate) physical_name: Option<String>,
     pub(crate) physical_type: Option<String>,
     pub(crate) logical_type: Option<String>,

@@ -126,8 +126,9 @@ fn age(
     })?;
     let (dataset, name) = element.rsplit_once('.').map_or((None, element.as_str()), |(d, name)| (Some(d), name));
     let own = document.schema.first();
-    let known =
-        |dataset: &str| own.is_some_and(|own| own.name == dataset || own.physical_name.as_deref() == Some(dataset));
+    let known = |dataset: &str| {
+        own.is_some_and(|own| own.name.value == dataset || own.physical_name.as_deref() == Some(dataset))
+    };
     if element.contains(',') || dataset.is_some_and(|dataset| !known(dataset)) {
         return Err(Failure::input(format!("its element {element:?} is not a column of this dataset"))
             .hint("element: one column, as dataset.column; write a service level for each"));
