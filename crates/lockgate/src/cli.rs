@@ -68,6 +68,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Find sensitive values in text or JSON lines on standard input or in files.
     Scan(ScanArgs),
+    /// Judge pipelines, models and infrastructure by policy, from their code, without running it.
+    Check(CheckArgs),
     /// Test data against a contract, infer a first one, compare two.
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -202,6 +204,27 @@ pub enum ModelCommand {
     Predict { file: PathBuf, rows: PathBuf },
     /// Verify a package's signature.
     Verify { package: PathBuf },
+}
+
+/// Python, notebooks, Terraform, Kubernetes, Kustomize, Compose, CloudFormation, GitHub Actions,
+/// GitLab CI, dbt, Dockerfiles, shell, SQL, INI, environment files and Lockgate's own.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Files and folders; the current folder when none is named.
+    pub paths: Vec<PathBuf>,
+    /// Where imports and configuration are looked for: the folder of `.git` or `lockgate.yaml`
+    /// above the paths by default.
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<PathBuf>,
+    /// Print what was read, and judge nothing.
+    #[arg(long)]
+    pub facts: bool,
+    /// End with exit code 1 also for what could not be decided, or could not be read.
+    #[arg(long)]
+    pub strict: bool,
+    /// Threads; as many as there are cores by default.
+    #[arg(long, value_name = "COUNT")]
+    pub threads: Option<usize>,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! One module a command.
 
 mod audit;
+mod check;
 mod contract;
 mod demo;
 mod drift;
@@ -38,7 +39,7 @@ use crate::{
 
 pub fn dispatch(cli: &Cli) -> Result<()> {
     let global = &cli.global;
-    if global.format == Format::Sarif && !matches!(cli.command, Command::Scan(_)) {
+    if global.format == Format::Sarif && !matches!(cli.command, Command::Scan(_) | Command::Check(_)) {
         return Err(Failure::usage("--format sarif is for findings about files").hint("use it with `lockgate scan`"));
     }
     match &cli.command {
@@ -52,6 +53,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Deploy(args) => serve::deploy(global, args),
         Command::Serve(args) => serve::serve(global, args),
         Command::Scan(args) => scan::scan(global, args),
+        Command::Check(args) => check::check(global, args),
         Command::Contract(command) => contract::contract(global, command),
         Command::Profile(args) => profile::profile(global, args),
         Command::Drift(args) => drift::drift(global, args),

@@ -1,0 +1,63 @@
+# What rules share.
+package lockgate.lib
+
+import rego.v1
+
+# Whether the location `s` lies within the pattern `p`.
+within(p, s) if {
+	provider_fits(p, s)
+	glob.match(p.bucket, [], s.bucket)
+	account_fits(p, s)
+	key_fits(p, s)
+}
+
+# Whether a location of which a part is unknown may lie within the pattern.
+may_be(p, s) if {
+	provider_fits(p, s)
+	known := split(s.bucket, "…")[0]
+	known != ""
+	startswith(p.bucket, known)
+}
+
+provider_fits(p, s) if p.provider == s.provider
+
+provider_fits(p, _) if p.provider == "any"
+
+provider_fits(_, s) if s.provider == "any"
+
+# A container whose account is not known may be that of the pattern.
+account_fits(p, _) if p.account == ""
+
+account_fits(_, s) if s.account == ""
+
+account_fits(p, s) if glob.match(p.account, [], s.account)
+
+key_fits(p, _) if p.key == ""
+
+key_fits(p, s) if glob.match(p.key, [], s.key)
+
+key_fits(p, s) if startswith(s.key, concat("", [p.key, "/"]))
+
+key_fits(p, s) if s.key == p.key
+
+# A host of this machine or of the cluster's own network.
+is_local(host) if startswith(host, "localhost")
+
+is_local(host) if startswith(host, "127.")
+
+is_local(host) if startswith(host, "0.0.0.0")
+
+is_local(host) if startswith(host, "[::1]")
+
+is_local(host) if not contains(host, ".")
+
+is_local(host) if contains(host, ".svc")
+
+is_local(host) if regex.match(`\.(local|internal|localhost|test|example)(:[0-9]+)?$`, host)
+
+is_local(host) if contains(host, "…")
+
+# A workload in words.
+workload(w) := sprintf("%s %s", [w.kind, w.name]) if w.name != ""
+
+workload(w) := w.kind if w.name == ""

@@ -1,0 +1,23 @@
+# METADATA
+# scope: package
+# title: Namespace without a network policy
+# description: Every pod of the cluster can reach the training jobs, and they can reach everything, also to send data out.
+# custom:
+#   severity: medium
+#   fix: Add a NetworkPolicy that selects all pods of the namespace and denies what is not named.
+#   references:
+#     - CWE-923
+#     - MITRE ATLAS AML.T0025
+#     - SOC 2 CC6.6
+package lockgate.check.missing_network_policy
+
+import rego.v1
+
+import data.lockgate.lib
+
+deny contains {"fact": n.id, "message": sprintf("no network policy selects the pods that train in `%s`", [n.name])} if {
+	some n in input.namespaces
+	n.role == "source"
+	n.training
+	not n.isolated
+}

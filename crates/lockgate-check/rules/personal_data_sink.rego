@@ -1,0 +1,55 @@
+# METADATA
+# scope: package
+# title: Personal data leaves for an unapproved place
+# description: A task that reads personal data sends something to a place that nobody approved for it.
+# custom:
+#   severity: high
+#   fix: 'Mask or tokenize first, or have the place approved in `personal.approvedSinks` of lockgate.yaml.'
+#   references:
+#     - CWE-359
+#     - MITRE ATLAS AML.T0025
+#     - SOC 2 P4.2
+#     - NIST AI RMF MAP 4.1
+package lockgate.check.personal_data_sink
+
+import rego.v1
+
+import data.lockgate.lib
+
+reads_personal contains s.task if {
+	some s in input.storage
+	s.role == "source"
+	s.task
+	s.access in {"read", "any"}
+	some p in input.parameters.personal
+	lib.within(p, s)
+}
+
+deny contains {"fact": s.id, "message": sprintf("a task that reads personal data writes to %s", [s.uri])} if {
+	some s in input.storage
+	s.role == "source"
+	s.task in reads_personal
+	s.access == "write"
+	s.complete
+	not is_approved(s)
+}
+
+deny contains {"fact": n.id, "message": sprintf("a task that reads personal data sends to %s", [n.host])} if {
+	some n in input.network
+	n.role == "source"
+	n.task in reads_personal
+	n.access == "send"
+	n.host != ""
+	not n.host in input.parameters.approved_hosts
+	not lib.is_local(n.host)
+}
+
+is_approved(s) if {
+	some p in input.parameters.approved
+	lib.within(p, s)
+}
+
+is_approved(s) if {
+	some p in input.parameters.personal
+	lib.within(p, s)
+}

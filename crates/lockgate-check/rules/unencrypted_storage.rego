@@ -1,0 +1,28 @@
+# METADATA
+# scope: package
+# title: Unencrypted storage
+# description: Whoever gets at the medium or at a copy of it can read the data.
+# custom:
+#   severity: medium
+#   fix: Turn on encryption with a key that you manage, and refuse requests without TLS.
+#   references:
+#     - CWE-311
+#     - SOC 2 CC6.1
+#     - NIST AI RMF MANAGE 2.4
+package lockgate.check.unencrypted_storage
+
+import rego.v1
+
+import data.lockgate.lib
+
+deny contains {"fact": b.id, "message": sprintf("%s is not encrypted: %s", [b.address, concat(", ", b.because)])} if {
+	some b in input.buckets
+	b.role == "source"
+	b.encrypted == "no"
+}
+
+deny contains {"fact": b.id, "message": sprintf("%s takes requests without TLS: %s", [b.address, concat(", ", b.because)])} if {
+	some b in input.buckets
+	b.role == "source"
+	b.encrypted_transport == "no"
+}

@@ -1,0 +1,27 @@
+# METADATA
+# scope: package
+# title: Command that runs or opens what it should not
+# description: A download that is run unseen runs what somebody else wrote; a path that everybody may write is one that anybody changes.
+# custom:
+#   severity: medium
+#   fix: Download, verify a digest, then run; give paths to the user that needs them.
+#   references:
+#     - CWE-494
+#     - CWE-732
+#     - MITRE ATLAS AML.T0010
+package lockgate.check.unsafe_command
+
+import rego.v1
+
+import data.lockgate.lib
+
+deny contains {"fact": c.id, "message": sprintf("`%s` %s", [c.program, words[what]])} if {
+	some c in input.commands
+	c.role == "source"
+	some what in c.does
+}
+
+words := {
+	"download-and-run": "is piped into a shell",
+	"world-writable": "lets everybody write",
+}

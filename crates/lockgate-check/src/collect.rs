@@ -1,0 +1,626 @@
+//! Where readers put what they find.
+//!
+//! A reader says what a value is called, what it is given to and where; what that makes of it is
+//! decided here, the same for every language.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+
+use crate::{
+    credentials::{self, Strength, Wanted},
+    facts,
+    source::{Place, Tree},
+    storage::{self, Location},
+    value::{Dict, HOLE, How, Kind, REFERENCE, Text, Trace, Val, literals, steps},
+};
+
+/// A fact before its places have lines.
+#[derive(Debug)]
+pub struct Raw<T> {
+    pub place: Place,
+    pub way: Vec<(Place, How)>,
+    pub literals: Vec<Place>,
+    pub task: Option<Arc<str>>,
+    /// The function that nobody calls in which it was found.
+    pub entered: Option<(u32, u32)>,
+    pub unresolved: Option<(String, String)>,
+    pub what: T,
+}
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub credentials: Vec<Raw<facts::Credential>>,
+    pub storage: Vec<Raw<facts::Storage>>,
+    pub commands: Vec<Raw<facts::Command>>,
+    pub network: Vec<Raw<facts::Network>>,
+    pub images: Vec<Raw<facts::Image>>,
+    pub packages: Vec<Raw<facts::Package>>,
+    pub workloads: Vec<Raw<facts::Workload>>,
+    pub namespaces: Vec<Raw<facts::Namespace>>,
+    pub permissions: Vec<Raw<facts::Permission>>,
+    pub buckets: Vec<Raw<facts::Bucket>>,
+    pub deserialization: Vec<Raw<facts::Deserialization>>,
+    pub datasets: Vec<Raw<facts::Dataset>>,
+    pub audit: Vec<Raw<facts::Audit>>,
+    pub tasks: Vec<Raw<facts::Task>>,
+    pub problems: Vec<(u32, u32, String)>,
+    /// Values that no report may show, with the literals that they were made of.
+    pub secrets: Vec<(Arc<str>, Vec<Place>)>,
+    /// Network policies and the pods that train, to be held against each other.
+    pub policies: Vec<Policy>,
+    pub pods: Vec<Pod>,
+}
+
+/// What a network policy selects.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub namespace: String,
+    /// No labels select every pod.
+    pub selector: Vec<(String, String)>,
+}
+
+/// A pod that trains.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    pub place: Place,
+    pub namespace: String,
+    pub labels: Vec<(String, String)>,
+}
+
+/// Collects for one thread.
+pub struct Collector<'a> {
+    pub tree: &'a Tree,
+    pub found: Found,
+    /// Nothing is noted while this is not zero: in assertions, exceptions, logs.
+    pub quiet: u32,
+    pub entered: Option<(u32, u32)>,
+    task: Option<Arc<str>>,
+    key: &'a hmac::Key,
+    /// Names of buckets that the team's policy names.
+    watch: &'a [String],
+}
+
+/// What a value is given to.
+#[derive(Clone, Copy, Debug)]
+pub struct Sink<'s> {
+    pub what: &'s str,
+    pub place: Place,
+    pub access: &'s str,
+}
+
+impl<'a> Collector<'a> {
+    pub fn new(tree: &'a Tree, key: &'a hmac::Key, watch: &'a [String]) -> Self {
+        Self { tree, found: Found::default(), quiet: 0, entered: None, task: None, key, watch }
+    }
+
+    pub fn raw<T>(&self, place: Place, trace: &Trace, what: T) -> Raw<T> {
+        Raw {
+            place,
+            way: steps(trace),
+            literals: literals(trace),
+            task: self.task.clone(),
+            entered: self.entered,
+            unresolved: None,
+            what,
+        }
+    }
+
+    pub fn problem(&mut self, file: u32, offset: u32, what: &str) {
+        self.found.problems.push((file, offset, what.to_owned()));
+    }
+
+    pub fn set_task(&mut self, task: Option<String>) -> Option<Arc<str>> {
+        std::mem::replace(&mut self.task, task.map(Into::into))
+    }
+
+    pub fn restore_task(&mut self, task: Option<Arc<str>>) {
+        self.task = task;
+    }
+
+    /// A function that an outside decorator makes a task; inside of a task it is part of that one.
+    pub fn enter_task(&mut self, closure: &crate::python::Closure) -> Option<Option<Arc<str>>> {
+        if self.task.is_some() || closure.function.value.is_some() {
+            return None;
+        }
+        let name = format!("{}:{}", self.tree.file(closure.file).map_or("", |f| &f.path), closure.function.name);
+        Some(self.task.replace(name.into()))
+    }
+
+    pub fn leave_task(&mut self, entered: Option<Option<Arc<str>>>) {
+        if let Some(before) = entered {
+            self.task = before;
+        }
+    }
+
+    pub fn imported(&mut self, _name: &str, _place: Place) {}
+
+    /// A value that got a name.
+    pub fn assigned(&mut self, name: &str, val: &Val, place: Place) {
+        if self.quiet == 0 {
+            self.named(name, val, Sink { what: "", place, access: "" }, "name");
+        }
+    }
+
+    /// A value under a key.
+    pub fn entry(&mut self, name: &str, val: &Val, place: Place) {
+        self.assigned(name, val, place);
+    }
+
+    pub fn environment_set(&mut self, callee: &str, name: &str, val: &Val, place: Place) {
+        if self.quiet == 0 {
+            self.named(name, val, Sink { what: callee, place, access: "" }, "name");
+            self.environment_switch(name, val.as_str().unwrap_or_default(), place);
+        }
+    }
+
+    /// Settings of the environment that turn protection off.
+    pub fn environment_switch(&mut self, name: &str, value: &str, place: Place) {
+        let off = match name {
+            "PYTHONHTTPSVERIFY" | "NODE_TLS_REJECT_UNAUTHORIZED" => value == "0",
+            "GIT_SSL_NO_VERIFY" | "AWS_NO_VERIFY_SSL" => matches!(value, "1" | "true" | "True"),
+            "CURL_CA_BUNDLE" | "REQUESTS_CA_BUNDLE" => value.is_empty(),
+            _ => false,
+        };
+        if off {
+            self.verification_off(name, place, "");
+        }
+    }
+
+    /// `{"name": "DB_PASSWORD", "value": "..."}`.
+    pub fn dictionary(&mut self, dict: &Dict, place: Place) {
+        let name = ["name", "Name", "key", "Key"].iter().find_map(|k| dict.get(k)).and_then(Val::as_str);
+        let value = ["value", "Value"].iter().find_map(|k| dict.get(k));
+        if let (Some(name), Some(value), 0) = (name, value, self.quiet) {
+            self.named(name, value, Sink { what: "", place, access: "" }, "name");
+        }
+    }
+
+    /// `if password == "..."`.
+    pub fn compared(&mut self, left: Option<&str>, left_val: &Val, right: Option<&str>, right_val: &Val, place: Place) {
+        if self.quiet > 0 {
+            return;
+        }
+        for (name, other, own) in [(left, right_val, left_val), (right, left_val, right_val)] {
+            let Some(name) = name else { continue };
+            let is_password = credentials::wanted(name) == Some(Wanted::Password);
+            if is_password && own.as_str().is_none() && matches!(other.kind, Kind::Str(_)) {
+                self.named(name, other, Sink { what: "a comparison", place, access: "" }, "comparison");
+            }
+        }
+    }
+
+    /// A value that is called `name`, which may ask for a credential.
+    pub fn named(&mut self, name: &str, val: &Val, sink: Sink<'_>, how: &str) {
+        if self.quiet > 0 {
+            return;
+        }
+        let wanted = credentials::wanted(name);
+        for option in val.options() {
+            let text = match &option.kind {
+                Kind::Str(text) | Kind::Path(text) => text.flat(),
+                Kind::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                    Ok(text) => text.into(),
+                    Err(_) => continue,
+                },
+                Kind::List(items) if wanted == Some(Wanted::Authorization) => {
+                    let items = items.borrow().clone();
+                    self.pair(name, &items, sink);
+                    continue;
+                }
+                Kind::Tuple(items) if wanted == Some(Wanted::Authorization) => {
+                    let items = items.to_vec();
+                    self.pair(name, &items, sink);
+                    continue;
+                }
+                _ => continue,
+            };
+            match wanted.and_then(|wanted| credentials::judge(wanted, name, &text)) {
+                Some(strength) => self.credential(name, &text, strength, &option.trace, sink, how),
+                None => self.credentials_in(name, &text, &option.trace, sink),
+            }
+        }
+    }
+
+    /// A name of the environment with its value: a credential, a bucket, a switch.
+    pub fn environment_value(&mut self, name: &str, val: &Val, sink: Sink<'_>) {
+        let words = credentials::words(name);
+        let last = words.iter().rev().find(|w| *w != "name").map_or("", String::as_str);
+        if last == "bucket" {
+            for option in val.options() {
+                if let Some(text) = option.as_text().map(Text::flat)
+                    && !text.is_empty()
+                    && !text.contains("://")
+                    && !text.contains(char::is_whitespace)
+                {
+                    let provider = storage::provider_of(name).unwrap_or("any");
+                    self.storage(&storage::bucket(provider, &text, "", ""), &option.trace, sink);
+                }
+            }
+        }
+        self.environment_switch(name, val.as_str().unwrap_or_default(), sink.place);
+    }
+
+    /// A text that is just the name of a bucket that the team watches.
+    pub fn watched(&mut self, text: &str, trace: &Trace, sink: Sink<'_>) {
+        if self.watch.iter().any(|name| name == text) {
+            self.storage(&storage::bucket("any", text, "", ""), trace, sink);
+        }
+    }
+
+    /// `auth=("user", "password")`.
+    fn pair(&mut self, name: &str, items: &[Val], sink: Sink<'_>) {
+        if let [_, second] = items {
+            self.secret_value("password", second, sink, name);
+        }
+    }
+
+    /// A value where a password must be, whatever it is called.
+    pub fn secret_value(&mut self, name: &str, val: &Val, sink: Sink<'_>, _of: &str) {
+        if self.quiet > 0 {
+            return;
+        }
+        for option in val.options() {
+            let Some(text) = option.as_text().map(Text::flat) else { continue };
+            if let Some(strength) = credentials::judge(Wanted::Password, name, &text) {
+                self.credential(name, &text, strength, &option.trace, sink, "name");
+            }
+        }
+    }
+
+    /// Credentials within a text: by their form, in URLs, in connection strings, in SQL.
+    pub fn credentials_in(&mut self, name: &str, text: &str, trace: &Trace, sink: Sink<'_>) {
+        if self.quiet > 0 || text.len() < 8 {
+            return;
+        }
+        let mut taken: Vec<(usize, usize)> = Vec::new();
+        if let Some((start, end)) = netrc(text) {
+            let value = text.get(start..end).unwrap_or_default().to_owned();
+            if let Some(strength) = credentials::judge(Wanted::Password, "password", &value) {
+                let fact = self.fact("password", &value, strength, sink, "name");
+                self.push_credential(fact, &value, trace, sink.place);
+            }
+        }
+        for found in credentials::forms(text) {
+            // A URL's password is judged as such.
+            if found.entity.as_str() == "CREDENTIALS" || found.entity.as_str() == "AUTHORIZATION" {
+                continue;
+            }
+            let Some(value) = text.get(found.start..found.end) else { continue };
+            taken.push((found.start, found.end));
+            let mut fact = self.fact(name, value, Strength::Format, sink, "form");
+            fact.entity = Some(found.entity.as_str().to_owned());
+            self.push_credential(fact, value, trace, sink.place);
+        }
+        // A sentence with a URL in it that nothing is given to is a sentence.
+        let is_prose = sink.what.is_empty() && text.split_whitespace().count() > 3;
+        for (start, end) in if is_prose { Vec::new() } else { url_passwords(text) } {
+            let Some(value) = text.get(start..end) else { continue };
+            if taken.iter().any(|(s, e)| start < *e && end > *s) || value.contains([HOLE, REFERENCE]) {
+                continue;
+            }
+            let of_manual =
+                matches!(value, "password" | "pass" | "pwd" | "secret" | "passwd" | "pw" | "PASSWORD" | "PASS");
+            if !credentials::is_placeholder(value) && !of_manual && !value.starts_with(['$', '{', '<', '%', ':']) {
+                taken.push((start, end));
+                let fact = self.fact(name, value, Strength::Literal, sink, "url");
+                self.push_credential(fact, value, trace, sink.place);
+            }
+        }
+        for (key, start, end) in pairs(text) {
+            let (Some(key), Some(value)) = (text.get(key.0..key.1), text.get(start..end)) else { continue };
+            if taken.iter().any(|(s, e)| start < *e && end > *s) {
+                continue;
+            }
+            let key = if key.eq_ignore_ascii_case("identified by") { "password" } else { key };
+            let Some(wanted) = credentials::wanted(key) else { continue };
+            if let Some(strength) = credentials::judge(wanted, key, value) {
+                taken.push((start, end));
+                let fact = self.fact(key, value, strength, sink, "name");
+                self.push_credential(fact, value, trace, sink.place);
+            }
+        }
+    }
+
+    fn fact(&self, name: &str, value: &str, strength: Strength, sink: Sink<'_>, how: &str) -> facts::Credential {
+        facts::Credential {
+            name: name.chars().take(100).collect(),
+            how: how.to_owned(),
+            sink: sink.what.to_owned(),
+            strength,
+            entity: None,
+            fingerprint: self.fingerprint(value),
+            hint: credentials::hint(value),
+            instead: String::new(),
+        }
+    }
+
+    fn credential(&mut self, name: &str, text: &str, strength: Strength, trace: &Trace, sink: Sink<'_>, how: &str) {
+        let mut fact = self.fact(name, text, strength, sink, how);
+        fact.entity = credentials::forms(text).first().map(|f| f.entity.as_str().to_owned());
+        self.push_credential(fact, text, trace, sink.place);
+    }
+
+    fn push_credential(&mut self, fact: facts::Credential, value: &str, trace: &Trace, place: Place) {
+        let raw = self.raw(place, trace, fact);
+        self.found.secrets.push((value.into(), raw.literals.clone()));
+        self.found.credentials.push(raw);
+    }
+
+    fn fingerprint(&self, value: &str) -> String {
+        let tag = hmac::sign(self.key, value.as_bytes());
+        hex::encode(tag.as_ref().get(..8).unwrap_or_default())
+    }
+
+    /// A location that code touches.
+    pub fn storage(&mut self, location: &Location, trace: &Trace, sink: Sink<'_>) {
+        if self.quiet > 0 {
+            return;
+        }
+        let mut raw = self.raw(sink.place, trace, storage_fact(location, sink));
+        if !location.complete {
+            raw.unresolved = Some((
+                format!("of `{}` only a part is known before it runs", location.uri()),
+                "name the bucket in the code, or give its variable a default".to_owned(),
+            ));
+        }
+        self.found.storage.push(raw);
+    }
+
+    /// A place for a location whose value is not known at all.
+    pub fn storage_unknown(&mut self, why: &crate::value::Unknown, sink: Sink<'_>, provider: &'static str) {
+        if self.quiet > 0 {
+            return;
+        }
+        let location = Location {
+            provider,
+            bucket: HOLE.to_string(),
+            account: String::new(),
+            key: String::new(),
+            complete: false,
+        };
+        let mut raw = self.raw(sink.place, &None, storage_fact(&location, sink));
+        let (why, resolve) = why.why.words();
+        raw.unresolved = Some((why, resolve.to_owned()));
+        self.found.storage.push(raw);
+    }
+
+    /// All locations that a value names.
+    pub fn locations(&mut self, val: &Val, sink: Sink<'_>) {
+        for option in val.options() {
+            if let Some(text) = option.as_text() {
+                for location in storage::find(&text.flat()) {
+                    self.storage(&location, &option.trace, sink);
+                }
+            }
+        }
+    }
+
+    pub fn network(&mut self, url: &str, trace: &Trace, verification: &str, sink: Sink<'_>) {
+        if self.quiet > 0 {
+            return;
+        }
+        let Some((scheme, rest)) = url.split_once("://") else { return };
+        let scheme = scheme.to_ascii_lowercase();
+        if !scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+') || scheme.is_empty() || scheme.len() > 20 {
+            return;
+        }
+        let host = rest.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
+        let host = host.rsplit('@').next().unwrap_or(host);
+        let encrypted =
+            !matches!(scheme.as_str(), "http" | "ftp" | "telnet" | "ws" | "ldap" | "smtp" | "amqp" | "mqtt");
+        let what = facts::Network {
+            scheme,
+            host: host.replace([HOLE, REFERENCE], "…").chars().take(253).collect(),
+            encrypted,
+            verification: verification.to_owned(),
+            access: if sink.access == "write" { "send" } else { "fetch" }.to_owned(),
+            sink: sink.what.to_owned(),
+        };
+        let raw = self.raw(sink.place, trace, what);
+        self.found.network.push(raw);
+    }
+
+    /// A switch that turns the verification of certificates off.
+    pub fn verification_off(&mut self, what: &str, place: Place, host: &str) {
+        if self.quiet > 0 {
+            return;
+        }
+        let what = facts::Network {
+            scheme: String::new(),
+            host: host.to_owned(),
+            encrypted: true,
+            verification: "off".to_owned(),
+            access: "fetch".to_owned(),
+            sink: what.to_owned(),
+        };
+        let raw = self.raw(place, &None, what);
+        self.found.network.push(raw);
+    }
+
+    /// A connection that is not encrypted.
+    pub fn unencrypted(&mut self, what: &str, place: Place) {
+        if self.quiet > 0 {
+            return;
+        }
+        let what = facts::Network {
+            scheme: "plain".to_owned(),
+            host: String::new(),
+            encrypted: false,
+            verification: "unknown".to_owned(),
+            access: "send".to_owned(),
+            sink: what.to_owned(),
+        };
+        let raw = self.raw(place, &None, what);
+        self.found.network.push(raw);
+    }
+
+    pub fn image(&mut self, image: &str, trace: &Trace, sink: Sink<'_>) {
+        let image = image.trim();
+        if self.quiet > 0 || image.is_empty() || image.contains(char::is_whitespace) || image.len() > 500 {
+            return;
+        }
+        let (rest, digest) = image.split_once('@').unwrap_or((image, ""));
+        let slash = rest.rfind('/').map_or(0, |i| i + 1);
+        let (name, tag) = match rest.get(slash..).and_then(|last| last.find(':')) {
+            Some(colon) => rest.split_at(slash + colon),
+            None => (rest, ""),
+        };
+        let clean = |text: &str| text.trim_start_matches(':').replace([HOLE, REFERENCE], "…");
+        let what =
+            facts::Image { name: clean(name), tag: clean(tag), digest: clean(digest), sink: sink.what.to_owned() };
+        let mut raw = self.raw(sink.place, trace, what);
+        if image.contains([HOLE, REFERENCE]) && digest.is_empty() {
+            raw.unresolved = Some((
+                "a part of the image's name is known only when it runs".to_owned(),
+                "write the digest beside the name".to_owned(),
+            ));
+        }
+        self.found.images.push(raw);
+    }
+
+    pub fn package(&mut self, manager: &str, requirement: &str, place: Place, sink: &str) {
+        if self.quiet > 0 {
+            return;
+        }
+        let bare = requirement.split([';', '#']).next().unwrap_or(requirement).trim();
+        let end = bare.find(['=', '<', '>', '~', '!', '@', ' ', '[']).unwrap_or(bare.len());
+        let (name, version) = bare.split_at(end);
+        if name.is_empty()
+            || name.contains([HOLE, REFERENCE])
+            || name.starts_with(['-', '.', '/', '$', '{'])
+            || name.contains("://") && !name.contains('+')
+        {
+            return;
+        }
+        let version = version.split_once(']').map_or(version, |(_, v)| v).trim();
+        let exact = match manager {
+            "conda" | "apt" => version.starts_with('=') && !version.contains('*'),
+            _ => {
+                (version.starts_with("==") && !version.contains('*'))
+                    || version.starts_with("===")
+                    || version.starts_with('@') && (version.contains(".whl") || version.contains('@'))
+            }
+        };
+        let is_archive = name.ends_with(".whl") || name.ends_with(".tar.gz");
+        let what = facts::Package {
+            manager: manager.to_owned(),
+            name: name.to_owned(),
+            version: version.replace([HOLE, REFERENCE], "…"),
+            pinned: exact || is_archive || requirement.contains("--hash="),
+            sink: sink.to_owned(),
+        };
+        let raw = self.raw(place, &None, what);
+        self.found.packages.push(raw);
+    }
+
+    pub fn deserialization(&mut self, function: &str, safe: &str, because: &str, place: Place) {
+        if self.quiet > 0 {
+            return;
+        }
+        let what = facts::Deserialization {
+            function: function.to_owned(),
+            safe: safe.to_owned(),
+            because: because.to_owned(),
+        };
+        let raw = self.raw(place, &None, what);
+        self.found.deserialization.push(raw);
+    }
+}
+
+fn storage_fact(location: &Location, sink: Sink<'_>) -> facts::Storage {
+    facts::Storage {
+        uri: location.uri(),
+        provider: location.provider.to_owned(),
+        bucket: location.bucket.replace([HOLE, REFERENCE], "…"),
+        account: location.account.replace([HOLE, REFERENCE], "…"),
+        key: location.key.replace([HOLE, REFERENCE], "…"),
+        prefix: location.prefix(),
+        complete: location.complete,
+        access: if sink.access.is_empty() { "any" } else { sink.access }.to_owned(),
+        sink: sink.what.to_owned(),
+    }
+}
+
+/// Passwords of URLs: `scheme://user:password@host` (RFC 3986, section 3.2.1).
+pub fn url_passwords(text: &str) -> Vec<(usize, usize)> {
+    let mut out = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find("://")) {
+        let start = from + at + 3;
+        let rest = text.get(start..).unwrap_or_default();
+        let end = rest
+            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '`'))
+            .unwrap_or(rest.len());
+        let authority = rest.get(..end).unwrap_or_default();
+        // A password may hold a slash that nobody encoded; then the @ comes later on the line.
+        if let Some((user_info, _)) = authority.rsplit_once('@') {
+            if let Some(colon) = user_info.find(':') {
+                out.push((start + colon + 1, start + user_info.len()));
+            } else if user_info.len() >= 20
+                && user_info.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+            {
+                // A token alone, as Git takes it.
+                out.push((start, start + user_info.len()));
+            }
+        }
+        from = start;
+        if out.len() > 32 {
+            break;
+        }
+    }
+    out
+}
+
+/// The password of a line of `.netrc`: `machine host login name password value`.
+fn netrc(text: &str) -> Option<(usize, usize)> {
+    if !text.contains("machine ") || !text.contains(" login ") {
+        return None;
+    }
+    let at = text.find(" password ")? + " password ".len();
+    let rest = text.get(at..)?;
+    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    Some((at, at + end))
+}
+
+type Pair = ((usize, usize), usize, usize);
+
+/// `name=value` and `name: 'value'` within connection strings, SQL, JSON and options.
+pub fn pairs(text: &str) -> Vec<Pair> {
+    use std::sync::LazyLock;
+
+    use regex::Regex;
+    static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?i)(?P<key>[a-z_][a-z0-9_.\-]*(?: key| by)?)["']?\s*(?:=>|:=|=|:|\s)\s*(?P<q>['"])(?P<value>[^'"\n]{1,500})['"]"#).ok()
+    });
+    static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?i)(?P<key>[a-z_][a-z0-9_.\- ]*[a-z0-9_]|[a-z_])\s*=\s*(?P<value>[^\s;'"&,|<>(){}\[\]]{1,500})"#)
+            .ok()
+    });
+    let mut out: Vec<Pair> = Vec::new();
+    if !text.contains(['=', ':', '\'', '"']) {
+        return out;
+    }
+    let mut add = |key: regex::Match<'_>, value: regex::Match<'_>| {
+        let name = key.as_str();
+        // `IDENTIFIED BY 'x'` and `PASSWORD 'x'` are SQL's.
+        let trimmed = name.rsplit(' ').next().unwrap_or(name);
+        let start = if name.to_ascii_lowercase().ends_with(" key") || name.to_ascii_lowercase() == "identified by" {
+            key.start()
+        } else {
+            key.end() - trimmed.len()
+        };
+        if out.len() < 64 && !out.iter().any(|(_, s, e)| value.start() < *e && value.end() > *s) {
+            out.push(((start, key.end()), value.start(), value.end()));
+        }
+    };
+    for regex in [&*QUOTED, &*BARE].into_iter().flatten() {
+        for c in regex.captures_iter(text) {
+            if let (Some(key), Some(value)) = (c.name("key"), c.name("value")) {
+                add(key, value);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,539 @@
+//! What the commands of a script do: with credentials, storage, packages, images and TLS.
+
+use std::sync::Arc;
+
+use crate::{
+    collect::{Collector, Sink},
+    credentials, facts,
+    shell::{self, Command},
+    source::Place,
+    storage,
+    value::{HOLE, REFERENCE, Text, Trace, Val},
+};
+
+/// Options of programs that take a password without saying so.
+const SHORT: [(&str, &str); 9] = [
+    ("sshpass", "-p"),
+    ("redis-cli", "-a"),
+    ("mongo", "-p"),
+    ("mongosh", "-p"),
+    ("mongodump", "-p"),
+    ("docker", "-p"),
+    ("sqlcmd", "-P"),
+    ("bcp", "-P"),
+    ("ldapsearch", "-w"),
+];
+
+impl Collector<'_> {
+    /// Reads a script. `place` is where it stands, or where it starts when `exact` says so.
+    pub fn script(
+        &mut self,
+        script: &str,
+        trace: &Trace,
+        place: Place,
+        sink: &str,
+        environment: &mut Vec<(String, String)>,
+    ) {
+        if self.quiet > 0 {
+            return;
+        }
+        for command in shell::read(script, environment) {
+            self.command(&command, trace, place, sink);
+        }
+        // What a tolerant reader may have missed.
+        self.credentials_in("", script, trace, Sink { what: sink, place, access: "" });
+    }
+
+    /// Reads a script whose commands have places of their own: a file.
+    pub fn script_file(&mut self, file: u32, text: &str, sink: &str, environment: &mut Vec<(String, String)>) {
+        for command in shell::read(text, environment) {
+            let rest = text.get(command.offset..).unwrap_or_default();
+            // Its line and those that it goes on in.
+            let mut end = 0;
+            for line in rest.split_inclusive('\n') {
+                end += line.trim_end().len();
+                if !line.trim_end().ends_with('\\') {
+                    break;
+                }
+                end += line.len() - line.trim_end().len();
+            }
+            let place = Place::new(file, command.offset, command.offset + end);
+            self.command(&command, &crate::value::literal(place), place, sink);
+        }
+        let place = Place::new(file, 0, 0);
+        let mut offset = 0;
+        for line in text.split_inclusive('\n') {
+            let place = Place {
+                start: u32::try_from(offset).unwrap_or(0),
+                end: u32::try_from(offset + line.trim_end().len()).unwrap_or(0),
+                ..place
+            };
+            offset += line.len();
+            if !line.trim_start().starts_with('#') {
+                self.credentials_in(
+                    "",
+                    line.trim_end(),
+                    &crate::value::literal(place),
+                    Sink { what: sink, place, access: "" },
+                );
+            }
+        }
+    }
+
+    /// Reads a script within a file of another kind: its commands are found again by their text.
+    pub fn script_at(&mut self, script: &str, place: Place, sink: &str, environment: &mut Vec<(String, String)>) {
+        let source = self.tree.file(place.file).and_then(|f| f.text().ok()).cloned();
+        for command in shell::read(script, environment) {
+            let line = script.get(command.offset..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
+            let region = source.as_ref().and_then(|text| text.get(place.start as usize..place.end as usize));
+            let own = match region.and_then(|region| region.find(line)) {
+                Some(at) if !line.is_empty() => {
+                    Place::new(place.file, place.start as usize + at, place.start as usize + at + line.len())
+                }
+                _ => place,
+            };
+            self.command(&command, &crate::value::literal(own), own, sink);
+        }
+        self.credentials_in("", script, &crate::value::literal(place), Sink { what: sink, place, access: "" });
+    }
+
+    /// A command given as a list of words.
+    pub fn words(&mut self, words: &[Val], place: Place, sink: &str) {
+        let trace = crate::value::joined(place, crate::value::How::Joined, words.iter().map(|w| w.trace.clone()));
+        let words: Vec<String> = words
+            .iter()
+            .map(|w| w.options().first().and_then(Val::as_text).map_or(HOLE.to_string(), |t| t.flat().to_string()))
+            .collect();
+        let program = words.first().map(|w| w.rsplit('/').next().unwrap_or(w).to_owned()).unwrap_or_default();
+        if matches!(program.as_str(), "sh" | "bash" | "zsh" | "/bin/sh" | "/bin/bash")
+            && let Some(script) = words.iter().skip(1).find(|w| !w.starts_with('-'))
+        {
+            let script = script.clone();
+            self.script(&script, &trace, place, sink, &mut Vec::new());
+            return;
+        }
+        self.command(&Command { words, ..Command::default() }, &trace, place, sink);
+    }
+
+    fn command(&mut self, command: &Command, trace: &Trace, place: Place, sink_name: &str) {
+        let words: Vec<&str> = command
+            .words
+            .iter()
+            .map(String::as_str)
+            .skip_while(|w| {
+                matches!(*w, "sudo" | "exec" | "nohup" | "nice" | "time" | "command" | "-E" | "env" | "then" | "do")
+            })
+            .collect();
+        let program = words.first().map_or("", |w| w.rsplit('/').next().unwrap_or(w));
+        let what = if program.is_empty() { sink_name.to_owned() } else { format!("{sink_name}: {program}") };
+        let sink = Sink { what: &what, place, access: access(program, &words) };
+        for (name, value) in &command.assignments {
+            self.command_value(name, value, trace, sink);
+            self.environment_switch(name, value, place);
+        }
+        if program.is_empty() {
+            return;
+        }
+        let prints =
+            matches!(program, "echo" | "printf" | "logger" | "true" | ":" | "#" | "grep" | "test" | "[" | "[[");
+        let mut does = Vec::new();
+        self.options(program, &words, trace, sink);
+        if !prints {
+            self.touched(program, &words, trace, sink);
+            for location in storage::find(&command.document) {
+                self.storage(&location, trace, sink);
+            }
+            self.credentials_in("", &command.document, trace, sink);
+        }
+        if command.words.iter().any(|w| w.ends_with(".pgpass")) {
+            for line in command.document.lines() {
+                if let Some(password) = line.splitn(5, ':').nth(4) {
+                    self.command_value("password", password, trace, sink);
+                }
+            }
+        }
+        self.tls(program, &words, trace, sink);
+        self.installs(program, &words, place, &what);
+        if matches!(program, "docker" | "podman" | "nerdctl")
+            && words.iter().any(|w| matches!(*w, "run" | "pull" | "create"))
+        {
+            self.container(&words, trace, sink);
+        }
+        if matches!(program, "curl" | "wget") && command.piped {
+            does.push("download-and-run".to_owned());
+        }
+        if program == "chmod" && words.iter().any(|w| matches!(*w, "777" | "0777" | "a+rwx" | "o+w")) {
+            does.push("world-writable".to_owned());
+        }
+        if self.quiet == 0 {
+            let what =
+                facts::Command { program: program.chars().take(100).collect(), sink: sink_name.to_owned(), does };
+            let raw = self.raw(place, trace, what);
+            self.found.commands.push(raw);
+        }
+    }
+
+    fn command_value(&mut self, name: &str, value: &str, trace: &Trace, sink: Sink<'_>) {
+        let val = Val { kind: crate::value::Kind::Str(Text::from_flat(value, &[])), trace: trace.clone() };
+        if sink.what.is_empty() || name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit()) {
+            self.environment_value(name, &val, sink);
+        }
+        let name = match name {
+            "PGPASSWORD" | "MYSQL_PWD" | "SSHPASS" | "REDISCLI_AUTH" | "SNOWSQL_PWD" => "password",
+            name => name,
+        };
+        self.named(name, &val, sink, "command");
+    }
+
+    fn options(&mut self, program: &str, words: &[&str], trace: &Trace, sink: Sink<'_>) {
+        for (i, word) in words.iter().enumerate().skip(1) {
+            let next = words.get(i + 1).copied().unwrap_or_default();
+            if let Some((name, value)) = word.split_once('=') {
+                let name = name.trim_start_matches('-');
+                let name = name.rsplit(['.', ',']).next().unwrap_or(name);
+                if credentials::wanted(name).is_some() {
+                    self.command_value(name, value, trace, sink);
+                } else if word.starts_with("-pass") || word.contains("from-literal") {
+                    let (name, value) = value.split_once('=').unwrap_or((name, value));
+                    self.command_value(name, value, trace, sink);
+                } else {
+                    self.credentials_in("", word, trace, sink);
+                }
+                continue;
+            }
+            if let Some(name) = word.strip_prefix("--") {
+                if credentials::wanted(name).is_some() && !next.starts_with('-') {
+                    self.command_value(name, next, trace, sink);
+                }
+                if name == "user" && program == "curl" {
+                    self.user_password(next, trace, sink);
+                }
+                continue;
+            }
+            let is_password = SHORT.iter().any(|(p, flag)| *p == program && flag == word)
+                && (program != "docker" || words.contains(&"login"));
+            if is_password {
+                self.command_value("password", next, trace, sink);
+            } else if matches!((program, *word), ("curl", "-u") | ("http", "-a") | ("https", "-a")) {
+                self.user_password(next, trace, sink);
+            } else if matches!((program, *word), ("curl" | "wget", "-H")) {
+                self.header(next, trace, sink);
+            } else if matches!(program, "mysql" | "mysqldump" | "mariadb" | "mysqladmin")
+                && word.starts_with("-p")
+                && word.len() > 2
+            {
+                self.command_value("password", word.get(2..).unwrap_or_default(), trace, sink);
+            } else if matches!((program, *word), ("openssl", "-k" | "-passin" | "-passout" | "-pass")) {
+                self.command_value("password", next.strip_prefix("pass:").unwrap_or_default(), trace, sink);
+            } else if matches!(
+                program,
+                "aws" | "npm" | "pip" | "git" | "gcloud" | "snowsql" | "vault" | "dbt" | "airflow"
+            ) && words.contains(&"set")
+                && credentials::wanted(word).is_some()
+                && !word.starts_with('-')
+                && !next.starts_with('-')
+            {
+                // `aws configure set aws_secret_access_key x`.
+                self.command_value(word, next, trace, sink);
+            } else {
+                self.credentials_in("", word, trace, sink);
+            }
+        }
+    }
+
+    fn user_password(&mut self, pair: &str, trace: &Trace, sink: Sink<'_>) {
+        if let Some((_, password)) = pair.split_once(':') {
+            self.command_value("password", password, trace, sink);
+        }
+    }
+
+    fn header(&mut self, header: &str, trace: &Trace, sink: Sink<'_>) {
+        if let Some((name, value)) = header.split_once(':') {
+            self.command_value(name.trim(), value.trim(), trace, sink);
+        }
+    }
+
+    /// Storage that the arguments name.
+    fn touched(&mut self, program: &str, words: &[&str], trace: &Trace, sink: Sink<'_>) {
+        for word in words.iter().skip(1) {
+            for location in storage::find(word) {
+                self.storage(&location, trace, sink);
+            }
+            if let Some((_, url)) = word.split_once("http").map(|(b, a)| (b, format!("http{a}")))
+                && matches!(program, "curl" | "wget" | "http" | "https")
+            {
+                self.network(&url, trace, "unknown", sink);
+            }
+        }
+        let option = |names: &[&str]| {
+            words.iter().enumerate().find_map(|(i, word)| {
+                let (name, value) = word.split_once('=').map_or((*word, None), |(n, v)| (n, Some(v)));
+                names.contains(&name).then(|| value.or_else(|| words.get(i + 1).copied()).unwrap_or_default())
+            })
+        };
+        match program {
+            "aws" => {
+                if let Some(name) = option(&["--bucket", "--bucket-name"]) {
+                    self.storage(
+                        &storage::bucket("s3", name, "", option(&["--key", "--prefix"]).unwrap_or_default()),
+                        trace,
+                        sink,
+                    );
+                }
+                if let Some(source) = option(&["--copy-source"])
+                    && let Some(location) = storage::path("s3", source)
+                {
+                    self.storage(&location, trace, sink);
+                }
+            }
+            "az" | "azcopy" => {
+                if let Some(container) = option(&[
+                    "--container-name",
+                    "-c",
+                    "--source-container",
+                    "--destination-container",
+                    "--file-system",
+                    "-d",
+                    "-s",
+                ]) {
+                    let account = option(&["--account-name", "--source-account-name"]).unwrap_or_default();
+                    self.storage(&storage::bucket("abfs", container, account, ""), trace, sink);
+                }
+                if words.get(1) == Some(&"storage")
+                    && let Some(container) = option(&["--destination", "--source"])
+                        .filter(|c| !c.contains(['/', '.']) && !c.contains([HOLE, REFERENCE]))
+                {
+                    let account = option(&["--account-name"]).unwrap_or_default();
+                    self.storage(&storage::bucket("abfs", container, account, ""), trace, sink);
+                }
+            }
+            "rclone" | "mc" | "s3cmd" | "s5cmd" => {
+                for word in words.iter().skip(1) {
+                    // `remote:bucket/path`, `alias/bucket/path`.
+                    let rest = if program == "mc" { word.split_once('/') } else { word.split_once(':') };
+                    if let Some((remote, path)) = rest
+                        && !path.starts_with("//")
+                        && !remote.is_empty()
+                        && !word.starts_with(['-', '.', '/'])
+                        && let Some(location) = storage::path(storage::provider_of(remote).unwrap_or("any"), path)
+                    {
+                        self.storage(&location, trace, sink);
+                    }
+                }
+            }
+            "mount" | "s3fs" | "gcsfuse" | "goofys" | "mountpoint-s3" | "mount-s3" => {
+                if let Some(name) = words.iter().skip(1).find(|w| !w.starts_with(['-', '/'])) {
+                    let provider = if program == "gcsfuse" { "gs" } else { "s3" };
+                    if program != "mount" {
+                        self.storage(&storage::bucket(provider, name, "", ""), trace, sink);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tls(&mut self, program: &str, words: &[&str], trace: &Trace, sink: Sink<'_>) {
+        let _ = trace;
+        let has = |flags: &[&str]| words.iter().any(|w| flags.contains(w));
+        let short = |flag: char| {
+            words.iter().skip(1).any(|w| w.starts_with('-') && !w.starts_with("--") && w.len() < 12 && w.contains(flag))
+        };
+        let off = match program {
+            "curl" => has(&["--insecure", "-k"]) || short('k'),
+            "wget" => has(&["--no-check-certificate"]),
+            "aws" => has(&["--no-verify-ssl"]),
+            "git" => {
+                words.iter().any(|w| w.eq_ignore_ascii_case("http.sslVerify=false"))
+                    || has(&["http.sslVerify"]) && has(&["false"])
+            }
+            "npm" | "yarn" => has(&["strict-ssl"]) && has(&["false"]),
+            "pip" | "pip3" => has(&["--trusted-host"]) || words.iter().any(|w| w.starts_with("--trusted-host=")),
+            "ssh" | "scp" | "sftp" | "rsync" => words.iter().any(|w| w.contains("StrictHostKeyChecking=no")),
+            "kubectl" | "helm" | "oc" => {
+                words.iter().any(|w| w.starts_with("--insecure-skip-tls-verify") && !w.ends_with("false"))
+            }
+            "mc" | "gsutil" | "vault" | "bq" => has(&["--insecure", "-tls-skip-verify", "--disable_ssl_validation"]),
+            _ => false,
+        };
+        if off {
+            self.verification_off(sink.what, sink.place, "");
+        }
+    }
+
+    fn installs(&mut self, program: &str, words: &[&str], place: Place, sink: &str) {
+        let mut rest = words.get(1..).unwrap_or_default();
+        let mut manager = program;
+        if program.starts_with("python") && rest.first() == Some(&"-m") {
+            manager = rest.get(1).copied().unwrap_or_default();
+            rest = rest.get(2..).unwrap_or_default();
+        }
+        if manager == "uv" && rest.first() == Some(&"pip") {
+            manager = "pip";
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        let manager = match manager {
+            "pip" | "pip3" | "pipx" => "pip",
+            "conda" | "mamba" | "micromamba" => "conda",
+            "npm" | "yarn" => return,
+            _ => return,
+        };
+        if rest.first() != Some(&"install") && !(manager == "conda" && rest.contains(&"install")) {
+            return;
+        }
+        // Hashes and constraints pin what the names do not.
+        if rest.iter().any(|w| matches!(*w, "--require-hashes" | "-c" | "--constraint" | "--no-deps" | "--no-index"))
+            || rest.iter().any(|w| w.starts_with("--constraint="))
+        {
+            return;
+        }
+        let mut skip = false;
+        for word in rest.iter().skip(1) {
+            if std::mem::take(&mut skip) {
+                continue;
+            }
+            if word.starts_with('-') {
+                skip = matches!(
+                    *word,
+                    "-r" | "--requirement"
+                        | "-i"
+                        | "--index-url"
+                        | "--extra-index-url"
+                        | "-t"
+                        | "--target"
+                        | "--prefix"
+                        | "-f"
+                        | "--find-links"
+                        | "-e"
+                        | "--editable"
+                        | "-n"
+                        | "--name"
+                        | "--trusted-host"
+                        | "--python"
+                        | "--cache-dir"
+                        | "--root"
+                        | "--proxy"
+                        | "--timeout"
+                        | "--retries"
+                        | "--platform"
+                ) && !word.contains('=');
+                continue;
+            }
+            // The tools that install are what they are.
+            let bare = word.split(['=', '<', '>', '~', '[']).next().unwrap_or(word);
+            if *word == "install" || matches!(bare, "pip" | "setuptools" | "wheel" | "uv") && !word.contains('=') {
+                continue;
+            }
+            self.package(manager, word, place, sink);
+        }
+    }
+
+    fn container(&mut self, words: &[&str], trace: &Trace, sink: Sink<'_>) {
+        let start = words.iter().position(|w| matches!(*w, "run" | "pull" | "create")).map_or(1, |i| i + 1);
+        let rest = words.get(start..).unwrap_or_default();
+        let mut workload = facts::Workload {
+            kind: "docker".to_owned(),
+            root: "unset".to_owned(),
+            escalation: "unset".to_owned(),
+            ..facts::Workload::default()
+        };
+        let mut skip = false;
+        let mut image = None;
+        for (i, word) in rest.iter().enumerate() {
+            if std::mem::take(&mut skip) {
+                continue;
+            }
+            if !word.starts_with('-') {
+                image = Some(*word);
+                break;
+            }
+            let (name, value) = word.split_once('=').map_or((*word, None), |(n, v)| (n, Some(v)));
+            let value = value.or_else(|| rest.get(i + 1).copied()).unwrap_or_default();
+            match name {
+                "--privileged" => workload.privileged = true,
+                "-v" | "--volume" | "--mount"
+                    if value.contains("docker.sock") || value.starts_with("/:") || value.starts_with("/etc") =>
+                {
+                    workload.host_mounts.push(value.split(':').next().unwrap_or(value).to_owned());
+                }
+                "--network" | "--net" if value == "host" => workload.host_namespaces.push("network".to_owned()),
+                "--pid" if value == "host" => workload.host_namespaces.push("pid".to_owned()),
+                "-u" | "--user" => {
+                    workload.root =
+                        if matches!(value.split(':').next(), Some("0" | "root")) { "yes" } else { "no" }.to_owned()
+                }
+                "--cap-add" => workload.capabilities.push(value.to_owned()),
+                "-e" | "--env" => {
+                    if let Some((name, value)) = value.split_once('=') {
+                        self.command_value(name, value, trace, sink);
+                    }
+                }
+                _ => {}
+            }
+            let is_switch = matches!(
+                name,
+                "--rm"
+                    | "-d"
+                    | "--detach"
+                    | "-it"
+                    | "-i"
+                    | "-t"
+                    | "-ti"
+                    | "--privileged"
+                    | "--init"
+                    | "--read-only"
+                    | "--interactive"
+                    | "--tty"
+                    | "--no-healthcheck"
+                    | "-P"
+                    | "-q"
+                    | "--quiet"
+            );
+            skip = !is_switch && !word.contains('=');
+        }
+        let Some(image) = image else { return };
+        self.image(image, trace, sink);
+        if workload.privileged
+            || !workload.host_mounts.is_empty()
+            || !workload.host_namespaces.is_empty()
+            || workload.root == "yes"
+        {
+            workload.image = image.replace([HOLE, REFERENCE], "…");
+            let raw = self.raw(sink.place, trace, workload);
+            self.found.workloads.push(raw);
+        }
+    }
+
+    /// Words of a shell's environment as pairs.
+    pub fn environment_of(&self, names: &[(Arc<str>, Val)]) -> Vec<(String, String)> {
+        names
+            .iter()
+            .filter_map(|(k, v)| {
+                let option = v.options().into_iter().find(|o| o.as_text().is_some())?;
+                Some((k.to_string(), option.as_text()?.flat().to_string()))
+            })
+            .collect()
+    }
+}
+
+fn access(program: &str, words: &[&str]) -> &'static str {
+    match (program, words.get(1).copied().unwrap_or_default(), words.get(2).copied().unwrap_or_default()) {
+        ("aws", "s3" | "s3api", "rm" | "rb" | "delete-object" | "delete-bucket") | ("gsutil", "rm" | "rb", _) => {
+            "delete"
+        }
+        ("aws", "s3", "ls")
+        | ("aws", "s3api", "get-object" | "head-object" | "list-objects-v2")
+        | ("gsutil", "ls" | "cat", _) => "read",
+        ("aws", "s3api", "put-object") => "write",
+        ("curl", ..) => {
+            let sends = words.iter().any(|w| {
+                matches!(*w, "-d" | "--data" | "-T" | "--upload-file" | "-F" | "--data-binary" | "-XPOST" | "-XPUT")
+            }) || words
+                .iter()
+                .zip(words.iter().skip(1))
+                .any(|(a, b)| matches!(*a, "-X" | "--request") && matches!(*b, "POST" | "PUT" | "PATCH"));
+            if sends { "write" } else { "read" }
+        }
+        _ => "any",
+    }
+}

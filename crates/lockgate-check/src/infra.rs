@@ -1,0 +1,341 @@
+//! Everything beside Python: configuration, manifests, images, scripts.
+//!
+//! Every YAML and JSON file is read twice: for what names and texts tell by themselves, and for
+//! what its kind says of it.
+
+mod actions;
+mod cloud;
+mod cloudformation;
+mod compose;
+mod data;
+mod docker;
+mod kubernetes;
+mod plain;
+mod terraform;
+
+pub use cloud::{Resource, bucket};
+
+use crate::{
+    collect::{Collector, Sink},
+    credentials,
+    source::{Language, Place},
+    storage,
+    value::{Text, Val, literal},
+    yaml::{self, Data, Node},
+};
+
+/// Largest JSON file that is read for its names when its name says nothing of its kind.
+const JSON_BYTES_MAX: usize = 256 << 10;
+
+/// Reads a file that is not Python.
+pub fn read(collector: &mut Collector<'_>, file: u32) {
+    let Some(source) = collector.tree.file(file) else { return };
+    let text = match source.text() {
+        Ok(text) => std::sync::Arc::clone(text),
+        Err(what) => {
+            let what = what.to_owned();
+            collector.problem(file, 0, &what);
+            return;
+        }
+    };
+    match source.language {
+        Language::Yaml | Language::Json => documents(collector, file, &text),
+        Language::Terraform => terraform::read(collector, file),
+        Language::Docker => docker::read(collector, file, &text),
+        Language::Shell => plain::shell(collector, file, &text),
+        Language::Sql => plain::sql(collector, file, &text),
+        Language::Settings => plain::settings(collector, file, &text),
+        Language::Requirements => plain::requirements(collector, file, &text),
+        Language::Key => plain::key(collector, file, &text),
+        Language::Makefile => plain::makefile(collector, file, &text),
+        Language::Python | Language::Notebook | Language::Rego => {}
+    }
+}
+
+fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
+    let Some(source) = collector.tree.file(file) else { return };
+    let path = std::sync::Arc::clone(&source.path);
+    let name = path.rsplit('/').next().unwrap_or(&path).to_ascii_lowercase();
+    if source.language == Language::Json && text.len() > JSON_BYTES_MAX {
+        return;
+    }
+    // Lock files and templates of Helm are made by, and for, other programs.
+    if name.ends_with("lock.json") || name.ends_with(".lock") || name == "package-lock.json" {
+        return;
+    }
+    let documents = match yaml::parse(text) {
+        Ok(documents) => documents,
+        Err(error) => {
+            let is_template = text.contains("{{") || text.contains("{%");
+            if is_template {
+                plain::lines(collector, file, text);
+            }
+            let what = if is_template {
+                "it is a template, and was read line by line".to_owned()
+            } else {
+                format!("it is not YAML: {}", error.what)
+            };
+            collector.problem(file, u32::try_from(error.offset).unwrap_or(0), &what);
+            return;
+        }
+    };
+    for document in &documents {
+        // SOPS encrypts values in place.
+        if document.get("sops").is_some() {
+            continue;
+        }
+        let has = |key: &str| document.get(key).is_some();
+        let kind = document.get("kind").and_then(Node::str).unwrap_or_default();
+        if path.contains(".github/") || name == "action.yml" || name == "action.yaml" {
+            actions::github(collector, file, document);
+        } else if name.contains("gitlab-ci") {
+            actions::gitlab(collector, file, document);
+        } else if has("AWSTemplateFormatVersion")
+            || document.get("Resources").is_some_and(|r| r.entries().iter().any(|(_, v)| v.get("Type").is_some()))
+        {
+            cloudformation::read(collector, file, document);
+            continue;
+        } else if name.contains("kustomization") || kind == "Kustomization" {
+            kubernetes::kustomization(collector, file, document);
+        } else if document.get("apiVersion").and_then(Node::str).is_some_and(|v| v.starts_with("lockgate/"))
+            || kind == "DataContract"
+        {
+            data::lockgate(collector, file, document);
+        } else if has("apiVersion") && has("kind") {
+            kubernetes::manifest(collector, file, document);
+        } else if name.contains("compose")
+            || document
+                .get("services")
+                .is_some_and(|s| s.entries().iter().any(|(_, v)| v.get("image").is_some() || v.get("build").is_some()))
+        {
+            compose::read(collector, file, document);
+        } else if has("sources") || has("models") || name == "dbt_project.yml" || name == "profiles.yml" {
+            data::dbt(collector, file, document);
+        }
+        // Texts for people, and secrets that are encrypted or kept elsewhere.
+        let talks = ["i18n", "locale", "locales", "translations", "lang", "labels", "messages"];
+        if path.split(['/', '.']).any(|part| talks.contains(&part))
+            || matches!(kind, "ExternalSecret" | "SealedSecret" | "SecretProviderClass" | "ClusterExternalSecret")
+        {
+            continue;
+        }
+        if kind != "Secret" && !path.contains(".github/") {
+            generic(collector, file, document);
+        }
+    }
+    kubernetes::values(collector, file, &documents);
+}
+
+/// A scalar as a value whose way starts at its place.
+pub(crate) fn scalar(node: &Node, file: u32) -> Option<Val> {
+    let text = node.str()?;
+    Some(Val::text(Text::Known(text.into()), literal(node.place(file))))
+}
+
+pub(crate) fn val(text: &str, place: Place) -> Val {
+    Val::text(Text::Known(text.into()), literal(place))
+}
+
+/// Keys that hold texts for people, and keys that forbid what they name.
+fn is_aside(path: &[&str]) -> bool {
+    path.iter().any(|key| {
+        let lower = key.to_ascii_lowercase();
+        matches!(
+            lower.as_str(),
+            "description"
+                | "comment"
+                | "doc"
+                | "docs"
+                | "help"
+                | "title"
+                | "summary"
+                | "notes"
+                | "note"
+                | "message"
+                | "example"
+                | "examples"
+                | "usage"
+                | "info"
+                | "label"
+                | "metadata"
+                | "annotations"
+        ) || [
+            "deny",
+            "denied",
+            "denylist",
+            "prohibited",
+            "forbidden",
+            "blocked",
+            "blocklist",
+            "blacklist",
+            "disallowed",
+            "banned",
+            "excluded",
+        ]
+        .iter()
+        .any(|word| lower.contains(word))
+    })
+}
+
+/// What names and texts tell by themselves.
+fn generic(collector: &mut Collector<'_>, file: u32, document: &Node) {
+    let mut found: Vec<(Vec<String>, Node)> = Vec::new();
+    document.walk(&mut Vec::new(), &mut |path, node| {
+        if found.len() < 50_000 {
+            found.push((path.iter().map(|p| (*p).to_owned()).collect(), node.clone()));
+        }
+    });
+    for (path, node) in &found {
+        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+        match &node.data {
+            Data::Scalar(..) => one_scalar(collector, file, &keys, node),
+            Data::Map(_) => {
+                let name =
+                    ["name", "Name", "key", "Key", "ParameterKey"].iter().find_map(|k| node.get(k)).and_then(Node::str);
+                let value = ["value", "Value", "ParameterValue"].iter().find_map(|k| node.get(k));
+                if let (Some(name), Some(value)) = (name, value.and_then(|v| scalar(v, file))) {
+                    let place = node.place(file);
+                    config_value(
+                        collector,
+                        name,
+                        &value,
+                        Sink { what: keys.last().copied().unwrap_or(""), place, access: "" },
+                    );
+                }
+                bucket_of(collector, file, &keys, node);
+            }
+            Data::List(_) => {}
+        }
+    }
+}
+
+fn one_scalar(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Node) {
+    let (Some(text), Some(val)) = (node.str(), scalar(node, file)) else { return };
+    if text.is_empty()
+        || node.tag.as_deref().is_some_and(|tag| tag.contains("vault") || tag.contains("secret") || tag.contains("env"))
+    {
+        return;
+    }
+    let what = keys.join(".");
+    let sink = Sink { what: &what, place: node.place(file), access: "any" };
+    let key = keys.last().copied().unwrap_or_default();
+    let aside = is_aside(keys);
+    if !aside || credentials::wanted(key).is_some() {
+        config_value(collector, key, &val, sink);
+    }
+    // `- NAME=value` and files within files.
+    if text.contains('\n') {
+        for entry in crate::settings::entries(text) {
+            let inner = crate::infra::val(entry.value, node.place(file));
+            config_value(collector, entry.name, &inner, sink);
+        }
+    } else if let Some((name, value)) = text.split_once('=')
+        && !name.contains(char::is_whitespace)
+    {
+        let inner = crate::infra::val(value, node.place(file));
+        config_value(collector, name.trim_start_matches('-'), &inner, sink);
+        collector.environment_switch(name, value, node.place(file));
+    }
+    collector.environment_switch(key, text, node.place(file));
+    if aside {
+        return;
+    }
+    // What has templates in it is rendered with nothing known.
+    let rendered = rendered(text);
+    for location in storage::find(rendered.as_deref().unwrap_or(text)) {
+        collector.storage(&location, &val.trace, sink);
+    }
+    if let Some(text) = rendered.filter(|t| t.contains("://") || t.contains('=')) {
+        collector.credentials_in("", &text, &val.trace, sink);
+    }
+}
+
+/// A text with templates or `${...}` as far as it is known.
+pub(crate) fn rendered(text: &str) -> Option<String> {
+    if crate::jinja::is_template(text) && !text.contains("${{") {
+        return crate::jinja::render(text, &crate::jinja::Context::default()).map(|t| t.flat().to_string());
+    }
+    (text.contains('$') && !text.contains("${{")).then(|| crate::shell::expand_plain(text, &[]))
+}
+
+/// A named value of a configuration: texts for people are none.
+pub(crate) fn config_value(collector: &mut Collector<'_>, name: &str, val: &Val, sink: Sink<'_>) {
+    let Some(text) = val.as_str() else { return };
+    collector.environment_value(name, val, sink);
+    collector.watched(text, &val.trace, sink);
+    if let Some(default) = default_of(text) {
+        let inner =
+            crate::value::Val { kind: crate::value::Kind::Str(Text::Known(default.into())), trace: val.trace.clone() };
+        collector.named(name, &inner, sink, "name");
+        return;
+    }
+    if text.trim().contains(char::is_whitespace)
+        && !text.contains("-----BEGIN")
+        && !text.contains("://")
+        && !text.contains('=')
+    {
+        return;
+    }
+    // A single word beside a key in a file of settings is most often no secret.
+    let is_word = text.len() < 20 && text.chars().all(char::is_alphabetic);
+    if is_word && credentials::wanted(name) == Some(credentials::Wanted::Token) {
+        return;
+    }
+    collector.named(name, val, sink, "name");
+}
+
+/// The default of `${NAME:-default}` and of `{{ env_var('NAME', 'default') }}`.
+fn default_of(text: &str) -> Option<String> {
+    let text = text.trim();
+    if let Some(inner) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}'))
+        && let Some((_, default)) = inner.split_once(":-").or_else(|| inner.split_once('-'))
+    {
+        return Some(default.to_owned());
+    }
+    if text.starts_with("{{") {
+        let rendered = crate::jinja::render(text, &crate::jinja::Context::default())?;
+        return rendered.known().map(str::to_owned);
+    }
+    None
+}
+
+/// `bucket: name` with what stands beside it.
+fn bucket_of(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Node) {
+    if is_aside(keys) {
+        return;
+    }
+    let around = keys.join(".");
+    for (key, value) in node.entries() {
+        let (Some(name), Some(text)) = (key.str(), value.str()) else { continue };
+        let words = credentials::words(name);
+        let mut rest = words.as_slice();
+        if let [before @ .., last] = rest
+            && last == "name"
+        {
+            rest = before;
+        }
+        let last = rest.last().map_or("", String::as_str);
+        if is_aside(&[name]) || text.contains(char::is_whitespace) || text.is_empty() {
+            continue;
+        }
+        let provider = storage::provider_of(name).or_else(|| storage::provider_of(&around)).or_else(|| {
+            node.entries().iter().find_map(|(k, v)| match (k.str(), v.str()) {
+                (Some("type" | "provider" | "class" | "connector.class" | "kind"), Some(v)) => storage::provider_of(v),
+                _ => None,
+            })
+        });
+        let is_bucket = last == "bucket" || name.ends_with("BUCKET") || last == "container" && provider == Some("abfs");
+        if !is_bucket || text.contains("://") {
+            continue;
+        }
+        let account = node.entries().iter().find_map(|(k, v)| {
+            matches!(k.str(), Some("account" | "account_name" | "storage_account" | "storageAccount" | "accountName"))
+                .then(|| v.str())
+                .flatten()
+        });
+        let text = rendered(text).unwrap_or_else(|| text.to_owned());
+        let location = storage::bucket(provider.unwrap_or("any"), &text, account.unwrap_or_default(), "");
+        let place = value.place(file);
+        collector.storage(&location, &literal(place), Sink { what: &around, place, access: "any" });
+    }
+}

@@ -1,0 +1,89 @@
+//! Compose files (<https://github.com/compose-spec/compose-spec>).
+
+use super::{config_value, scalar, val};
+use crate::{
+    collect::{Collector, Sink},
+    facts, shell,
+    value::literal,
+    yaml::Node,
+};
+
+pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
+    for (name, service) in document.get("services").map(Node::entries).unwrap_or_default() {
+        let name = name.str().unwrap_or("?");
+        let what = format!("service {name}");
+        if let Some(image) = service.get("image")
+            && let Some(text) = image.str()
+        {
+            let place = image.place(file);
+            collector.image(&shell::expand_plain(text, &[]), &literal(place), Sink { what: &what, place, access: "" });
+        }
+        for key in ["command", "entrypoint"] {
+            let Some(command) = service.get(key) else { continue };
+            let place = command.place(file);
+            match command.str() {
+                Some(script) => collector.script(script, &literal(place), place, &what, &mut Vec::new()),
+                None => {
+                    let words: Vec<_> = command.items().iter().filter_map(|w| scalar(w, file)).collect();
+                    collector.words(&words, place, &what);
+                }
+            }
+        }
+        for item in service.get("environment").map(Node::items).unwrap_or_default() {
+            if let Some((name, value)) = item.str().and_then(|t| t.split_once('=')) {
+                let place = item.place(file);
+                config_value(collector, name, &val(value, place), Sink { what: &what, place, access: "" });
+            }
+        }
+        let mut place = service.place(file);
+        let mut workload = facts::Workload {
+            kind: "service".to_owned(),
+            name: name.to_owned(),
+            root: "unset".to_owned(),
+            escalation: "unset".to_owned(),
+            ..facts::Workload::default()
+        };
+        if let Some(privileged) = service.get("privileged")
+            && privileged.bool() == Some(true)
+        {
+            workload.privileged = true;
+            place = privileged.place(file);
+        }
+        for capability in service.get("cap_add").map(Node::items).unwrap_or_default() {
+            workload.capabilities.extend(capability.str().map(str::to_owned));
+        }
+        for volume in service.get("volumes").map(Node::items).unwrap_or_default() {
+            let source = volume.str().or_else(|| volume.get("source").and_then(Node::str)).unwrap_or_default();
+            let source = source.split(':').next().unwrap_or(source);
+            if source.ends_with("docker.sock")
+                || matches!(source, "/" | "/etc" | "/proc" | "/sys" | "/root" | "/var/run")
+            {
+                workload.host_mounts.push(source.to_owned());
+                place = volume.place(file);
+            }
+        }
+        for (key, namespace) in [("network_mode", "network"), ("pid", "pid"), ("ipc", "ipc")] {
+            if let Some(node) = service.get(key)
+                && node.str() == Some("host")
+            {
+                workload.host_namespaces.push(namespace.to_owned());
+                place = node.place(file);
+            }
+        }
+        if let Some(user) = service.get("user")
+            && matches!(user.str().and_then(|u| u.split(':').next()), Some("root" | "0"))
+        {
+            workload.root = "yes".to_owned();
+            place = user.place(file);
+        }
+        let bad = workload.privileged
+            || workload.root == "yes"
+            || !workload.host_mounts.is_empty()
+            || !workload.host_namespaces.is_empty()
+            || !workload.capabilities.is_empty();
+        if bad {
+            let raw = collector.raw(place, &None, workload);
+            collector.found.workloads.push(raw);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Dockerfiles: images, what is installed, what is set, and who runs it.
+//!
+//! <https://docs.docker.com/reference/dockerfile/>
+
+use super::val;
+use crate::{
+    collect::{Collector, Sink},
+    credentials, facts, shell,
+    source::Place,
+    value::literal,
+};
+
+/// One instruction with its lines joined.
+struct Instruction {
+    name: String,
+    rest: String,
+    start: usize,
+    end: usize,
+}
+
+fn instructions(text: &str) -> Vec<Instruction> {
+    let mut out: Vec<Instruction> = Vec::new();
+    let mut offset = 0;
+    let mut open = false;
+    let mut document: Option<String> = None;
+    for line in text.split_inclusive('\n') {
+        let start = offset;
+        offset += line.len();
+        let body = line.trim();
+        if let Some(end) = &document {
+            if body == end {
+                document = None;
+            } else if let Some(last) = out.last_mut() {
+                last.rest.push('\n');
+                last.rest.push_str(body);
+                last.end = start + line.trim_end().len();
+            }
+            continue;
+        }
+        if body.is_empty() || body.starts_with('#') {
+            continue;
+        }
+        let (continued, body) = match body.strip_suffix('\\') {
+            Some(body) => (true, body.trim_end()),
+            None => (false, body),
+        };
+        if open {
+            if let Some(last) = out.last_mut() {
+                last.rest.push_str(" \\\n");
+                last.rest.push_str(body);
+                last.end = start + line.trim_end().len();
+            }
+        } else {
+            let (name, rest) = body.split_once(char::is_whitespace).unwrap_or((body, ""));
+            out.push(Instruction {
+                name: name.to_ascii_uppercase(),
+                rest: rest.trim().to_owned(),
+                start: start + line.len() - line.trim_start().len(),
+                end: start + line.trim_end().len(),
+            });
+            if let Some((_, marker)) = rest.split_once("<<")
+                && matches!(name.to_ascii_uppercase().as_str(), "RUN" | "COPY")
+            {
+                document = Some(
+                    marker
+                        .trim_start_matches('-')
+                        .split_whitespace()
+                        .next()
+                        .unwrap_or("EOF")
+                        .trim_matches(['"', '\''])
+                        .to_owned(),
+                );
+            }
+        }
+        open = continued;
+        if out.len() > 10_000 {
+            break;
+        }
+    }
+    out
+}
+
+pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
+    let mut variables: Vec<(String, String)> = Vec::new();
+    let mut stages: Vec<String> = Vec::new();
+    let mut user: Option<(String, Place)> = None;
+    for instruction in instructions(text) {
+        let place = Place::new(file, instruction.start, instruction.end);
+        let trace = literal(place);
+        let sink = Sink { what: &instruction.name.clone(), place, access: "any" };
+        let rest = instruction.rest.as_str();
+        match instruction.name.as_str() {
+            "FROM" => {
+                let words: Vec<&str> = rest.split_whitespace().filter(|w| !w.starts_with("--")).collect();
+                let image = shell::expand_plain(words.first().copied().unwrap_or_default(), &variables);
+                if !stages.contains(&image) {
+                    collector.image(&image, &trace, sink);
+                }
+                if let [_, as_word, name, ..] = words.as_slice()
+                    && as_word.eq_ignore_ascii_case("as")
+                {
+                    stages.push((*name).to_owned());
+                }
+                user = None;
+            }
+            "ARG" | "ENV" | "LABEL" => {
+                for (name, value) in assignments(&instruction.name, rest) {
+                    let value = shell::expand_plain(&value, &variables);
+                    if instruction.name == "LABEL" {
+                        continue;
+                    }
+                    let named = val(&value, place);
+                    collector.named(&name, &named, sink, "image");
+                    collector.environment_switch(&name, &value, place);
+                    for location in crate::storage::find(&value) {
+                        collector.storage(&location, &trace, sink);
+                    }
+                    variables.push((name, value));
+                }
+            }
+            "RUN" | "CMD" | "ENTRYPOINT" | "HEALTHCHECK" => {
+                let script = rest.trim_start_matches(|c: char| c == '-').trim();
+                let script: String = rest
+                    .split_whitespace()
+                    .take_while(|w| w.starts_with("--"))
+                    .fold(script.to_owned(), |s, flag| s.replacen(flag.trim_start_matches('-'), "", 1));
+                if script.trim_start().starts_with('[')
+                    && let Ok(words) = serde_json::from_str::<Vec<String>>(script.trim())
+                {
+                    let words: Vec<crate::value::Val> = words.iter().map(|w| val(w, place)).collect();
+                    collector.words(&words, place, &instruction.name);
+                } else {
+                    collector.script(&script, &trace, place, &instruction.name, &mut variables.clone());
+                }
+            }
+            "COPY" | "ADD" => copied(collector, rest, place, sink),
+            "USER" => user = Some((shell::expand_plain(rest, &variables), place)),
+            _ => {}
+        }
+    }
+    if let Some((user, place)) = user
+        && matches!(user.split(':').next(), Some("root" | "0"))
+    {
+        let workload = facts::Workload {
+            kind: "image".to_owned(),
+            root: "yes".to_owned(),
+            escalation: "unset".to_owned(),
+            ..facts::Workload::default()
+        };
+        let raw = collector.raw(place, &None, workload);
+        collector.found.workloads.push(raw);
+    }
+}
+
+/// `NAME=value NAME="value"`, and the old `ENV NAME value`.
+fn assignments(instruction: &str, rest: &str) -> Vec<(String, String)> {
+    let mut variables = Vec::new();
+    let joined = rest.replace("\\\n", " ");
+    let first = joined.split_whitespace().next().unwrap_or_default();
+    if !first.contains('=') {
+        if instruction == "ENV"
+            && let Some((name, value)) = joined.split_once(char::is_whitespace)
+        {
+            return vec![(name.to_owned(), value.trim().trim_matches('"').to_owned())];
+        }
+        return Vec::new();
+    }
+    shell::read(&format!("export {joined}"), &mut variables);
+    variables
+}
+
+/// Keys and credentials that are copied into the image.
+fn copied(collector: &mut Collector<'_>, rest: &str, place: Place, sink: Sink<'_>) {
+    for word in rest.split_whitespace().filter(|w| !w.starts_with("--")) {
+        let name = word.rsplit('/').next().unwrap_or(word).to_ascii_lowercase();
+        let is_secret =
+            matches!(
+                name.as_str(),
+                "id_rsa"
+                    | "id_dsa"
+                    | "id_ecdsa"
+                    | "id_ed25519"
+                    | ".npmrc"
+                    | ".pypirc"
+                    | ".netrc"
+                    | ".pgpass"
+                    | ".env"
+                    | "credentials"
+                    | "credentials.json"
+                    | "service-account.json"
+                    | "kubeconfig"
+            ) || name.ends_with(".pem") && !name.contains("cert") && !name.contains("ca") && !name.contains("pub")
+                || name.ends_with(".key")
+                || name.ends_with(".p12");
+        if is_secret && rest.split_whitespace().next_back() != Some(word) {
+            let fact = facts::Credential {
+                name: word.chars().take(100).collect(),
+                how: "image".to_owned(),
+                sink: sink.what.to_owned(),
+                strength: credentials::Strength::Literal,
+                entity: None,
+                fingerprint: String::new(),
+                hint: "a file".to_owned(),
+                instead: String::new(),
+            };
+            let raw = collector.raw(place, &literal(place), fact);
+            collector.found.credentials.push(raw);
+            return;
+        }
+    }
+}

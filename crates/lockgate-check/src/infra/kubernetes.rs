@@ -1,0 +1,380 @@
+//! Kubernetes manifests and Kustomize: pods wherever they stand, secrets, roles, network
+//! policies.
+
+use base64::Engine as _;
+
+use super::{scalar, val};
+use crate::{
+    collect::{Collector, Pod, Policy, Sink},
+    credentials, facts,
+    source::Place,
+    value::literal,
+    yaml::{self, Node},
+};
+
+/// A manifest, or a list of them.
+pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
+    let kind = document.get("kind").and_then(Node::str).unwrap_or_default().to_owned();
+    if kind == "List" {
+        for item in document.get("items").map(Node::items).unwrap_or_default() {
+            manifest(collector, file, item);
+        }
+        return;
+    }
+    let name = document.at("metadata.name").and_then(Node::str).unwrap_or_default().to_owned();
+    let namespace = document.at("metadata.namespace").and_then(Node::str).unwrap_or_default().to_owned();
+    match kind.as_str() {
+        "Secret" => secret(collector, file, document, &name),
+        "ClusterRoleBinding" | "RoleBinding" => {
+            if let Some(role) = document.at("roleRef.name")
+                && matches!(role.str(), Some("cluster-admin"))
+                && document.get("subjects").is_some()
+            {
+                let broad = ["cluster-admin"];
+                super::cloud::permission(collector, &name, &kind, &broad, role.place(file));
+            }
+        }
+        "ClusterRole" | "Role" => {
+            for rule in document.get("rules").map(Node::items).unwrap_or_default() {
+                let has_all = |key: &str| rule.get(key).is_some_and(|n| n.items().iter().any(|i| i.str() == Some("*")));
+                if has_all("verbs") && has_all("resources") {
+                    super::cloud::permission(
+                        collector,
+                        &name,
+                        &kind,
+                        &["all actions on all resources"],
+                        rule.place(file),
+                    );
+                }
+            }
+        }
+        _ => {}
+    }
+    let labels = |node: Option<&Node>| -> Vec<(String, String)> {
+        node.map(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|(k, v)| Some((k.str()?.to_owned(), v.str()?.to_owned())))
+            .collect()
+    };
+    if kind == "NetworkPolicy" || kind == "CiliumNetworkPolicy" {
+        let selector = document.at("spec.podSelector").or_else(|| document.at("spec.endpointSelector"));
+        collector
+            .found
+            .policies
+            .push(Policy { namespace, selector: labels(selector.and_then(|s| s.get("matchLabels"))) });
+        return;
+    }
+    // Pods, wherever the kind keeps its template.
+    let mut pods: Vec<(Vec<(String, String)>, Node)> = Vec::new();
+    let mut templates: Vec<(usize, Vec<(String, String)>)> = Vec::new();
+    document.walk(&mut Vec::new(), &mut |path, node| {
+        if let Some(meta) = node.at("metadata.labels") {
+            templates.push((path.len(), labels(Some(meta))));
+        }
+        let is_pod = node.get("containers").is_some_and(|c| !c.items().is_empty())
+            || (path.last() == Some(&"templates") || path.contains(&"templates")) && node.get("container").is_some();
+        if is_pod && pods.len() < 1_000 {
+            let own = templates
+                .iter()
+                .rev()
+                .find(|(depth, _)| *depth < path.len() || path.is_empty())
+                .map(|(_, l)| l.clone())
+                .unwrap_or_default();
+            pods.push((own, node.clone()));
+        }
+    });
+    let of_training =
+        matches!(kind.as_str(), "PyTorchJob" | "TFJob" | "MPIJob" | "XGBoostJob" | "PaddleJob" | "TrainJob" | "RayJob");
+    for (labels, spec) in &pods {
+        pod(collector, file, spec, &Owner { kind: &kind, name: &name, namespace: &namespace, labels, of_training });
+    }
+}
+
+struct Owner<'o> {
+    kind: &'o str,
+    name: &'o str,
+    namespace: &'o str,
+    labels: &'o [(String, String)],
+    of_training: bool,
+}
+
+fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>) {
+    let context = spec.get("securityContext");
+    let flag = |node: Option<&Node>, key: &str, truth: bool| -> Option<Place> {
+        node.and_then(|n| n.get(key)).filter(|v| v.bool() == Some(truth)).map(|v| v.place(file))
+    };
+    let mut training = owner.of_training || facts::is_training(&[owner.name, owner.namespace]);
+    let text = |node: &Node, key: &str| node.get(key).and_then(Node::str).unwrap_or_default().to_owned();
+    let mut host = facts::Workload {
+        kind: owner.kind.to_owned(),
+        name: owner.name.to_owned(),
+        namespace: owner.namespace.to_owned(),
+        root: "unset".to_owned(),
+        escalation: "unset".to_owned(),
+        service_account: text(spec, "serviceAccountName"),
+        ..facts::Workload::default()
+    };
+    let mut host_place = None;
+    for (key, what) in [("hostNetwork", "network"), ("hostPID", "pid"), ("hostIPC", "ipc")] {
+        if let Some(place) = flag(Some(spec), key, true) {
+            host.host_namespaces.push(what.to_owned());
+            host_place = Some(place);
+        }
+    }
+    for volume in spec.get("volumes").map(Node::items).unwrap_or_default() {
+        if let Some(path) = volume.at("hostPath.path") {
+            host.host_mounts.push(path.str().unwrap_or("…").to_owned());
+            host_place = Some(path.place(file));
+        }
+    }
+    let lists = ["initContainers", "containers", "ephemeralContainers"];
+    let mut containers: Vec<&Node> = lists.iter().filter_map(|key| spec.get(key)).flat_map(Node::items).collect();
+    containers.extend(spec.get("container"));
+    let mut pod_root_said = false;
+    for container in containers {
+        let name = text(container, "name");
+        let what = format!("{} {}", owner.kind, owner.name);
+        let image = text(container, "image");
+        if let Some(node) = container.get("image") {
+            let place = node.place(file);
+            collector.image(&image, &literal(place), Sink { what: &what, place, access: "" });
+        }
+        let mut script = String::new();
+        for key in ["command", "args"] {
+            let Some(node) = container.get(key) else { continue };
+            let words: Vec<_> = node.items().iter().filter_map(|w| scalar(w, file)).collect();
+            script.push_str(&words.iter().filter_map(|w| w.as_str()).collect::<Vec<_>>().join(" "));
+            for word in &words {
+                if word.as_str().is_some_and(|w| w.contains(char::is_whitespace)) {
+                    let place = node.place(file);
+                    collector.script_at(word.as_str().unwrap_or_default(), place, &what, &mut Vec::new());
+                }
+            }
+            if !words.iter().any(|w| w.as_str().is_some_and(|w| w.contains(char::is_whitespace))) {
+                collector.words(&words, node.place(file), &what);
+            }
+        }
+        training |= facts::is_training(&[&name, &image])
+            || script.split([' ', '/', '.']).any(|w| matches!(w, "train" | "finetune"));
+        let own = container.get("securityContext");
+        let mut workload = facts::Workload {
+            kind: owner.kind.to_owned(),
+            name: owner.name.to_owned(),
+            namespace: owner.namespace.to_owned(),
+            container: name,
+            image,
+            root: "unset".to_owned(),
+            escalation: "unset".to_owned(),
+            ..facts::Workload::default()
+        };
+        let mut place = container.place(file);
+        if let Some(at) = flag(own, "privileged", true) {
+            workload.privileged = true;
+            place = at;
+        }
+        if let Some(at) = flag(own, "allowPrivilegeEscalation", true) {
+            workload.escalation = "yes".to_owned();
+            place = at;
+        }
+        for capability in own.and_then(|o| o.at("capabilities.add")).map(Node::items).unwrap_or_default() {
+            workload.capabilities.extend(capability.str().map(str::to_owned));
+            place = capability.place(file);
+        }
+        let user = |node: Option<&Node>| {
+            node.and_then(|n| n.get("runAsUser"))
+                .filter(|u| u.str() == Some("0"))
+                .map(|u| u.place(file))
+                .or_else(|| flag(node, "runAsNonRoot", false))
+        };
+        let said = own.is_some_and(|o| o.get("runAsUser").is_some() || o.get("runAsNonRoot").is_some());
+        if let Some(at) = user(own) {
+            workload.root = "yes".to_owned();
+            place = at;
+        } else if !said
+            && let Some(at) = user(context)
+            && !pod_root_said
+        {
+            workload.root = "yes".to_owned();
+            pod_root_said = true;
+            place = at;
+        }
+        if workload.privileged
+            || workload.escalation == "yes"
+            || workload.root == "yes"
+            || !workload.capabilities.is_empty()
+        {
+            let raw = collector.raw(place, &None, workload);
+            collector.found.workloads.push(raw);
+        }
+    }
+    if let Some(place) = host_place {
+        let raw = collector.raw(place, &None, host.clone());
+        collector.found.workloads.push(raw);
+    }
+    if training && owner.kind != "NetworkPolicy" {
+        let place = spec.place(file);
+        host.training = true;
+        host.host_mounts.clear();
+        host.host_namespaces.clear();
+        let raw = collector.raw(Place { end: place.start, ..place }, &None, host);
+        collector.found.workloads.push(raw);
+        collector.found.pods.push(Pod {
+            place: Place { end: place.start, ..place },
+            namespace: owner.namespace.to_owned(),
+            labels: owner.labels.to_vec(),
+        });
+    }
+}
+
+fn secret(collector: &mut Collector<'_>, file: u32, document: &Node, name: &str) {
+    let what = format!("Secret {name}");
+    for (part, encoded) in [("data", true), ("stringData", false)] {
+        for (key, value) in document.get(part).map(Node::entries).unwrap_or_default() {
+            let (Some(key), Some(text)) = (key.str(), value.str()) else { continue };
+            let place = value.place(file);
+            let decoded = if encoded {
+                let bytes =
+                    base64::engine::general_purpose::STANDARD.decode(text.split_whitespace().collect::<String>()).ok();
+                bytes.and_then(|b| String::from_utf8(b).ok())
+            } else {
+                Some(text.to_owned())
+            };
+            let Some(decoded) = decoded else { continue };
+            let value = val(decoded.trim(), place);
+            let sink = Sink { what: &what, place, access: "" };
+            if credentials::wanted(key).is_some() {
+                collector.named(key, &value, sink, "manifest");
+            } else {
+                for entry in crate::settings::entries(&decoded) {
+                    super::config_value(collector, entry.name, &val(entry.value, place), sink);
+                }
+                collector.credentials_in(key, &decoded, &value.trace, sink);
+            }
+        }
+    }
+}
+
+/// `kustomization.yaml`: its images and its patches.
+pub fn kustomization(collector: &mut Collector<'_>, file: u32, document: &Node) {
+    for image in document.get("images").map(Node::items).unwrap_or_default() {
+        let name = image.get("newName").or_else(|| image.get("name")).and_then(Node::str).unwrap_or_default();
+        let Some(tag) = image.get("newTag") else { continue };
+        if image.get("digest").is_some() {
+            continue;
+        }
+        let place = tag.place(file);
+        collector.image(
+            &format!("{name}:{}", tag.str().unwrap_or_default()),
+            &literal(place),
+            Sink { what: "images", place, access: "" },
+        );
+    }
+    for key in ["patches", "patchesJson6902", "patchesStrategicMerge"] {
+        for patch in document.get(key).map(Node::items).unwrap_or_default() {
+            let Some(text) = patch.get("patch").or(Some(patch)).and_then(Node::str) else { continue };
+            let place = patch.get("patch").unwrap_or(patch).place(file);
+            if let Ok(documents) = yaml::parse(text) {
+                for inner in &documents {
+                    patched(collector, inner, place, text);
+                }
+            }
+        }
+    }
+    // Secrets that are made of literals.
+    for generator in document.get("secretGenerator").map(Node::items).unwrap_or_default() {
+        for literal in generator.get("literals").map(Node::items).unwrap_or_default() {
+            if let Some((name, value)) = literal.str().and_then(|t| t.split_once('=')) {
+                let place = literal.place(file);
+                let sink = Sink { what: "secretGenerator", place, access: "" };
+                collector.secret_value(name, &val(value, place), sink, "");
+            }
+        }
+    }
+}
+
+/// A patch is text within the file: what it sets is shown on its own line where that is found.
+fn patched(collector: &mut Collector<'_>, patch: &Node, place: Place, text: &str) {
+    let source = collector.tree.file(place.file).and_then(|f| f.text().ok()).cloned();
+    let shown = |node: &Node| {
+        let line = text.get(node.start..).and_then(|t| t.lines().next()).unwrap_or_default();
+        let region = source.as_ref().and_then(|t| t.get(place.start as usize..));
+        let before = text.get(..node.start).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |i| i + 1);
+        let whole = text.get(start..).and_then(|t| t.lines().next()).unwrap_or(line).trim();
+        match region.and_then(|r| r.find(whole)) {
+            Some(at) if !whole.is_empty() => {
+                Place::new(place.file, place.start as usize + at, place.start as usize + at + whole.len())
+            }
+            _ => place,
+        }
+    };
+    let mut found: Vec<(Place, facts::Workload)> = Vec::new();
+    let empty = || facts::Workload {
+        kind: "patch".to_owned(),
+        root: "unset".to_owned(),
+        escalation: "unset".to_owned(),
+        ..facts::Workload::default()
+    };
+    patch.walk(&mut Vec::new(), &mut |path, node| {
+        let mut check = |key: &str, value: &Node| match key {
+            "privileged" if value.bool() == Some(true) => {
+                found.push((shown(value), facts::Workload { privileged: true, ..empty() }))
+            }
+            "allowPrivilegeEscalation" if value.bool() == Some(true) => {
+                found.push((shown(value), facts::Workload { escalation: "yes".to_owned(), ..empty() }))
+            }
+            "runAsUser" if value.str() == Some("0") => {
+                found.push((shown(value), facts::Workload { root: "yes".to_owned(), ..empty() }))
+            }
+            "runAsNonRoot" if value.bool() == Some(false) => {
+                found.push((shown(value), facts::Workload { root: "yes".to_owned(), ..empty() }))
+            }
+            "hostNetwork" if value.bool() == Some(true) => {
+                found.push((shown(value), facts::Workload { host_namespaces: vec!["network".to_owned()], ..empty() }))
+            }
+            _ => {}
+        };
+        if let (Some(target), Some(value)) = (node.get("path").and_then(Node::str), node.get("value")) {
+            check(target.rsplit('/').next().unwrap_or_default(), value);
+        } else if let Some(key) = path.last() {
+            check(key, node);
+        }
+        if let Some(host) = node.get("hostPath") {
+            found.push((
+                shown(host),
+                facts::Workload {
+                    host_mounts: vec![host.get("path").and_then(Node::str).unwrap_or("…").to_owned()],
+                    ..empty()
+                },
+            ));
+        }
+    });
+    for (place, workload) in found {
+        let raw = collector.raw(place, &None, workload);
+        collector.found.workloads.push(raw);
+    }
+}
+
+/// Helm's values: an image is a repository and a tag.
+pub fn values(collector: &mut Collector<'_>, file: u32, documents: &[Node]) {
+    let path = collector.tree.file(file).map(|f| f.path.clone()).unwrap_or_else(|| "".into());
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if !name.starts_with("values") {
+        return;
+    }
+    for document in documents {
+        let mut found = Vec::new();
+        document.walk(&mut Vec::new(), &mut |_, node| {
+            if let (Some(repository), Some(tag)) = (node.get("repository").and_then(Node::str), node.get("tag")) {
+                let digest = node.get("digest").and_then(Node::str).unwrap_or_default();
+                if !tag.is_null() && !repository.is_empty() && digest.is_empty() && tag.str() != Some("") {
+                    found.push((format!("{repository}:{}", tag.str().unwrap_or_default()), tag.place(file)));
+                }
+            }
+        });
+        for (image, place) in found {
+            collector.image(&image, &literal(place), Sink { what: "values", place, access: "" });
+        }
+    }
+}

@@ -1,0 +1,816 @@
+//! Terraform and OpenTofu: a module is a folder, evaluated with its variables' values.
+//!
+//! Variables have their defaults and what `*.tfvars` and callers of the tree give them; locals,
+//! `for_each`, functions on texts and lists, and modules with a path of the tree are followed.
+//! What a provider computes is not known; what a data source or a generated secret gives is a
+//! reference.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use hcl_edit::{
+    Span as _,
+    expr::{BinaryOperator, Expression, ForExpr, FuncCall, ObjectKey, Traversal, TraversalOperator},
+    structure::{Block, Body, Structure},
+    template::{Directive, Element, Template},
+};
+
+use super::cloud;
+use crate::{
+    collect::{Collector, Sink},
+    source::{Language, Place},
+    value::{How, Kind, Piece, Text, Val, Why, joined, literal},
+};
+
+/// Deepest modules within modules, and deepest references.
+const DEPTH_MAX: usize = 8;
+/// Most instances of a resource with `for_each`.
+const INSTANCES_MAX: usize = 32;
+
+/// One evaluation of a folder.
+struct Module<'b> {
+    folder: String,
+    bodies: &'b [(u32, Body)],
+    given: HashMap<String, Val>,
+    locals: HashMap<String, (u32, &'b Expression)>,
+    /// `each.key`, `each.value`, `count.index` and the names of `for`.
+    names: Vec<(String, Val)>,
+    /// Locals and variables that are being evaluated: a cycle is unknown.
+    asking: Vec<String>,
+    outputs: HashMap<String, Val>,
+}
+
+/// Reads the folder of a file; the first of its files that is asked for does it for all.
+pub fn read(collector: &mut Collector<'_>, file: u32) {
+    let Some(source) = collector.tree.file(file) else { return };
+    let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let members = folder_files(collector, &folder);
+    let first = members.iter().find(|id| collector.tree.asked.get(**id as usize) == Some(&true)).copied();
+    if first != Some(file) {
+        return;
+    }
+    run(collector, &folder, HashMap::new(), 0);
+}
+
+fn folder_files(collector: &Collector<'_>, folder: &str) -> Vec<u32> {
+    (0..collector.tree.files.len())
+        .filter_map(|i| u32::try_from(i).ok())
+        .filter(|id| {
+            collector.tree.file(*id).is_some_and(|f| {
+                f.language == Language::Terraform && f.path.rsplit_once('/').map_or("", |(folder, _)| folder) == folder
+            })
+        })
+        .collect()
+}
+
+/// Evaluates a folder and returns its outputs.
+fn run(
+    collector: &mut Collector<'_>,
+    folder: &str,
+    mut given: HashMap<String, Val>,
+    depth: usize,
+) -> HashMap<String, Val> {
+    if depth > DEPTH_MAX {
+        return HashMap::new();
+    }
+    let mut bodies: Vec<(u32, Body)> = Vec::new();
+    let mut values: Vec<(u32, Body)> = Vec::new();
+    for id in folder_files(collector, folder) {
+        let Some(file) = collector.tree.file(id) else { continue };
+        let text = match file.text() {
+            Ok(text) => text,
+            Err(what) => {
+                let what = what.to_owned();
+                collector.problem(id, 0, &what);
+                continue;
+            }
+        };
+        match hcl_edit::parser::parse_body(text) {
+            Ok(body) if file.path.contains(".tfvars") => values.push((id, body)),
+            Ok(body) => bodies.push((id, body)),
+            Err(error) => {
+                let offset = error.location().offset();
+                let what = format!("it is not HCL: {}", error.message());
+                collector.problem(id, u32::try_from(offset).unwrap_or(0), &what);
+            }
+        }
+    }
+    let plain = Module {
+        folder: folder.to_owned(),
+        bodies: &[],
+        given: HashMap::new(),
+        locals: HashMap::new(),
+        names: Vec::new(),
+        asking: Vec::new(),
+        outputs: HashMap::new(),
+    };
+    let mut plain = plain;
+    for (id, body) in &values {
+        for attribute in body.attributes() {
+            let val = plain.eval(*id, &attribute.value, 0);
+            let name = attribute.key.as_str();
+            collector.assigned(name, &val, place(*id, attribute.value.span()));
+            if depth == 0 {
+                given.entry(name.to_owned()).or_insert(val);
+            }
+        }
+    }
+    let mut module = Module {
+        folder: folder.to_owned(),
+        bodies: &bodies,
+        given,
+        locals: HashMap::new(),
+        names: Vec::new(),
+        asking: Vec::new(),
+        outputs: HashMap::new(),
+    };
+    for (id, body) in &bodies {
+        for block in body.blocks().filter(|b| b.ident.as_str() == "locals") {
+            for attribute in block.body.attributes() {
+                module.locals.insert(attribute.key.as_str().to_owned(), (*id, &attribute.value));
+            }
+        }
+    }
+    for (id, body) in &bodies {
+        for structure in body {
+            if let Structure::Block(block) = structure {
+                module.block(collector, *id, block, depth);
+            }
+        }
+    }
+    module.outputs
+}
+
+fn place(file: u32, span: Option<std::ops::Range<usize>>) -> Place {
+    span.map_or(Place::new(file, 0, 0), |span| Place::new(file, span.start, span.end))
+}
+
+impl<'b> Module<'b> {
+    fn block(&mut self, collector: &mut Collector<'_>, file: u32, block: &'b Block, depth: usize) {
+        let labels: Vec<&str> = block.labels.iter().map(hcl_edit::structure::BlockLabel::as_str).collect();
+        let find = |name: &str| block.body.get_attribute(name).map(|a| &a.value);
+        match (block.ident.as_str(), labels.as_slice()) {
+            ("variable", [name]) => {
+                if let Some(default) = find("default") {
+                    let val = self.eval(file, default, 0);
+                    collector.assigned(name, &val, place(file, default.span()));
+                }
+            }
+            ("locals", _) => {
+                for attribute in block.body.attributes() {
+                    let val = self.eval(file, &attribute.value, 0);
+                    collector.assigned(attribute.key.as_str(), &val, place(file, attribute.value.span()));
+                    self.nested(collector, &val, place(file, attribute.value.span()), 0);
+                }
+            }
+            ("output", [name]) => {
+                if let Some(value) = find("value") {
+                    let val = self.eval(file, value, 0);
+                    self.outputs.insert((*name).to_owned(), val);
+                }
+            }
+            ("module", [name]) => {
+                let source = find("source").and_then(Expression::as_str).unwrap_or_default().to_owned();
+                let mut given = HashMap::new();
+                for attribute in block.body.attributes() {
+                    let val = self.eval(file, &attribute.value, 0);
+                    let at = place(file, attribute.value.span());
+                    collector.assigned(attribute.key.as_str(), &val, at);
+                    given.insert(
+                        attribute.key.as_str().to_owned(),
+                        val.step(at, How::Passed(attribute.key.as_str().into())),
+                    );
+                }
+                if source.starts_with('.') {
+                    let folder = resolve(&self.folder, &source);
+                    let outputs = run(collector, &folder, given, depth + 1);
+                    let entries = outputs.into_iter().map(|(k, v)| (Val::str(k), v)).collect();
+                    self.outputs.insert(format!("\u{1}{name}"), Val::dict(entries, true));
+                } else {
+                    let val = Val::dict(given.into_iter().map(|(k, v)| (Val::str(k), v)).collect(), true);
+                    self.used(collector, &format!("module.{name}"), "module", &val, place(file, block.span()), false);
+                }
+            }
+            ("resource" | "data", [kind, name]) => self.resource(collector, file, block, kind, name),
+            ("provider" | "terraform", _) => {
+                let val = self.body(file, &block.body, 0);
+                self.used(
+                    collector,
+                    block.ident.as_str(),
+                    labels.first().copied().unwrap_or_default(),
+                    &val,
+                    place(file, block.span()),
+                    false,
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn resource(&mut self, collector: &mut Collector<'_>, file: u32, block: &'b Block, kind: &str, name: &str) {
+        let address =
+            if block.ident.as_str() == "data" { format!("data.{kind}.{name}") } else { format!("{kind}.{name}") };
+        let each = block.body.get_attribute("for_each").map(|a| self.eval(file, &a.value, 0));
+        let count = block.body.get_attribute("count").map(|a| self.eval(file, &a.value, 0));
+        let mut instances: Vec<Vec<(String, Val)>> = Vec::new();
+        match each.as_ref().map(|v| &v.kind) {
+            Some(Kind::Dict(dict)) => {
+                for (k, v) in &dict.borrow().entries {
+                    instances.push(vec![("each.key".to_owned(), k.clone()), ("each.value".to_owned(), v.clone())]);
+                }
+            }
+            Some(Kind::List(items)) => {
+                for item in items.borrow().iter() {
+                    instances
+                        .push(vec![("each.key".to_owned(), item.clone()), ("each.value".to_owned(), item.clone())]);
+                }
+            }
+            _ => {}
+        }
+        if count.is_some_and(|c| c.as_int() == Some(0)) {
+            return;
+        }
+        if instances.is_empty() {
+            instances.push(Vec::new());
+        }
+        for names in instances.into_iter().take(INSTANCES_MAX) {
+            let before = self.names.len();
+            self.names.extend(names);
+            let val = self.body(file, &block.body, 0);
+            self.names.truncate(before);
+            let at = place(file, block.span());
+            // A block is shown by its first line.
+            let at = Place {
+                end: block
+                    .labels
+                    .last()
+                    .and_then(|l| l.span())
+                    .map_or(at.end, |s| u32::try_from(s.end).unwrap_or(at.end)),
+                ..at
+            };
+            self.used(collector, &address, kind, &val, at, block.ident.as_str() == "data");
+        }
+    }
+
+    /// What a resource is given.
+    fn used(&mut self, collector: &mut Collector<'_>, address: &str, kind: &str, val: &Val, at: Place, is_data: bool) {
+        self.given_to(collector, address, kind, val, at, 0);
+        cloud::terraform(collector, kind, address, val, at, is_data);
+    }
+
+    fn given_to(&self, collector: &mut Collector<'_>, address: &str, kind: &str, val: &Val, at: Place, depth: usize) {
+        if depth > DEPTH_MAX {
+            return;
+        }
+        let place_of = |v: &Val| crate::value::literals(&v.trace).into_iter().find(|p| p.file == at.file).unwrap_or(at);
+        match &val.kind {
+            Kind::Dict(dict) => {
+                let entries = dict.borrow().entries.clone();
+                let denies = entries
+                    .iter()
+                    .any(|(k, v)| matches!(k.as_str(), Some("Effect" | "effect")) && v.as_str() == Some("Deny"));
+                if denies {
+                    return;
+                }
+                for (key, value) in &entries {
+                    let Some(name) = key.as_str() else { continue };
+                    if super::is_aside(&[name]) || matches!(name, "tags" | "labels" | "depends_on") {
+                        continue;
+                    }
+                    let sink = Sink { what: address, place: place_of(value), access: "any" };
+                    collector.named(name, value, sink, "name");
+                    collector.environment_switch(name, value.as_str().unwrap_or_default(), sink.place);
+                    let words = crate::credentials::words(name);
+                    let last = words.iter().rev().find(|w| *w != "name" && *w != "id").map_or("", String::as_str);
+                    let is_bucket = last == "bucket"
+                        || name == "name" && kind.ends_with("_bucket")
+                        || (name == "name" && kind.contains("storage_container"))
+                        || name == "storage_container_name"
+                        || name == "container_name" && kind.contains("azure");
+                    if is_bucket {
+                        let provider = crate::storage::provider_of(kind).unwrap_or("any");
+                        let account = entries.iter().find_map(|(k, v)| {
+                            matches!(k.as_str(), Some("storage_account_name"))
+                                .then(|| v.as_str().map(str::to_owned))
+                                .flatten()
+                        });
+                        for option in value.options() {
+                            if let Some(text) = option.as_text().map(Text::flat)
+                                && !text.is_empty()
+                                && !text.contains("://")
+                                && !text.starts_with("arn:")
+                            {
+                                let location =
+                                    crate::storage::bucket(provider, &text, account.as_deref().unwrap_or_default(), "");
+                                collector.storage(&location, &option.trace, sink);
+                            }
+                        }
+                    }
+                    self.given_to(collector, address, kind, value, at, depth + 1);
+                }
+                let dict = dict.borrow();
+                collector.dictionary(&dict, at);
+            }
+            Kind::List(items) => {
+                for item in items.borrow().iter() {
+                    self.given_to(collector, address, kind, item, at, depth + 1);
+                }
+            }
+            Kind::Str(text) => {
+                let sink = Sink { what: address, place: place_of(val), access: "any" };
+                let flat = text.flat();
+                collector.locations(val, sink);
+                collector.credentials_in("", &flat, &val.trace, sink);
+                if flat.starts_with("#!") {
+                    collector.script(&flat, &val.trace, sink.place, address, &mut Vec::new());
+                }
+                if flat.trim_start().starts_with('{')
+                    && flat.len() < 64 << 10
+                    && let Ok(documents) = crate::yaml::parse(&flat)
+                    && let Some(document) = documents.first()
+                {
+                    let inner = crate::python::retraced(&crate::yaml::value(document, 0, 0), &val.trace, 0);
+                    self.given_to(collector, address, kind, &inner, at, depth + 1);
+                    cloud::policy(collector, address, &inner, sink.place);
+                }
+            }
+            Kind::Choice(options) => {
+                options.iter().for_each(|option| self.given_to(collector, address, kind, option, at, depth + 1))
+            }
+            _ => {}
+        }
+    }
+
+    /// Names of nested mappings of a local.
+    fn nested(&self, collector: &mut Collector<'_>, val: &Val, at: Place, depth: usize) {
+        if depth > DEPTH_MAX {
+            return;
+        }
+        match &val.kind {
+            Kind::Dict(dict) => {
+                for (key, value) in &dict.borrow().entries {
+                    if let Some(name) = key.as_str() {
+                        collector.assigned(name, value, at);
+                    }
+                    self.nested(collector, value, at, depth + 1);
+                }
+            }
+            Kind::List(items) => items.borrow().iter().for_each(|item| self.nested(collector, item, at, depth + 1)),
+            Kind::Str(text) => {
+                collector.credentials_in("", &text.flat(), &val.trace, Sink { what: "locals", place: at, access: "" });
+            }
+            _ => {}
+        }
+    }
+
+    /// A body as a mapping; blocks of one name become a list.
+    fn body(&mut self, file: u32, body: &'b Body, depth: usize) -> Val {
+        let mut entries: Vec<(Val, Val)> = Vec::new();
+        for structure in body {
+            match structure {
+                Structure::Attribute(attribute) => {
+                    let val = self.eval(file, &attribute.value, depth + 1);
+                    entries.push((Val::str(attribute.key.as_str()), val));
+                }
+                Structure::Block(block) if depth < DEPTH_MAX => {
+                    let mut name = block.ident.as_str().to_owned();
+                    let mut inner = &block.body;
+                    // `dynamic "x" { content { ... } }`.
+                    if name == "dynamic" {
+                        name = block.labels.first().map_or(name, |l| l.as_str().to_owned());
+                        if let Some(content) = block.body.get_blocks("content").next() {
+                            inner = &content.body;
+                        }
+                    }
+                    let val = self.body(file, inner, depth + 1);
+                    match entries.iter().find(|(k, _)| k.as_str() == Some(&name)) {
+                        Some((_, Val { kind: Kind::List(items), .. })) => items.borrow_mut().push(val),
+                        _ => entries.push((Val::str(name), Val::list(vec![val]))),
+                    }
+                }
+                Structure::Block(_) => {}
+            }
+        }
+        Val::dict(entries, false)
+    }
+
+    fn eval(&mut self, file: u32, expression: &Expression, depth: usize) -> Val {
+        let at = place(file, expression.span());
+        if depth > 48 {
+            return Val::unknown(Why::Limit("nesting"), Some(at));
+        }
+        match expression {
+            Expression::Null(_) => Val::none(),
+            Expression::Bool(b) => Val { kind: Kind::Bool(*b.value()), trace: literal(at) },
+            Expression::Number(n) => match n.value().as_i64() {
+                Some(n) => Val::new(Kind::Int(n)),
+                None => Val::new(Kind::Float(n.value().as_f64().unwrap_or(0.0))),
+            },
+            Expression::String(s) => Val::text(Text::Known(s.value().as_str().into()), literal(at)),
+            Expression::Array(array) => Val::list(array.iter().map(|e| self.eval(file, e, depth + 1)).collect()),
+            Expression::Object(object) => {
+                let mut entries = Vec::new();
+                for (key, value) in object.iter() {
+                    let key = match key {
+                        ObjectKey::Ident(name) => Val::str(name.as_str()),
+                        ObjectKey::Expression(Expression::Variable(name)) => Val::str(name.as_str()),
+                        ObjectKey::Expression(expression) => self.eval(file, expression, depth + 1),
+                    };
+                    entries.push((key, self.eval(file, value.expr(), depth + 1)));
+                }
+                Val::dict(entries, false)
+            }
+            Expression::StringTemplate(template) => self.elements(file, template.iter(), at, depth),
+            Expression::HeredocTemplate(heredoc) => self.template(file, &heredoc.template, at, depth),
+            Expression::Parenthesis(inner) => self.eval(file, inner.inner(), depth + 1),
+            Expression::Variable(name) => self.name(name.as_str(), at),
+            Expression::Conditional(c) => {
+                self.eval(file, &c.cond_expr, depth + 1);
+                let (a, b) = (self.eval(file, &c.true_expr, depth + 1), self.eval(file, &c.false_expr, depth + 1));
+                Val::choice(vec![a, b])
+            }
+            Expression::FuncCall(call) => self.call(file, call, at, depth),
+            Expression::Traversal(traversal) => self.traversal(file, traversal, at, depth),
+            Expression::UnaryOp(_) => Val::unknown(Why::Expression, Some(at)),
+            Expression::BinaryOp(op) => {
+                let (a, b) = (self.eval(file, &op.lhs_expr, depth + 1), self.eval(file, &op.rhs_expr, depth + 1));
+                match (op.operator.value(), a.as_int(), b.as_int()) {
+                    (BinaryOperator::Plus, Some(a), Some(b)) => Val::new(Kind::Int(a.saturating_add(b))),
+                    (BinaryOperator::Minus, Some(a), Some(b)) => Val::new(Kind::Int(a.saturating_sub(b))),
+                    _ => Val::unknown(Why::Expression, Some(at)),
+                }
+            }
+            Expression::ForExpr(each) => self.for_each(file, each, depth),
+        }
+    }
+
+    fn name(&self, name: &str, at: Place) -> Val {
+        match self.names.iter().rev().find(|(known, _)| known == name) {
+            Some((_, val)) => val.clone(),
+            None => Val::unknown(Why::Name(name.into()), Some(at)),
+        }
+    }
+
+    fn elements<'e>(&mut self, file: u32, elements: impl Iterator<Item = &'e Element>, at: Place, depth: usize) -> Val {
+        let mut texts: Vec<(Vec<Piece>, Vec<crate::value::Trace>)> = vec![(Vec::new(), Vec::new())];
+        for element in elements {
+            let val = match element {
+                Element::Literal(text) => {
+                    Val::text(Text::Known(text.value().as_str().into()), literal(place(file, text.span())))
+                }
+                Element::Interpolation(i) => self.eval(file, &i.expr, depth + 1),
+                Element::Directive(directive) => match &**directive {
+                    Directive::If(d) => self.template(file, &d.if_expr.template, at, depth + 1),
+                    Directive::For(d) => self.template(file, &d.for_expr.template, at, depth + 1),
+                },
+            };
+            let options = val.options();
+            let mut more = Vec::new();
+            for (pieces, traces) in texts {
+                for option in options.iter().take(8) {
+                    let (mut pieces, mut traces) = (pieces.clone(), traces.clone());
+                    pieces.extend(option.pieces());
+                    traces.push(option.trace.clone());
+                    more.push((pieces, traces));
+                }
+            }
+            more.truncate(16);
+            texts = more;
+        }
+        Val::choice(
+            texts
+                .into_iter()
+                .map(|(pieces, traces)| {
+                    let trace = if traces.len() == 1 {
+                        traces.into_iter().next().flatten()
+                    } else {
+                        joined(at, How::Joined, traces)
+                    };
+                    Val::text(Text::of(pieces), trace)
+                })
+                .collect(),
+        )
+    }
+
+    fn template(&mut self, file: u32, template: &Template, at: Place, depth: usize) -> Val {
+        if depth > 48 {
+            return Val::unknown(Why::Limit("nesting"), Some(at));
+        }
+        self.elements(file, template.iter(), at, depth)
+    }
+
+    fn traversal(&mut self, file: u32, traversal: &Traversal, at: Place, depth: usize) -> Val {
+        let mut operators = traversal.operators.iter().map(|o| o.value());
+        let mut val = match &traversal.expr {
+            Expression::Variable(root) => {
+                let mut attribute = || match operators.next() {
+                    Some(TraversalOperator::GetAttr(name)) => Some(name.as_str().to_owned()),
+                    _ => None,
+                };
+                match root.as_str() {
+                    "var" => attribute().map(|name| self.variable(&name, at, depth)).unwrap_or_else(Val::none),
+                    "local" => attribute().map(|name| self.local(&name, at, depth)).unwrap_or_else(Val::none),
+                    "each" | "count" => {
+                        let name = format!("{}.{}", root.as_str(), attribute().unwrap_or_default());
+                        self.name(&name, at)
+                    }
+                    "module" => {
+                        let name = attribute().unwrap_or_default();
+                        self.outputs
+                            .get(&format!("\u{1}{name}"))
+                            .cloned()
+                            .unwrap_or_else(|| Val::unknown(Why::Call(format!("module.{name}").into()), Some(at)))
+                    }
+                    "data" => {
+                        let (kind, name) = (attribute().unwrap_or_default(), attribute().unwrap_or_default());
+                        return self.of_resource("data", &kind, &name, operators.next(), at, depth);
+                    }
+                    "path" => Val::str(""),
+                    other => match self.names.iter().rev().find(|(known, _)| known == other) {
+                        Some((_, val)) => val.clone(),
+                        None => {
+                            let name = attribute().unwrap_or_default();
+                            return self.of_resource("resource", other, &name, operators.next(), at, depth);
+                        }
+                    },
+                }
+            }
+            other => self.eval(file, other, depth + 1),
+        };
+        for operator in operators {
+            val = match operator {
+                TraversalOperator::GetAttr(name) => item(&val, &Val::str(name.as_str()), at),
+                TraversalOperator::Index(index) => {
+                    let index = self.eval(file, index, depth + 1);
+                    item(&val, &index, at)
+                }
+                TraversalOperator::LegacyIndex(n) => item(&val, &Val::new(Kind::Int(*n.value() as i64)), at),
+                TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => val,
+            };
+        }
+        val
+    }
+
+    /// An attribute of a resource: what the resource is called, where the code says so.
+    fn of_resource(
+        &mut self,
+        what: &str,
+        kind: &str,
+        name: &str,
+        operator: Option<&TraversalOperator>,
+        at: Place,
+        depth: usize,
+    ) -> Val {
+        let attribute = match operator {
+            Some(TraversalOperator::GetAttr(name)) => name.as_str().to_owned(),
+            _ => String::new(),
+        };
+        let generated =
+            kind.starts_with("random_") || what == "data" || kind.contains("secret") || kind.contains("vault");
+        let key = format!("{what}.{kind}.{name}");
+        if depth < 40 && !self.asking.contains(&key) {
+            for (file, body) in self.bodies {
+                let block = body.blocks().find(|b| {
+                    b.ident.as_str() == what
+                        && b.labels.iter().map(hcl_edit::structure::BlockLabel::as_str).eq([kind, name])
+                });
+                let Some(block) = block else { continue };
+                let wanted: &[&str] = match attribute.as_str() {
+                    "id" | "bucket" | "name" | "arn" | "self_link" | "url" | "bucket_domain_name" => {
+                        &["bucket", "name"]
+                    }
+                    _ => &[],
+                };
+                let found = std::iter::once(attribute.as_str())
+                    .chain(wanted.iter().copied())
+                    .find_map(|name| block.body.get_attribute(name));
+                if let Some(found) = found {
+                    self.asking.push(key);
+                    let val = self.eval(*file, &found.value, depth + 1);
+                    self.asking.pop();
+                    if attribute == "arn" && kind.starts_with("aws_s3_bucket") {
+                        let pieces = [vec![Piece::Known("arn:aws:s3:::".into())], val.pieces()].concat();
+                        return Val::text(Text::of(pieces), val.trace);
+                    }
+                    return val;
+                }
+            }
+        }
+        if generated {
+            return Val::reference(format!("{kind}.{name}.{attribute}"));
+        }
+        Val::unknown(Why::Call(format!("{kind}.{name}.{attribute}").into()), Some(at))
+    }
+
+    fn variable(&mut self, name: &str, at: Place, depth: usize) -> Val {
+        if let Some(val) = self.given.get(name) {
+            return val.clone();
+        }
+        let key = format!("var.{name}");
+        if self.asking.contains(&key) || depth > 40 {
+            return Val::unknown(Why::Parameter(name.into()), Some(at));
+        }
+        for (file, body) in self.bodies {
+            let block = body
+                .blocks()
+                .find(|b| b.ident.as_str() == "variable" && b.labels.first().is_some_and(|l| l.as_str() == name));
+            let Some(default) = block.and_then(|b| b.body.get_attribute("default")) else { continue };
+            self.asking.push(key);
+            let val = self.eval(*file, &default.value, depth + 1);
+            self.asking.pop();
+            return val.step(place(*file, default.value.span()), How::Default(name.into()));
+        }
+        Val::reference(format!("var.{name}"))
+    }
+
+    fn local(&mut self, name: &str, at: Place, depth: usize) -> Val {
+        let key = format!("local.{name}");
+        let Some((file, expression)) =
+            self.locals.get(name).copied().filter(|_| !self.asking.contains(&key) && depth < 40)
+        else {
+            return Val::unknown(Why::Name(key.into()), Some(at));
+        };
+        self.asking.push(key);
+        let val = self.eval(file, expression, depth + 1);
+        self.asking.pop();
+        val.step(place(file, expression.span()), How::Assigned(name.into()))
+    }
+
+    fn for_each(&mut self, file: u32, each: &ForExpr, depth: usize) -> Val {
+        let over = self.eval(file, &each.intro.collection_expr, depth + 1);
+        let pairs: Vec<(Val, Val)> = match &over.kind {
+            Kind::Dict(dict) => dict.borrow().entries.clone(),
+            Kind::List(items) => {
+                items.borrow().iter().enumerate().map(|(i, v)| (Val::new(Kind::Int(i as i64)), v.clone())).collect()
+            }
+            _ => return Val::unknown(Why::Expression, None),
+        };
+        let mut keys = Vec::new();
+        let mut out = Vec::new();
+        for (key, value) in pairs.into_iter().take(256) {
+            let before = self.names.len();
+            self.names.push((each.intro.value_var.as_str().to_owned(), value));
+            if let Some(name) = &each.intro.key_var {
+                self.names.push((name.as_str().to_owned(), key));
+            }
+            if let Some(expression) = &each.key_expr {
+                keys.push(self.eval(file, expression, depth + 1));
+            }
+            out.push(self.eval(file, &each.value_expr, depth + 1));
+            self.names.truncate(before);
+        }
+        if each.key_expr.is_some() { Val::dict(keys.into_iter().zip(out).collect(), false) } else { Val::list(out) }
+    }
+
+    fn call(&mut self, file: u32, call: &FuncCall, at: Place, depth: usize) -> Val {
+        let args: Vec<Val> = call.args.iter().map(|arg| self.eval(file, arg, depth + 1)).collect();
+        let first = args.first();
+        let list = |val: Option<&Val>| match val.map(|v| &v.kind) {
+            Some(Kind::List(items)) => Some(items.borrow().clone()),
+            _ => None,
+        };
+        let traces = || joined(at, How::Changed("function"), args.iter().map(|a| a.trace.clone()));
+        let text = |text: String| Val::text(Text::Known(text.into()), traces());
+        let known = first.and_then(Val::as_str).map(str::to_owned);
+        let name = call.name.name.as_str();
+        let result = match name {
+            "join" => list(args.get(1)).and_then(|items| {
+                let separator = known.clone()?;
+                let mut pieces = Vec::new();
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        pieces.push(Piece::Known(separator.as_str().into()));
+                    }
+                    pieces.extend(item.options().first().map(Val::pieces).unwrap_or_default());
+                }
+                let traces = joined(at, How::Joined, items.iter().map(|i| i.trace.clone()));
+                Some(Val::text(Text::of(pieces), traces))
+            }),
+            "format" => known.clone().map(|format| {
+                let mut rest = args.iter().skip(1);
+                let mut pieces = Vec::new();
+                let mut parts = format.split('%');
+                pieces.push(Piece::Known(parts.next().unwrap_or_default().into()));
+                for part in parts {
+                    let tail = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+                    if let Some(tail) = tail.strip_prefix(['s', 'd', 'v', 'q']) {
+                        pieces
+                            .extend(rest.next().and_then(|v| v.options().first().map(Val::pieces)).unwrap_or_default());
+                        pieces.push(Piece::Known(tail.into()));
+                    } else {
+                        pieces.push(Piece::Known(format!("%{part}").into()));
+                    }
+                }
+                Val::text(Text::of(pieces), traces())
+            }),
+            "lower" => known.map(|t| text(t.to_lowercase())),
+            "upper" => known.map(|t| text(t.to_uppercase())),
+            "trimspace" => known.map(|t| text(t.trim().to_owned())),
+            "title" | "trim" | "nonsensitive" | "sensitive" | "tostring" | "tolist" | "toset" | "distinct"
+            | "flatten" | "sort" | "tomap" | "compact" | "try" | "jsonencode" | "yamlencode" => first.cloned(),
+            "replace" => match (known, args.get(1).and_then(Val::as_str), args.get(2).and_then(Val::as_str)) {
+                (Some(t), Some(from), Some(to)) if !from.is_empty() => Some(text(t.replace(from, to))),
+                _ => None,
+            },
+            "substr" => match (known, args.get(1).and_then(Val::as_int), args.get(2).and_then(Val::as_int)) {
+                (Some(t), Some(from), Some(length)) => {
+                    let length = if length < 0 { usize::MAX } else { length as usize };
+                    Some(text(t.chars().skip(from.max(0) as usize).take(length).collect()))
+                }
+                _ => None,
+            },
+            "strrev" => known.map(|t| text(t.chars().rev().collect())),
+            "split" => match (known, args.get(1).and_then(Val::as_str)) {
+                (Some(separator), Some(t)) if !separator.is_empty() => {
+                    Some(Val::list(t.split(separator.as_str()).map(|part| text(part.to_owned())).collect()))
+                }
+                _ => None,
+            },
+            "base64decode" => known.and_then(|t| {
+                use base64::Engine as _;
+                let bytes = base64::engine::general_purpose::STANDARD.decode(t).ok()?;
+                Some(text(String::from_utf8(bytes).ok()?).step(at, How::Decoded("Base64")))
+            }),
+            "coalesce" => Some(Val::choice(args.iter().filter(|a| !matches!(a.kind, Kind::None)).cloned().collect())),
+            "concat" => Some(Val::list(args.iter().flat_map(|a| list(Some(a)).unwrap_or_default()).collect())),
+            "merge" => {
+                let mut dict = crate::value::Dict::default();
+                for arg in &args {
+                    match &arg.kind {
+                        Kind::Dict(more) => {
+                            more.borrow().entries.iter().for_each(|(k, v)| dict.set(k.clone(), v.clone()))
+                        }
+                        _ => dict.open = true,
+                    }
+                }
+                Some(Val::dict(dict.entries, dict.open))
+            }
+            "lookup" => match (args.first(), args.get(1)) {
+                (Some(of), Some(key)) => {
+                    let found = item(of, key, at);
+                    Some(if found.is_unknown() { args.get(2).cloned().unwrap_or(found) } else { found })
+                }
+                _ => None,
+            },
+            "element" => match (args.first(), args.get(1)) {
+                (Some(of), Some(index)) => Some(item(of, index, at)),
+                _ => None,
+            },
+            "keys" => match first.map(|v| &v.kind) {
+                Some(Kind::Dict(dict)) => {
+                    Some(Val::list(dict.borrow().entries.iter().map(|(k, _)| k.clone()).collect()))
+                }
+                _ => None,
+            },
+            "values" => match first.map(|v| &v.kind) {
+                Some(Kind::Dict(dict)) => {
+                    Some(Val::list(dict.borrow().entries.iter().map(|(_, v)| v.clone()).collect()))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        result.unwrap_or_else(|| Val::unknown(Why::Call(Arc::from(name)), Some(at)))
+    }
+}
+
+/// An item of a list or a mapping; any of them where the key is not known.
+fn item(of: &Val, key: &Val, at: Place) -> Val {
+    let unknown = || Val::unknown(Why::Expression, Some(at));
+    match &of.kind {
+        Kind::Dict(dict) => {
+            let dict = dict.borrow();
+            match dict.get_val(key) {
+                Some(val) => val.clone(),
+                None if key.as_str().is_none() && !dict.entries.is_empty() => {
+                    Val::choice(dict.entries.iter().map(|(_, v)| v.clone()).collect())
+                }
+                None => unknown(),
+            }
+        }
+        Kind::List(items) => {
+            let items = items.borrow();
+            match key.as_int().and_then(|i| usize::try_from(i).ok()) {
+                Some(i) => items.get(i).cloned().unwrap_or_else(unknown),
+                None if key.as_str().is_some() => items.first().map_or_else(unknown, |first| item(first, key, at)),
+                None => Val::choice(items.clone()),
+            }
+        }
+        Kind::Choice(options) => Val::choice(options.iter().map(|option| item(option, key, at)).collect()),
+        Kind::Reference(name) => Val::reference(Arc::clone(name)),
+        _ => unknown(),
+    }
+}
+
+/// A relative path from a folder.
+fn resolve(folder: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|p| !p.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}

@@ -1,0 +1,321 @@
+//! Python read without running it: modules are evaluated from top to bottom, as far as their
+//! values are known, through names, texts, containers, functions, classes and imports.
+//!
+//! Both sides of a condition are taken and their values kept apart; loops over known values are
+//! unrolled; functions are followed at their calls, and those that nobody calls are followed
+//! once with unknown arguments. Every evaluation has a budget; what does not fit in it is
+//! unknown, and said to be.
+
+mod airflow;
+mod builtins;
+mod calls;
+mod containers;
+mod eval;
+mod exec;
+mod formats;
+mod modules;
+mod ruff;
+mod sinks;
+mod strings;
+pub mod syntax;
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+pub use builtins::retraced;
+use hashbrown::{HashMap, HashSet};
+pub use modules::World;
+pub use ruff::STACK_BYTES;
+use syntax::{ClassDef, Function, Span};
+
+use crate::{
+    collect::Collector,
+    source::Place,
+    value::{Val, Why},
+};
+
+/// Most evaluation steps of a module with everything that it calls.
+const STEPS_MAX: u64 = 400_000;
+/// Deepest calls.
+const CALLS_DEEP_MAX: usize = 24;
+/// Most rounds of a loop over known values.
+const ROUNDS_MAX: usize = 64;
+
+/// Names with their values, and the scope around them.
+#[derive(Debug)]
+pub struct Scope {
+    vars: RefCell<HashMap<Arc<str>, Val>>,
+    parent: Option<Rc<Scope>>,
+}
+
+impl Scope {
+    fn new(parent: Option<Rc<Self>>) -> Rc<Self> {
+        Rc::new(Self { vars: RefCell::new(HashMap::new()), parent })
+    }
+
+    fn get(&self, name: &str) -> Option<Val> {
+        let mut scope = self;
+        loop {
+            if let Some(val) = scope.vars.borrow().get(name) {
+                return Some(val.clone());
+            }
+            scope = scope.parent.as_deref()?;
+        }
+    }
+}
+
+/// A function of the tree with what it closes over.
+#[derive(Debug)]
+pub struct Closure {
+    pub function: Arc<Function>,
+    pub file: u32,
+    pub defaults: Vec<Option<Val>>,
+    scope: Rc<Scope>,
+    /// The class it was defined in, for `super()`.
+    class: RefCell<Option<Rc<Class>>>,
+    pub kind: FunctionKind,
+    /// Dotted names of outside decorators, such as `airflow.decorators.task`, with what they were
+    /// called with.
+    pub decorators: Vec<Val>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FunctionKind {
+    Plain,
+    Static,
+    Class,
+    Property,
+}
+
+/// A class of the tree.
+#[derive(Debug)]
+pub struct Class {
+    pub def: Arc<ClassDef>,
+    pub file: u32,
+    pub attrs: RefCell<HashMap<Arc<str>, Val>>,
+    pub bases: Vec<Val>,
+    /// Annotated fields in order: those of a dataclass, a settings class or a named tuple.
+    pub fields: RefCell<Vec<Arc<str>>>,
+}
+
+impl Class {
+    /// The attribute here or in a base of the tree.
+    fn find(&self, name: &str, depth: usize) -> Option<Val> {
+        if let Some(val) = self.attrs.borrow().get(name) {
+            return Some(val.clone());
+        }
+        if depth > 8 {
+            return None;
+        }
+        self.bases.iter().find_map(|base| match &base.kind {
+            crate::value::Kind::Class(class) => class.find(name, depth + 1),
+            _ => None,
+        })
+    }
+
+    /// The first base that is not of the tree, by its dotted name.
+    fn outside_base(&self, depth: usize) -> Option<Arc<str>> {
+        self.bases.iter().find_map(|base| match &base.kind {
+            crate::value::Kind::External(name) => Some(Arc::clone(name)),
+            crate::value::Kind::Class(class) if depth < 8 => class.outside_base(depth + 1),
+            crate::value::Kind::Object(object) => Some(Arc::clone(&object.callee)),
+            _ => None,
+        })
+    }
+
+    fn all_fields(&self, depth: usize) -> Vec<Arc<str>> {
+        let mut fields = Vec::new();
+        if depth < 8 {
+            for base in &self.bases {
+                if let crate::value::Kind::Class(class) = &base.kind {
+                    fields.extend(class.all_fields(depth + 1));
+                }
+            }
+        }
+        for field in self.fields.borrow().iter() {
+            if !fields.contains(field) {
+                fields.push(Arc::clone(field));
+            }
+        }
+        fields
+    }
+}
+
+/// Which function: its file and where its name stands.
+type FunctionKey = (u32, u32);
+
+/// How a block ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Next,
+    Return,
+    Raise,
+    Break,
+    Continue,
+}
+
+/// What is being run.
+struct Frame {
+    file: u32,
+    scope: Rc<Scope>,
+    globals: Rc<Scope>,
+    /// Names that `global` declared.
+    global_names: Vec<Arc<str>>,
+    returns: Vec<Val>,
+    yields: Vec<Val>,
+    function: Option<FunctionKey>,
+    /// The class that the running method was defined in, and its object.
+    method_of: Option<(Rc<Class>, Val)>,
+}
+
+/// What a branch changed: scope, name, value before.
+type Journal = Vec<(Rc<Scope>, Arc<str>, Option<Val>)>;
+
+/// Evaluates modules of one world; one for each thread.
+pub struct Interpreter<'a> {
+    world: &'a World<'a>,
+    pub collector: Collector<'a>,
+    modules: HashMap<u32, Rc<Scope>>,
+    /// Modules that are being evaluated: a cyclic import sees what there is so far.
+    loading: HashSet<u32>,
+    frames: Vec<Frame>,
+    journals: Vec<Journal>,
+    steps: u64,
+    called: HashSet<FunctionKey>,
+    /// Functions that were defined, in order, by file.
+    defined: Vec<(FunctionKey, Rc<Closure>, Option<Rc<Class>>)>,
+    seen: HashSet<FunctionKey>,
+    gave_up: HashSet<u32>,
+    /// DAGs of `with DAG(...)`, the innermost last, with their parameters.
+    dags: Vec<Val>,
+    /// What was set in `os.environ` and in Airflow's Variables.
+    environment: HashMap<Arc<str>, Val>,
+}
+
+impl<'a> Interpreter<'a> {
+    pub fn new(world: &'a World<'a>, collector: Collector<'a>) -> Self {
+        Self {
+            world,
+            collector,
+            modules: HashMap::new(),
+            loading: HashSet::new(),
+            frames: Vec::new(),
+            journals: Vec::new(),
+            steps: 0,
+            called: HashSet::new(),
+            defined: Vec::new(),
+            seen: HashSet::new(),
+            gave_up: HashSet::new(),
+            dags: Vec::new(),
+            environment: HashMap::new(),
+        }
+    }
+
+    /// Evaluates a file as a module: its top level and what that calls.
+    pub fn file(&mut self, file: u32) {
+        self.steps = 0;
+        self.module(file);
+    }
+
+    /// The functions that were called.
+    pub fn called(&self) -> &HashSet<FunctionKey> {
+        &self.called
+    }
+
+    /// Follows the functions of these files that nobody called, with unknown arguments.
+    pub fn uncalled(&mut self, files: &HashSet<u32>, called: &HashSet<FunctionKey>) {
+        self.called.extend(called.iter().copied());
+        let mut next = 0;
+        while let Some((key, closure, class)) = self.defined.get(next).cloned() {
+            next += 1;
+            if !files.contains(&key.0) || self.called.contains(&key) {
+                continue;
+            }
+            self.steps = 0;
+            self.collector.entered = Some(key);
+            self.run_uncalled(&closure, class.as_ref());
+            self.collector.entered = None;
+        }
+    }
+
+    /// Counts a step; false when the budget is spent.
+    fn step(&mut self) -> bool {
+        self.steps += 1;
+        if self.steps == STEPS_MAX
+            && let Some(frame) = self.frames.first()
+            && self.gave_up.insert(frame.file)
+        {
+            self.collector.problem(
+                frame.file,
+                0,
+                "its evaluation stopped after 400,000 steps; what lies behind is unresolved",
+            );
+        }
+        self.steps < STEPS_MAX
+    }
+
+    fn frame(&mut self) -> Option<&mut Frame> {
+        self.frames.last_mut()
+    }
+
+    fn current_file(&self) -> u32 {
+        self.frames.last().map_or(0, |frame| frame.file)
+    }
+
+    fn place(&self, at: Span) -> Place {
+        Place { file: self.current_file(), start: at.start, end: at.end }
+    }
+
+    fn unknown(&self, why: Why, at: Span) -> Val {
+        Val::unknown(why, Some(self.place(at)))
+    }
+
+    /// Binds a name in a scope, and keeps what it was for the branch that is being run.
+    fn bind(&mut self, scope: &Rc<Scope>, name: Arc<str>, val: Val) {
+        let before = scope.vars.borrow_mut().insert(Arc::clone(&name), val);
+        if let Some(journal) = self.journals.last_mut() {
+            journal.push((Rc::clone(scope), name, before));
+        }
+    }
+
+    fn bind_local(&mut self, name: &Arc<str>, val: Val) {
+        let Some(frame) = self.frames.last() else { return };
+        let scope = if frame.global_names.contains(name) { Rc::clone(&frame.globals) } else { Rc::clone(&frame.scope) };
+        self.bind(&scope, Arc::clone(name), val);
+    }
+
+    fn lookup(&mut self, name: &str, at: Span) -> Val {
+        if let Some(val) = self.frames.last().and_then(|frame| frame.scope.get(name)) {
+            return val;
+        }
+        if builtins::is_builtin(name) {
+            return Val::new(crate::value::Kind::External(name.into()));
+        }
+        match name {
+            "__name__" => Val::str("__main__"),
+            "__file__" => {
+                let file = self.current_file();
+                let path = self.world.tree.file(file).map_or("", |file| &file.path);
+                Val::new(crate::value::Kind::Path(crate::value::Text::Known(format!("{}{path}", modules::ROOT).into())))
+            }
+            // A notebook's names.
+            "spark" | "dbutils" | "sc" | "sqlContext" => Val::new(crate::value::Kind::External(name.into())),
+            _ => self.unknown(Why::Name(name.into()), at),
+        }
+    }
+
+    /// Runs code with the values of a module.
+    fn in_frame<T>(&mut self, frame: Frame, run: impl FnOnce(&mut Self) -> T) -> (T, Option<Frame>) {
+        self.frames.push(frame);
+        let result = run(self);
+        (result, self.frames.pop())
+    }
+}
+
+/// What a decorator or a base is called, for those that decide how a thing is read.
+fn dotted(val: &Val) -> Option<Arc<str>> {
+    match &val.kind {
+        crate::value::Kind::External(name) => Some(Arc::clone(name)),
+        crate::value::Kind::Object(object) => Some(Arc::clone(&object.callee)),
+        _ => None,
+    }
+}

@@ -1,0 +1,614 @@
+//! Calls: functions and classes of the tree are followed, everything else is asked of
+//! `builtins` and shown to `sinks`.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use hashbrown::HashMap;
+
+use super::{
+    CALLS_DEEP_MAX, Class, Closure, Frame, FunctionKey, FunctionKind, Interpreter, Scope, dotted,
+    syntax::{Function, Span},
+};
+use crate::value::{Args, How, Instance, Kind, Object, Val, Why};
+
+/// Longest name of a chain of calls.
+const CALLEE_BYTES_MAX: usize = 200;
+
+impl Interpreter<'_> {
+    pub(super) fn call_values(&mut self, function: &Val, positional: Vec<Val>, at: Span) -> Val {
+        self.call(function, Args { positional, ..Args::default() }, at)
+    }
+
+    pub(super) fn call(&mut self, function: &Val, args: Args, at: Span) -> Val {
+        if !self.step() {
+            return self.unknown(Why::Limit("400,000 steps"), at);
+        }
+        match &function.kind {
+            Kind::Choice(options) => {
+                let results = options.iter().map(|option| self.call(option, args.clone(), at)).collect();
+                Val::choice(results)
+            }
+            Kind::Function(closure) => self.call_function(closure, None, args, at),
+            Kind::Class(class) => self.instantiate(class, args, at),
+            Kind::Bound(bound) => {
+                let (receiver, name) = (bound.0.clone(), Arc::clone(&bound.1));
+                self.method(&receiver, &name, args, at)
+            }
+            Kind::External(name) => {
+                let name = Arc::clone(name);
+                self.external(&name, None, args, at)
+            }
+            Kind::Object(object) if &*object.callee == "functools.partial" => self.partial(object, args, at),
+            Kind::Object(object) if &*object.callee == "\u{1}record" => {
+                let object = Rc::clone(object);
+                self.record(&object, &args, at)
+            }
+            Kind::Object(object) if &*object.callee == "operator.itemgetter" => {
+                match (args.positional.first(), object.args.positional.first()) {
+                    (Some(of), Some(key)) => self.index(of, key, at),
+                    _ => self.unknown(Why::Expression, at),
+                }
+            }
+            Kind::Object(object) if &*object.callee == "operator.attrgetter" => {
+                match (args.positional.first(), object.args.positional.first().and_then(Val::as_str)) {
+                    (Some(of), Some(name)) => self.attribute(of, name, at),
+                    _ => self.unknown(Why::Expression, at),
+                }
+            }
+            Kind::Object(object) => {
+                let callee = Arc::clone(&object.callee);
+                self.external(&callee, Some(function), args, at)
+            }
+            Kind::Instance(instance) => match instance.class.find("__call__", 0).map(|v| v.kind) {
+                Some(Kind::Function(f)) => self.call_function(&f, Some(function.clone()), args, at),
+                _ => self.unknown(Why::Call(Arc::clone(&instance.class.def.name)), at),
+            },
+            _ => self.external("?", None, args, at),
+        }
+    }
+
+    fn partial(&mut self, object: &Rc<Object>, args: Args, at: Span) -> Val {
+        let Some((function, first)) = object.args.positional.split_first() else {
+            return self.unknown(Why::Expression, at);
+        };
+        let mut all = Args { positional: first.to_vec(), keywords: object.args.keywords.clone(), open: args.open };
+        all.positional.extend(args.positional);
+        for (name, val) in args.keywords {
+            all.keywords.retain(|(k, _)| *k != name);
+            all.keywords.push((name, val));
+        }
+        self.call(function, all, at)
+    }
+
+    /// An object of a `namedtuple`: its values in order and by name.
+    fn record(&mut self, object: &Rc<Object>, args: &Args, at: Span) -> Val {
+        let fields: Vec<String> = match object.args.get(1, "field_names") {
+            Some(names) => match names.as_str() {
+                Some(names) => names.split([' ', ',']).filter(|n| !n.is_empty()).map(str::to_owned).collect(),
+                None => {
+                    let items = self.items(names).unwrap_or_default();
+                    items
+                        .iter()
+                        .map(|i| i.as_str().or_else(|| self.first_text(i)).unwrap_or_default().to_owned())
+                        .collect()
+                }
+            },
+            None => Vec::new(),
+        };
+        let place = self.place(at);
+        let values: Vec<Val> =
+            fields.iter().enumerate().map(|(i, name)| args.get(i, name).cloned().unwrap_or_else(Val::none)).collect();
+        for (name, val) in fields.iter().zip(&values) {
+            self.collector.assigned(name, val, place);
+        }
+        let made = self.made("\u{1}tuple", Args { positional: values.clone(), ..Args::default() }, at);
+        if let Kind::Object(made) = &made.kind {
+            for (name, val) in fields.iter().zip(values) {
+                made.attrs.borrow_mut().insert(name.as_str().into(), val);
+            }
+        }
+        made
+    }
+
+    fn first_text<'v>(&self, val: &'v Val) -> Option<&'v str> {
+        match &val.kind {
+            Kind::Tuple(items) => items.first().and_then(Val::as_str),
+            _ => None,
+        }
+    }
+
+    fn method(&mut self, receiver: &Val, name: &str, args: Args, at: Span) -> Val {
+        match &receiver.kind {
+            Kind::Choice(options) => {
+                let results = options.iter().map(|option| self.method(option, name, args.clone(), at)).collect();
+                Val::choice(results)
+            }
+            Kind::Str(text) => {
+                let text = text.clone();
+                self.text_method(&text, receiver, name, &args, at)
+            }
+            Kind::Bytes(bytes) => {
+                let bytes = Arc::clone(bytes);
+                self.bytes_method(&bytes, receiver, name, &args, at)
+            }
+            Kind::List(items) => {
+                let items = Rc::clone(items);
+                self.list_method(&items, receiver, name, &args, at)
+            }
+            Kind::Tuple(items) => {
+                let list = Rc::new(RefCell::new(items.to_vec()));
+                self.list_method(&list, receiver, name, &args, at)
+            }
+            Kind::Dict(dict) => {
+                let dict = Rc::clone(dict);
+                self.dict_method(&dict, receiver, name, &args, at)
+            }
+            Kind::Path(path) => {
+                let path = path.clone();
+                self.path_method(&path, receiver, name, &args, at)
+            }
+            Kind::Instance(instance) => {
+                let class = Rc::clone(&instance.class);
+                match class.find(name, 0).map(|v| v.kind) {
+                    Some(Kind::Function(f)) => self.call_function(&f, Some(receiver.clone()), args, at),
+                    Some(other) => self.call(&Val::new(other), args, at),
+                    None => match class.outside_base(0) {
+                        Some(base) => self.external(&format!("{base}.{name}"), Some(receiver), args, at),
+                        None => self.instance_method(instance, receiver, name, &args, at),
+                    },
+                }
+            }
+            Kind::Class(class) => match class.find(name, 0).map(|v| v.kind) {
+                Some(Kind::Function(f)) => self.call_function(&f, Some(receiver.clone()), args, at),
+                _ => self.unknown(Why::Name(name.into()), at),
+            },
+            Kind::Object(object)
+                if &*object.callee == "functools.partial" && matches!(name, "expand" | "expand_kwargs") =>
+            {
+                let object = Rc::clone(object);
+                let each = |val: &Val| self.items(val).map_or_else(|| val.clone(), Val::choice);
+                let keywords = args.keywords.iter().map(|(k, v)| (Arc::clone(k), each(v))).collect();
+                self.partial(&object, Args { keywords, ..args }, at)
+            }
+            Kind::Object(object) => {
+                let callee = chained(&object.callee, name);
+                self.external(&callee, Some(receiver), args, at)
+            }
+            Kind::Reference(reference) => match name {
+                "get" | "format" | "encode" | "decode" | "strip" | "replace" | "lower" | "upper" | "split"
+                | "get_secret_value" | "rstrip" | "lstrip" | "removeprefix" => Val::reference(Arc::clone(reference)),
+                _ => self.external(&format!("?.{name}"), Some(receiver), args, at),
+            },
+            Kind::Function(closure) => {
+                // `task.override(...)(...)`, `task.partial(x=1).expand(y=[...])`, `f.submit(...)`.
+                let closure = Rc::clone(closure);
+                match name {
+                    "override" | "with_options" | "configured" | "to_job" | "alias" => receiver.clone(),
+                    "partial" => {
+                        let mut all = args;
+                        all.positional.insert(0, receiver.clone());
+                        self.made("functools.partial", all, at)
+                    }
+                    "expand" | "expand_kwargs" => self.expanded(&closure, args, at),
+                    "submit" | "map" | "delay" | "apply_async" | "remote" | "fn" | "__call__" | "function" => {
+                        self.call_function(&closure, None, args, at)
+                    }
+                    _ => self.external(&format!("{}.{name}", closure.function.name), Some(receiver), args, at),
+                }
+            }
+            _ => self.external(&format!("?.{name}"), Some(receiver), args, at),
+        }
+    }
+
+    /// `task.expand(x=[...])` calls for every item.
+    pub(super) fn expanded(&mut self, closure: &Rc<Closure>, args: Args, at: Span) -> Val {
+        let each = |this: &Self, val: &Val| {
+            this.items(val)
+                .map_or_else(|| val.clone(), |items| if items.is_empty() { Val::none() } else { Val::choice(items) })
+        };
+        let args = Args {
+            positional: args.positional.iter().map(|v| each(self, v)).collect(),
+            keywords: args.keywords.iter().map(|(k, v)| (Arc::clone(k), each(self, v))).collect(),
+            open: args.open,
+        };
+        self.call_function(closure, None, args, at)
+    }
+
+    pub(super) fn call_function(&mut self, closure: &Rc<Closure>, receiver: Option<Val>, args: Args, at: Span) -> Val {
+        let key: FunctionKey = (closure.file, closure.function.name_at.start);
+        self.called.insert(key);
+        let name = Arc::clone(&closure.function.name);
+        let again = self.frames.iter().filter(|frame| frame.function == Some(key) && key.1 != 0).count();
+        if self.frames.len() >= CALLS_DEEP_MAX || again >= 3 {
+            return self.unknown(Why::Limit("24 calls deep"), at);
+        }
+        let place = self.place(at);
+        let scope = Scope::new(Some(Rc::clone(&closure.scope)));
+        self.parameters(closure, receiver.as_ref(), args, &scope, place);
+        let globals = outermost(&closure.scope);
+        let method_of = receiver.and_then(|val| closure.class.borrow().clone().map(|class| (class, val)));
+        let val = self.run(closure, scope, globals, Some(key), method_of);
+        val.step(place, How::Returned(name))
+    }
+
+    fn parameters(
+        &mut self,
+        closure: &Rc<Closure>,
+        receiver: Option<&Val>,
+        args: Args,
+        scope: &Rc<Scope>,
+        place: crate::source::Place,
+    ) {
+        let function = &closure.function;
+        let mut positional = args.positional.into_iter();
+        let mut keywords: Vec<(Arc<str>, Val)> = args.keywords;
+        let mut receiver = if closure.kind == FunctionKind::Static { None } else { receiver };
+        for (i, parameter) in function.parameters.iter().enumerate() {
+            let val = if let Some(val) = receiver.take() {
+                val.clone()
+            } else if let Some(k) = keywords.iter().position(|(k, _)| *k == parameter.name) {
+                keywords.remove(k).1.step(place, How::Passed(Arc::clone(&parameter.name)))
+            } else if let Some(val) = (!parameter.keyword_only).then(|| positional.next()).flatten() {
+                val.step(place, How::Passed(Arc::clone(&parameter.name)))
+            } else if let Some(Some(default)) = closure.defaults.get(i) {
+                if args.open {
+                    Val::choice(vec![
+                        default.clone(),
+                        Val::unknown(Why::Parameter(Arc::clone(&parameter.name)), Some(place)),
+                    ])
+                } else {
+                    default.clone()
+                }
+            } else {
+                Val::unknown(Why::Parameter(Arc::clone(&parameter.name)), Some(place))
+            };
+            scope.vars.borrow_mut().insert(Arc::clone(&parameter.name), val);
+        }
+        if let Some(name) = &function.variadic {
+            scope.vars.borrow_mut().insert(Arc::clone(name), Val::tuple(positional.collect()));
+        }
+        if let Some(name) = &function.keywords {
+            let entries = keywords.into_iter().map(|(k, v)| (Val::str(k), v)).collect();
+            scope.vars.borrow_mut().insert(Arc::clone(name), Val::dict(entries, args.open));
+        }
+    }
+
+    fn run(
+        &mut self,
+        closure: &Rc<Closure>,
+        scope: Rc<Scope>,
+        globals: Rc<Scope>,
+        function: Option<FunctionKey>,
+        method_of: Option<(Rc<Class>, Val)>,
+    ) -> Val {
+        let frame = Frame {
+            file: closure.file,
+            scope,
+            globals,
+            global_names: Vec::new(),
+            returns: Vec::new(),
+            yields: Vec::new(),
+            function,
+            method_of,
+        };
+        let body = Arc::clone(&closure.function);
+        let entered = self.collector.enter_task(closure);
+        let (value, frame) = self.in_frame(frame, |this| match &body.value {
+            Some(value) => Some(this.eval(value)),
+            None => {
+                this.block(&body.body);
+                None
+            }
+        });
+        self.collector.leave_task(entered);
+        if let Some(value) = value {
+            return value;
+        }
+        let Some(frame) = frame else { return Val::none() };
+        if body.is_generator {
+            let manager = closure.decorators.iter().filter_map(dotted).any(|name| name.ends_with("contextmanager"));
+            return if manager { Val::choice(frame.yields) } else { Val::list(frame.yields) };
+        }
+        Val::choice(frame.returns)
+    }
+
+    /// Follows a function that nobody calls, with what its annotations and defaults say.
+    pub(super) fn run_uncalled(&mut self, closure: &Rc<Closure>, class: Option<&Rc<Class>>) {
+        let key = (closure.file, closure.function.name_at.start);
+        let scope = Scope::new(Some(Rc::clone(&closure.scope)));
+        let globals = outermost(&closure.scope);
+        let frame = Frame {
+            file: closure.file,
+            scope: Rc::clone(&globals),
+            globals: Rc::clone(&globals),
+            global_names: Vec::new(),
+            returns: Vec::new(),
+            yields: Vec::new(),
+            function: None,
+            method_of: None,
+        };
+        self.frames.push(frame);
+        let receiver = class.filter(|_| closure.kind != FunctionKind::Static).map(|class| {
+            if closure.kind == FunctionKind::Class || &*closure.function.name == "__init__" {
+                return if closure.kind == FunctionKind::Class {
+                    Val::new(Kind::Class(Rc::clone(class)))
+                } else {
+                    self.empty_instance(class)
+                };
+            }
+            self.default_instance(class)
+        });
+        let mut first = receiver.clone();
+        for (i, parameter) in closure.function.parameters.iter().enumerate() {
+            let val = match first.take() {
+                Some(receiver) => receiver,
+                None => match closure.defaults.get(i).cloned().flatten() {
+                    Some(default) => default,
+                    None => self.unknown_parameter(&closure.function, i),
+                },
+            };
+            scope.vars.borrow_mut().insert(Arc::clone(&parameter.name), val);
+        }
+        if let Some(name) = &closure.function.variadic {
+            let val = Val::unknown(Why::Parameter(Arc::clone(name)), None);
+            scope.vars.borrow_mut().insert(Arc::clone(name), val);
+        }
+        if let Some(name) = &closure.function.keywords {
+            scope.vars.borrow_mut().insert(Arc::clone(name), Val::dict(Vec::new(), true));
+        }
+        let method_of = receiver.and_then(|val| class.map(|class| (Rc::clone(class), val)));
+        let val = self.run(closure, scope, globals, Some(key), method_of);
+        self.uncalled_result(closure, &val);
+        self.frames.pop();
+    }
+
+    fn unknown_parameter(&mut self, function: &Function, i: usize) -> Val {
+        let Some(parameter) = function.parameters.get(i) else { return Val::none() };
+        if let Some(annotation) = &parameter.annotation {
+            let annotation = self.eval(annotation);
+            match &annotation.kind {
+                Kind::External(name) if name.contains('.') && !name.starts_with("typing.") => {
+                    return self.object(name, parameter.at);
+                }
+                Kind::Class(class) if self.frames.len() < CALLS_DEEP_MAX / 2 => {
+                    return self.default_instance(&Rc::clone(class));
+                }
+                _ => {}
+            }
+        }
+        match &*parameter.name {
+            // What pipelines call these everywhere.
+            "spark" | "sc" | "s3" | "context" | "ti" => self.object(&parameter.name, parameter.at),
+            name => self.unknown(Why::Parameter(name.into()), parameter.at),
+        }
+    }
+
+    fn empty_instance(&self, class: &Rc<Class>) -> Val {
+        Val::new(Kind::Instance(Rc::new(Instance { class: Rc::clone(class), attrs: RefCell::new(HashMap::new()) })))
+    }
+
+    /// An object of a class whose arguments are not known.
+    fn default_instance(&mut self, class: &Rc<Class>) -> Val {
+        let quiet = std::mem::replace(&mut self.collector.quiet, 1);
+        let called = self.called.clone();
+        let val = self.instantiate(class, Args { open: true, ..Args::default() }, class.def.at);
+        // That was no call of the program's.
+        self.called = called;
+        self.collector.quiet = quiet;
+        val
+    }
+
+    pub(super) fn instantiate(&mut self, class: &Rc<Class>, args: Args, at: Span) -> Val {
+        let outside = class.outside_base(0);
+        // `Color("red")` of an enumeration.
+        if outside.as_deref().is_some_and(|base| base.starts_with("enum.")) {
+            return args.positional.first().cloned().unwrap_or_else(Val::none);
+        }
+        if let Some(Val { kind: Kind::Function(new), .. }) = class.find("__new__", 0) {
+            let of = Val::new(Kind::Class(Rc::clone(class)));
+            let made = self.call_function(&new, Some(of), args.clone(), at);
+            if matches!(
+                made.kind,
+                Kind::Str(_) | Kind::Choice(_) | Kind::Reference(_) | Kind::Int(_) | Kind::Instance(_)
+            ) {
+                return made;
+            }
+        }
+        let val = self.empty_instance(class);
+        let Kind::Instance(instance) = &val.kind else { return val };
+        if let Some(Val { kind: Kind::Function(init), .. }) = class.find("__init__", 0) {
+            self.call_function(&init, Some(val.clone()), args.clone(), at);
+        } else {
+            self.fill_fields(class, instance, &args, at);
+        }
+        if let Some(Val { kind: Kind::Function(after), .. }) = class.find("__post_init__", 0) {
+            self.call_function(&after, Some(val.clone()), Args::default(), at);
+        }
+        if let Some(base) = outside {
+            let has_init = class.find("__init__", 0).is_some();
+            if !has_init {
+                self.outside(&base, None, &args, at);
+            }
+        }
+        val
+    }
+
+    /// Fields of a dataclass, a model or a settings class.
+    fn fill_fields(&mut self, class: &Rc<Class>, instance: &Rc<Instance>, args: &Args, at: Span) {
+        let place = self.place(at);
+        for (i, name) in class.all_fields(0).into_iter().enumerate() {
+            let given = args.get(i, &name).cloned();
+            let val = match given {
+                Some(val) => {
+                    self.collector.assigned(&name, &val, place);
+                    val.step(place, How::Passed(Arc::clone(&name)))
+                }
+                None => match class.find(&name, 0) {
+                    Some(default) => self.field_default(&default, at),
+                    None => Val::unknown(Why::Parameter(Arc::clone(&name)), Some(place)),
+                },
+            };
+            instance.attrs.borrow_mut().insert(name, val);
+        }
+        for (name, val) in &args.keywords {
+            instance.attrs.borrow_mut().entry(Arc::clone(name)).or_insert_with(|| val.clone());
+        }
+    }
+
+    /// The default of `field(default=...)`, `Field(...)`, `Param(...)`.
+    fn field_default(&mut self, default: &Val, at: Span) -> Val {
+        let Kind::Object(object) = &default.kind else { return default.clone() };
+        let last = object.callee.rsplit('.').next().unwrap_or_default();
+        if !matches!(last, "field" | "Field" | "attrib" | "ib" | "Param" | "Factory") {
+            return default.clone();
+        }
+        if let Some(val) = object.args.keyword("default").or_else(|| object.args.positional.first()) {
+            return val.clone();
+        }
+        match object.args.keyword("default_factory").or_else(|| object.args.keyword("factory")).cloned() {
+            Some(factory) => self.call(&factory, Args::default(), at),
+            None => self.unknown(Why::Expression, at),
+        }
+    }
+
+    /// Calls something outside of the tree.
+    pub(super) fn external(&mut self, name: &str, receiver: Option<&Val>, args: Args, at: Span) -> Val {
+        let name: Arc<str> = if name.len() > CALLEE_BYTES_MAX {
+            name.chars().take(CALLEE_BYTES_MAX).collect::<String>().into()
+        } else {
+            name.into()
+        };
+        if &*name == "super" {
+            return self.made("super", args, at);
+        }
+        if let Some(val) = self.builtin(&name, &args, at) {
+            return val;
+        }
+        if let Some(val) = self.call_through(&name, &args, at) {
+            return val;
+        }
+        if let Some(val) = self.outside(&name, receiver, &args, at) {
+            return val;
+        }
+        let made = self.made(&name, args, at);
+        if let (Kind::Object(object), Some(Val { kind: Kind::Object(from), .. })) = (&made.kind, receiver) {
+            object.attrs.borrow_mut().insert("\u{1}from".into(), Val::new(Kind::Object(Rc::clone(from))));
+        }
+        made
+    }
+
+    /// What an outside callable returns.
+    pub(super) fn made(&self, callee: &str, args: Args, at: Span) -> Val {
+        Val::new(Kind::Object(Rc::new(Object {
+            callee: callee.into(),
+            args,
+            place: self.place(at),
+            attrs: RefCell::new(HashMap::new()),
+        })))
+    }
+
+    /// Functions that are handed to others to be called.
+    fn call_through(&mut self, name: &str, args: &Args, at: Span) -> Option<Val> {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        match last {
+            "submit" | "apply" | "apply_async" | "run_in_executor" | "to_thread" | "create_task" | "map"
+            | "starmap" | "imap" | "call_soon" | "run" => {
+                let at_function = args.positional.iter().position(|v| matches!(v.kind, Kind::Function(_)))?;
+                let function = args.positional.get(at_function)?.clone();
+                let mut rest = Args {
+                    positional: args.positional.get(at_function + 1..).unwrap_or_default().to_vec(),
+                    keywords: args.keywords.clone(),
+                    open: args.open,
+                };
+                if matches!(last, "map" | "imap" | "starmap") {
+                    rest.positional =
+                        rest.positional.iter().map(|v| self.items(v).map_or_else(|| v.clone(), Val::choice)).collect();
+                }
+                Some(self.call(&function, rest, at))
+            }
+            "Thread" | "Process" | "Timer" => {
+                let function = args.keyword("target")?.clone();
+                let positional = args.keyword("args").and_then(|v| self.items(v)).unwrap_or_default();
+                let keywords = args.keyword("kwargs").map(entries).unwrap_or_default();
+                self.call(&function, Args { positional, keywords, open: false }, at);
+                None
+            }
+            _ => {
+                let function = args.keyword("python_callable").filter(|f| matches!(f.kind, Kind::Function(_)))?.clone();
+                let positional = args.keyword("op_args").and_then(|v| self.items(v)).unwrap_or_default();
+                let mut keywords = args.keyword("op_kwargs").map(entries).unwrap_or_default();
+                keywords.extend(args.keyword("templates_dict").map(|v| ("templates_dict".into(), v.clone())));
+                let task = args.keyword("task_id").and_then(Val::as_str).map(str::to_owned);
+                let before = self.collector.set_task(task);
+                let result = self.call(&function, Args { positional, keywords, open: true }, at);
+                self.collector.restore_task(before);
+                if let Some(task) = args.keyword("task_id").and_then(Val::as_str) {
+                    self.environment.insert(format!("XCom[task:{task}]").into(), result.clone());
+                }
+                self.outside(name, None, args, at);
+                let made = self.made(name, args.clone(), at);
+                if let Kind::Object(object) = &made.kind {
+                    object.attrs.borrow_mut().insert("output".into(), result);
+                }
+                Some(made)
+            }
+        }
+    }
+
+    pub(super) fn super_attribute(&mut self, name: &str, at: Span) -> Val {
+        let Some((class, receiver)) = self.frames.last().and_then(|frame| frame.method_of.clone()) else {
+            return self.unknown(Why::Expression, at);
+        };
+        for base in &class.bases {
+            match &base.kind {
+                Kind::Class(base) => {
+                    if let Some(found @ Val { kind: Kind::Function(_), .. }) = base.find(name, 0) {
+                        let args = Args { positional: vec![found, receiver], ..Args::default() };
+                        return self.made("functools.partial", args, at);
+                    }
+                    if name == "__init__"
+                        && let Kind::Instance(instance) = &receiver.kind
+                    {
+                        // A base without one of its own takes fields.
+                        let (base, instance) = (Rc::clone(base), Rc::clone(instance));
+                        self.fill_fields(&base, &instance, &Args { open: true, ..Args::default() }, at);
+                    }
+                }
+                Kind::External(base) => {
+                    let name = if name == "__init__" { base.to_string() } else { format!("{base}.{name}") };
+                    return Val::new(Kind::External(name.into()));
+                }
+                _ => {}
+            }
+        }
+        self.unknown(Why::Name(name.into()), at)
+    }
+}
+
+/// Text keys of a mapping with their values.
+pub(super) fn entries(val: &Val) -> Vec<(Arc<str>, Val)> {
+    match &val.kind {
+        Kind::Dict(dict) => {
+            dict.borrow().entries.iter().filter_map(|(k, v)| Some((k.as_str()?.into(), v.clone()))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The name of a method of what a call returned.
+pub(super) fn chained(callee: &str, name: &str) -> String {
+    if callee.len() + name.len() >= CALLEE_BYTES_MAX {
+        // The start says whose it is, the end what is done.
+        let start: String = callee.chars().take(CALLEE_BYTES_MAX / 2).collect();
+        return format!("{start}.…{name}").replace('…', "");
+    }
+    format!("{callee}.{name}")
+}
+
+fn outermost(scope: &Rc<Scope>) -> Rc<Scope> {
+    let mut scope = Rc::clone(scope);
+    while let Some(parent) = &scope.parent {
+        scope = Rc::clone(parent);
+    }
+    scope
+}

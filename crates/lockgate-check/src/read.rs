@@ -1,0 +1,309 @@
+//! Reads a tree into facts, on as many threads as asked for.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use aws_lc_rs::{hmac, rand};
+use hashbrown::{HashMap, HashSet};
+use lockgate_core::{Failure, Result};
+
+use crate::{
+    collect::{Collector, Found, Pod, Policy, Raw},
+    facts::{self, Fact, Facts, FileFact, Problem, Step, Unresolved},
+    infra,
+    python::{Interpreter, STACK_BYTES, World},
+    source::{Language, Place, Tree},
+};
+
+/// How a tree is read.
+#[derive(Debug)]
+pub struct Options {
+    pub threads: usize,
+    /// The key of fingerprints; without one, a new one for this run.
+    pub key: Option<Vec<u8>>,
+    /// Names of buckets that count wherever they are given to something, such as those that policy
+    /// prohibits.
+    pub watch: Vec<String>,
+}
+
+/// What was read, and what no report may show.
+#[derive(Debug)]
+pub struct Read {
+    pub facts: Facts,
+    /// Places whose text is a secret or a part of one, by file.
+    pub masks: Masks,
+}
+
+/// What must not be shown of the files.
+#[derive(Debug, Default)]
+pub struct Masks {
+    pub places: HashMap<u32, Vec<(u32, u32)>>,
+    pub values: Vec<std::sync::Arc<str>>,
+}
+
+/// Reads the files that were asked for, and those that they import.
+pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
+    let key = match &options.key {
+        Some(key) => hmac::Key::new(hmac::HMAC_SHA256, key),
+        None => {
+            let mut bytes = [0u8; 32];
+            rand::fill(&mut bytes).map_err(|_| Failure::bug("the system gives no random numbers"))?;
+            hmac::Key::new(hmac::HMAC_SHA256, &bytes)
+        }
+    };
+    let world = World::new(tree);
+    let asked: Vec<u32> = (0..tree.files.len())
+        .filter(|i| tree.asked.get(*i) == Some(&true))
+        .filter_map(|i| u32::try_from(i).ok())
+        .collect();
+    let threads = options.threads.clamp(1, 16);
+    let next = AtomicUsize::new(0);
+    let called = Mutex::new(HashSet::new());
+    let barrier = std::sync::Barrier::new(threads);
+    let all = Mutex::new(Vec::new());
+    let panicked = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                // The stack that the limits of the readers fit in; only what is used is real.
+                thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || {
+                    let mut interpreter = Interpreter::new(&world, Collector::new(tree, &key, &options.watch));
+                    let mut mine = HashSet::new();
+                    loop {
+                        // A few at a time, so that neighbours that share imports stay together.
+                        let start = next.fetch_add(8, Ordering::Relaxed);
+                        let Some(batch) = asked.get(start..).filter(|rest| !rest.is_empty()) else { break };
+                        for file in batch.iter().take(8) {
+                            if is_python(tree, *file) {
+                                interpreter.file(*file);
+                                mine.insert(*file);
+                            } else {
+                                infra::read(&mut interpreter.collector, *file);
+                            }
+                        }
+                    }
+                    if let Ok(mut called) = called.lock() {
+                        called.extend(interpreter.called().iter().copied());
+                    }
+                    barrier.wait();
+                    let called = called.lock().map(|called| called.clone()).unwrap_or_default();
+                    interpreter.uncalled(&mine, &called);
+                    if let Ok(mut all) = all.lock() {
+                        all.push(std::mem::take(&mut interpreter.collector.found));
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().any(|worker| worker.map_or(true, |worker| worker.join().is_err()))
+    });
+    if panicked {
+        return Err(Failure::bug("a reader failed"));
+    }
+    let found = all.into_inner().unwrap_or_default();
+    Ok(assemble(tree, &asked, found))
+}
+
+fn is_python(tree: &Tree, file: u32) -> bool {
+    tree.file(file).is_some_and(|f| matches!(f.language, Language::Python | Language::Notebook))
+}
+
+/// Pods that train, one for each namespace, and whether a network policy selects all of them.
+fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::Namespace>> {
+    let mut out: Vec<Raw<facts::Namespace>> = Vec::new();
+    let mut pods: Vec<&Pod> = pods.iter().collect();
+    pods.sort_by_key(|pod| (tree.file(pod.place.file).map(|f| f.path.clone()), pod.place.start));
+    for pod in pods {
+        let selects = |policy: &&Policy| {
+            (policy.namespace == pod.namespace || policy.namespace.is_empty())
+                && policy.selector.iter().all(|label| pod.labels.contains(label))
+        };
+        let isolated = policies.iter().any(|policy| selects(&policy));
+        let name = if pod.namespace.is_empty() { "default".to_owned() } else { pod.namespace.clone() };
+        match out.iter_mut().find(|raw| raw.what.name == name) {
+            Some(raw) => {
+                if !isolated && raw.what.isolated {
+                    raw.place = pod.place;
+                }
+                raw.what.isolated &= isolated;
+            }
+            None => out.push(Raw {
+                place: pod.place,
+                way: Vec::new(),
+                literals: Vec::new(),
+                task: None,
+                entered: None,
+                unresolved: None,
+                what: facts::Namespace { name, isolated, training: true },
+            }),
+        }
+    }
+    out
+}
+
+fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>) -> Read {
+    let mut facts = Facts { version: facts::VERSION.to_owned(), ..Facts::default() };
+    let mut masks = Masks::default();
+    let mut merged = Found::default();
+    for found in all {
+        merged.credentials.extend(found.credentials);
+        merged.storage.extend(found.storage);
+        merged.commands.extend(found.commands);
+        merged.network.extend(found.network);
+        merged.images.extend(found.images);
+        merged.packages.extend(found.packages);
+        merged.workloads.extend(found.workloads);
+        merged.namespaces.extend(found.namespaces);
+        merged.permissions.extend(found.permissions);
+        merged.buckets.extend(found.buckets);
+        merged.deserialization.extend(found.deserialization);
+        merged.datasets.extend(found.datasets);
+        merged.audit.extend(found.audit);
+        merged.tasks.extend(found.tasks);
+        merged.problems.extend(found.problems);
+        merged.secrets.extend(found.secrets);
+        merged.policies.extend(found.policies);
+        merged.pods.extend(found.pods);
+    }
+    merged.namespaces.extend(namespaces(tree, &merged.policies, &merged.pods));
+    for (value, places) in &merged.secrets {
+        if value.chars().count() >= 3 && !masks.values.contains(value) {
+            masks.values.push(std::sync::Arc::clone(value));
+        }
+        for place in places {
+            masks.places.entry(place.file).or_default().push((place.start, place.end));
+        }
+    }
+    masks.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    for file in asked {
+        if let Some(file) = tree.file(*file) {
+            facts.files.push(FileFact {
+                path: file.path.to_string(),
+                language: format!("{:?}", file.language).to_lowercase(),
+                role: file.role,
+            });
+        }
+    }
+    facts.credentials = credentials(tree, merged.credentials);
+    facts.storage = placed(tree, "storage", merged.storage, |s| format!("{}|{}", s.uri, s.sink));
+    facts.commands = placed(tree, "command", merged.commands, |c| format!("{}|{:?}", c.program, c.does));
+    facts.network = placed(tree, "network", merged.network, |n| format!("{}|{}|{}", n.scheme, n.host, n.verification));
+    facts.images = placed(tree, "image", merged.images, |i| format!("{}:{}@{}", i.name, i.tag, i.digest));
+    facts.packages = placed(tree, "package", merged.packages, |p| format!("{}{}", p.name, p.version));
+    facts.workloads = placed(tree, "workload", merged.workloads, |w| format!("{}|{}|{}", w.kind, w.name, w.container));
+    facts.namespaces = placed(tree, "namespace", merged.namespaces, |n| n.name.clone());
+    facts.permissions = placed(tree, "permission", merged.permissions, |p| format!("{}|{:?}", p.name, p.broad));
+    facts.buckets = placed(tree, "bucket", merged.buckets, |b| b.address.clone());
+    facts.deserialization = placed(tree, "deserialization", merged.deserialization, |d| d.function.clone());
+    facts.datasets = placed(tree, "dataset", merged.datasets, |d| d.name.clone());
+    facts.audit = placed(tree, "audit", merged.audit, |a| format!("{}|{}", a.component, a.setting));
+    facts.tasks = placed(tree, "task", merged.tasks, |t| format!("{}|{}", t.dag, t.name));
+    for (file, offset, what) in merged.problems {
+        let Some(file) = tree.file(file) else { continue };
+        let (line, column) = file.position(offset);
+        facts.problems.push(Problem { file: file.path.to_string(), line, column, what });
+    }
+    for (file, what) in &tree.left_out {
+        facts.problems.push(Problem { file: file.clone(), line: 0, column: 0, what: (*what).to_owned() });
+    }
+    facts.problems.sort();
+    facts.problems.dedup();
+    Read { facts, masks }
+}
+
+/// One credential is one finding: of the ways that lead from the same literals, the one that
+/// ends where it is used says most.
+fn credentials(tree: &Tree, raws: Vec<Raw<facts::Credential>>) -> Vec<Fact<facts::Credential>> {
+    let mut best: HashMap<(Vec<Place>, String), Raw<facts::Credential>> = HashMap::new();
+    for raw in raws {
+        let mut origin = raw.literals.clone();
+        origin.sort_unstable();
+        if origin.is_empty() {
+            origin.push(raw.place);
+        }
+        let key = (origin, raw.what.fingerprint.clone());
+        let rank = |raw: &Raw<facts::Credential>| {
+            (
+                raw.what.strength,
+                !raw.what.sink.is_empty(),
+                raw.way.len(),
+                std::cmp::Reverse((raw.place.file, raw.place.start)),
+            )
+        };
+        match best.get(&key) {
+            Some(known) if rank(known) >= rank(&raw) => {}
+            _ => drop(best.insert(key, raw)),
+        }
+    }
+    // A text that was read as a whole and in part is one credential, if the parts are equal.
+    let raws: Vec<Raw<facts::Credential>> = best
+        .into_iter()
+        .map(|((origin, _), mut raw)| {
+            // It is reported where it is written, when it is written in one place.
+            if let [place] = origin.as_slice() {
+                raw.place = *place;
+            }
+            raw.what.instead = crate::credentials::instead(&raw.what, tree.file(raw.place.file));
+            raw
+        })
+        .collect();
+    placed(tree, "credential", raws, |c| format!("{}|{}", c.name, c.hint))
+}
+
+/// Gives facts their lines, ids and order, and drops what was found twice.
+fn placed<T>(tree: &Tree, kind: &str, raws: Vec<Raw<T>>, content: impl Fn(&T) -> String) -> Vec<Fact<T>> {
+    let mut raws: Vec<(String, Raw<T>)> = raws.into_iter().map(|raw| (content(&raw.what), raw)).collect();
+    raws.sort_by(|(a, x), (b, y)| {
+        let path = |raw: &Raw<T>| tree.file(raw.place.file).map(|f| f.path.clone());
+        // The same thing with and without an answer: the answer stands.
+        (path(x), x.place.start, x.place.end, a, x.unresolved.is_some(), x.entered.is_some(), x.way.len()).cmp(&(
+            path(y),
+            y.place.start,
+            y.place.end,
+            b,
+            y.unresolved.is_some(),
+            y.entered.is_some(),
+            y.way.len(),
+        ))
+    });
+    raws.dedup_by(|(b, y), (a, x)| x.place == y.place && a == b);
+    let mut counts: HashMap<String, u32> = HashMap::new();
+    raws.into_iter()
+        .filter_map(|(content, raw)| {
+            let file = tree.file(raw.place.file)?;
+            let (line, column) = file.position(raw.place.start);
+            let (end_line, end_column) = file.position(raw.place.end);
+            // Lines move; what it is, in which file, and the how-manieth of those does not.
+            let name = format!("{kind}|{}|{content}", file.path);
+            let nth = counts.entry(name.clone()).and_modify(|n| *n += 1).or_insert(0);
+            let digest = lockgate_core::Digest::of(format!("{name}|{nth}").as_bytes()).to_string();
+            let digest = digest.rsplit(':').next().unwrap_or(&digest);
+            let id = format!("{kind}-{}", digest.get(..16).unwrap_or(digest));
+            let way = raw
+                .way
+                .iter()
+                .filter_map(|(place, how)| {
+                    let file = tree.file(place.file)?;
+                    let (line, column) = file.position(place.start);
+                    Some(Step { file: file.path.to_string(), line, column, what: how.words() })
+                })
+                .collect();
+            Some(Fact {
+                id,
+                file: file.path.to_string(),
+                line,
+                column,
+                end_line,
+                end_column,
+                role: file.role,
+                task: raw.task.map(|t| t.to_string()),
+                way,
+                unresolved: raw.unresolved.map(|(why, resolve)| Unresolved { why, resolve }),
+                what: raw.what,
+            })
+        })
+        .collect()
+}
