@@ -69,6 +69,10 @@ pub struct Pod {
     pub labels: Vec<(String, String)>,
 }
 
+/// The task that was entered before.
+#[derive(Debug)]
+pub struct Before(Option<Arc<str>>);
+
 /// Collects for one thread.
 pub struct Collector<'a> {
     pub tree: &'a Tree,
@@ -120,16 +124,16 @@ impl<'a> Collector<'a> {
     }
 
     /// A function that an outside decorator makes a task; inside of a task it is part of that one.
-    pub fn enter_task(&mut self, closure: &crate::python::Closure) -> Option<Option<Arc<str>>> {
+    pub fn enter_task(&mut self, closure: &crate::python::Closure) -> Option<Before> {
         if self.task.is_some() || closure.function.value.is_some() {
             return None;
         }
         let name = format!("{}:{}", self.tree.file(closure.file).map_or("", |f| &f.path), closure.function.name);
-        Some(self.task.replace(name.into()))
+        Some(Before(self.task.replace(name.into())))
     }
 
-    pub fn leave_task(&mut self, entered: Option<Option<Arc<str>>>) {
-        if let Some(before) = entered {
+    pub fn leave_task(&mut self, entered: Option<Before>) {
+        if let Some(Before(before)) = entered {
             self.task = before;
         }
     }
@@ -606,7 +610,7 @@ pub fn pairs(text: &str) -> Vec<Pair> {
         let name = key.as_str();
         // `IDENTIFIED BY 'x'` and `PASSWORD 'x'` are SQL's.
         let trimmed = name.rsplit(' ').next().unwrap_or(name);
-        let start = if name.to_ascii_lowercase().ends_with(" key") || name.to_ascii_lowercase() == "identified by" {
+        let start = if name.to_ascii_lowercase().ends_with(" key") || name.eq_ignore_ascii_case("identified by") {
             key.start()
         } else {
             key.end() - trimmed.len()

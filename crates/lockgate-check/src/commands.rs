@@ -214,7 +214,7 @@ impl Collector<'_> {
                 && (program != "docker" || words.contains(&"login"));
             if is_password {
                 self.command_value("password", next, trace, sink);
-            } else if matches!((program, *word), ("curl", "-u") | ("http", "-a") | ("https", "-a")) {
+            } else if matches!((program, *word), ("curl", "-u") | ("http" | "https", "-a")) {
                 self.user_password(next, trace, sink);
             } else if matches!((program, *word), ("curl" | "wget", "-H")) {
                 self.header(next, trace, sink);
@@ -433,8 +433,8 @@ impl Collector<'_> {
         let rest = words.get(start..).unwrap_or_default();
         let mut workload = facts::Workload {
             kind: "docker".to_owned(),
-            root: "unset".to_owned(),
-            escalation: "unset".to_owned(),
+            root: facts::Switch::Unset,
+            escalation: facts::Switch::Unset,
             ..facts::Workload::default()
         };
         let mut skip = false;
@@ -459,8 +459,11 @@ impl Collector<'_> {
                 "--network" | "--net" if value == "host" => workload.host_namespaces.push("network".to_owned()),
                 "--pid" if value == "host" => workload.host_namespaces.push("pid".to_owned()),
                 "-u" | "--user" => {
-                    workload.root =
-                        if matches!(value.split(':').next(), Some("0" | "root")) { "yes" } else { "no" }.to_owned()
+                    workload.root = if matches!(value.split(':').next(), Some("0" | "root")) {
+                        facts::Switch::Yes
+                    } else {
+                        facts::Switch::No
+                    };
                 }
                 "--cap-add" => workload.capabilities.push(value.to_owned()),
                 "-e" | "--env" => {
@@ -496,7 +499,7 @@ impl Collector<'_> {
         if workload.privileged
             || !workload.host_mounts.is_empty()
             || !workload.host_namespaces.is_empty()
-            || workload.root == "yes"
+            || workload.root == facts::Switch::Yes
         {
             workload.image = image.replace([HOLE, REFERENCE], "…");
             let raw = self.raw(sink.place, trace, workload);

@@ -538,7 +538,7 @@ pub fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let bare = lower.trim_matches(|c: char| !c.is_alphanumeric());
     let wrapped = text.starts_with('<') && text.ends_with('>')
-        || text.starts_with("[") && text.ends_with(']')
+        || text.starts_with('[') && text.ends_with(']')
         || text.starts_with("%(") && text.ends_with(")s")
         || text.starts_with("__") && text.ends_with("__");
     wrapped
@@ -739,7 +739,7 @@ fn is_plain_word(text: &str) -> bool {
 /// What is shown of a credential: its length, and of long ones how they begin.
 pub fn hint(text: &str) -> String {
     let length = text.chars().count();
-    let start: String = text.chars().take(2).filter(|c| c.is_ascii_alphanumeric()).collect();
+    let start: String = text.chars().take(2).filter(char::is_ascii_alphanumeric).collect();
     if length >= 16 && start.len() == 2 {
         format!("{start}… ({length} characters)")
     } else {

@@ -161,6 +161,16 @@ pub struct Package {
     pub sink: String,
 }
 
+/// What is said of a switch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    Yes,
+    No,
+    #[default]
+    Unset,
+}
+
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Workload {
     /// `Pod`, `Deployment`, `compose`, `KubernetesPodOperator`, `job`...
@@ -170,9 +180,8 @@ pub struct Workload {
     pub container: String,
     pub image: String,
     pub privileged: bool,
-    /// `yes`, `no` or `unset`.
-    pub root: String,
-    pub escalation: String,
+    pub root: Switch,
+    pub escalation: Switch,
     pub capabilities: Vec<String>,
     pub host_mounts: Vec<String>,
     /// Which of the host's namespaces it shares: `network`, `pid`, `ipc`.
@@ -207,11 +216,10 @@ pub struct Bucket {
     pub provider: String,
     pub name: String,
     pub address: String,
-    /// `yes`, `no` or `unset`.
-    pub public: String,
-    pub encrypted: String,
-    pub encrypted_transport: String,
-    pub logging: String,
+    pub public: Switch,
+    pub encrypted: Switch,
+    pub encrypted_transport: Switch,
+    pub logging: Switch,
     /// What says so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<String>,

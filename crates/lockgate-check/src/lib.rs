@@ -8,6 +8,9 @@
 //! reader but as a keyed fingerprint and a hint; every file, evaluation and document has a limit,
 //! and what is beyond it is named, not passed over.
 
+#![expect(clippy::unused_self, reason = "what an evaluator does reads alike, whether or not a step needs its state")]
+
+pub mod accept;
 mod collect;
 mod commands;
 pub mod config;
@@ -17,8 +20,10 @@ pub mod finding;
 mod infra;
 mod jinja;
 mod notebook;
+pub mod observed;
 mod python;
 mod read;
+pub mod report;
 pub mod rules;
 mod settings;
 mod shell;

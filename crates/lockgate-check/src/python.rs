@@ -90,7 +90,6 @@ pub enum FunctionKind {
 #[derive(Debug)]
 pub struct Class {
     pub def: Arc<ClassDef>,
-    pub file: u32,
     pub attrs: RefCell<HashMap<Arc<str>, Val>>,
     pub bases: Vec<Val>,
     /// Annotated fields in order: those of a dataclass, a settings class or a named tuple.

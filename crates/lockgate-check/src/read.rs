@@ -48,13 +48,12 @@ pub struct Masks {
 
 /// Reads the files that were asked for, and those that they import.
 pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
-    let key = match &options.key {
-        Some(key) => hmac::Key::new(hmac::HMAC_SHA256, key),
-        None => {
-            let mut bytes = [0u8; 32];
-            rand::fill(&mut bytes).map_err(|_| Failure::bug("the system gives no random numbers"))?;
-            hmac::Key::new(hmac::HMAC_SHA256, &bytes)
-        }
+    let key = if let Some(key) = &options.key {
+        hmac::Key::new(hmac::HMAC_SHA256, key)
+    } else {
+        let mut bytes = [0u8; 32];
+        rand::fill(&mut bytes).map_err(|_| Failure::bug("the system gives no random numbers"))?;
+        hmac::Key::new(hmac::HMAC_SHA256, &bytes)
     };
     let world = World::new(tree);
     let asked: Vec<u32> = (0..tree.files.len())

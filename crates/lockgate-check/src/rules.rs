@@ -25,7 +25,7 @@ use crate::{
     python::STACK_BYTES,
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 const FILES_MAX: usize = 256;
 
 /// The built-in bundle: name and text of each file.
@@ -295,6 +295,57 @@ fn rule(name: &str, text: &str, built_in: bool) -> Result<Option<Rule>> {
         package: package.to_owned(),
         text: text.to_owned(),
     }))
+}
+
+/// A unit test of a rule and how it went.
+#[derive(Debug, Serialize)]
+pub struct Test {
+    pub name: String,
+    pub passed: bool,
+    pub why: String,
+}
+
+/// Runs the tests of these folders: every rule `test_...` must be true, as for `opa test`. The
+/// built-in rules are there too, so that a test may name them.
+pub fn test(folders: &[impl AsRef<Path>]) -> Result<Vec<Test>> {
+    let mut files: Vec<(String, String)> =
+        BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let mut own = Vec::new();
+    for folder in folders {
+        own.extend(rego_files(folder.as_ref(), true)?);
+    }
+    let mut tests: Vec<(String, String)> = Vec::new();
+    for (name, text) in &own {
+        let package = text.lines().find_map(|line| line.strip_prefix("package ")).map(str::trim).unwrap_or_default();
+        for line in text.lines().filter(|line| line.starts_with("test_")) {
+            let rule: String = line.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if !tests.iter().any(|(_, path)| *path == format!("data.{package}.{rule}")) {
+                tests.push((name.clone(), format!("data.{package}.{rule}")));
+            }
+        }
+    }
+    files.extend(own);
+    regorus::utils::limits::set_fallback_execution_timer_config(Some(regorus::utils::limits::ExecutionTimerConfig {
+        limit: DEADLINE,
+        check_interval: NonZeroU32::MIN.saturating_add(1023),
+    }));
+    let bundle = Bundle { rules: Vec::new(), files };
+    let mut engine = bundle.engine()?;
+    Ok(tests
+        .into_iter()
+        .map(|(_, path)| {
+            let name = path.trim_start_matches("data.").to_owned();
+            let result = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(path)));
+            let (passed, why) = match result {
+                Ok(Ok(Value::Bool(true))) => (true, String::new()),
+                Ok(Ok(Value::Undefined)) => (false, "it is undefined: a condition does not hold".to_owned()),
+                Ok(Ok(_)) => (false, "it is not true".to_owned()),
+                Ok(Err(error)) => (false, error.to_string().lines().last().unwrap_or_default().to_owned()),
+                Err(_) => (false, "the rule engine failed".to_owned()),
+            };
+            Test { name, passed, why }
+        })
+        .collect())
 }
 
 impl std::fmt::Debug for Bundle {

@@ -7,6 +7,9 @@ use crate::{
     value::{Text, Trace, Val, literal},
 };
 
+/// Names with their values, in order.
+pub type Named = Vec<(Arc<str>, Val)>;
+
 /// A line with its value's place.
 #[derive(Clone, Debug)]
 pub struct Entry<'t> {
@@ -72,13 +75,13 @@ fn val(text: &str, entry: &Entry<'_>, trace: &Trace) -> Val {
 }
 
 /// Names with their values.
-pub fn values(text: &str, trace: &Trace) -> Vec<(Arc<str>, Val)> {
+pub fn values(text: &str, trace: &Trace) -> Named {
     entries(text).iter().map(|entry| (entry.name.into(), val(text, entry, trace))).collect()
 }
 
 /// Sections with their names and values; INI's names are in lower case.
-pub fn sections(text: &str, trace: &Trace) -> Vec<(Arc<str>, Vec<(Arc<str>, Val)>)> {
-    let mut out: Vec<(Arc<str>, Vec<(Arc<str>, Val)>)> = Vec::new();
+pub fn sections(text: &str, trace: &Trace) -> Vec<(Arc<str>, Named)> {
+    let mut out: Vec<(Arc<str>, Named)> = Vec::new();
     for entry in entries(text) {
         let pair = (entry.name.to_lowercase().into(), val(text, &entry, trace));
         match out.iter_mut().find(|(name, _)| &**name == entry.section) {

@@ -266,13 +266,7 @@ impl Reader<'_> {
         }
     }
 
-    fn word(
-        &mut self,
-        variables: &mut Vec<(String, String)>,
-        base: usize,
-        out: &mut Vec<Command>,
-        depth: usize,
-    ) -> String {
+    fn word(&mut self, variables: &[(String, String)], base: usize, out: &mut Vec<Command>, depth: usize) -> String {
         let mut word = String::new();
         while let Some((_, c)) = self.chars.peek().copied() {
             if word.len() > WORD_BYTES_MAX {
@@ -339,7 +333,7 @@ impl Reader<'_> {
     fn dollar(
         &mut self,
         word: &mut String,
-        variables: &mut Vec<(String, String)>,
+        variables: &[(String, String)],
         base: usize,
         out: &mut Vec<Command>,
         depth: usize,
@@ -349,7 +343,7 @@ impl Reader<'_> {
         if c == '`' {
             let inner = rest.split('`').next().unwrap_or_default();
             self.skip(inner.chars().count() + 1);
-            let mut variables = variables.clone();
+            let mut variables = variables.to_vec();
             scan_at(inner, base + at, &mut variables, out, depth + 1);
             word.push(HOLE);
         } else if rest.starts_with("((") {
@@ -360,7 +354,7 @@ impl Reader<'_> {
             let inner = balanced(rest, '(', ')');
             self.skip(inner.chars().count() + 2);
             // `$(echo text | base64 -d)` stays a hole; what it runs is read.
-            let mut variables = variables.clone();
+            let mut variables = variables.to_vec();
             scan_at(inner, base + at, &mut variables, out, depth + 1);
             word.push(HOLE);
         } else if rest.starts_with('{') && !rest.starts_with("{{") {

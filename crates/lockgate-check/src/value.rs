@@ -191,7 +191,6 @@ pub struct Instance {
 pub struct Object {
     pub callee: Arc<str>,
     pub args: Args,
-    pub place: Place,
     /// What was set on it later.
     pub attrs: RefCell<HashMap<Arc<str>, Val>>,
 }
@@ -503,7 +502,7 @@ impl Val {
 
 /// A step that joins several ways.
 pub fn joined(place: Place, how: How, from: impl IntoIterator<Item = Trace>) -> Trace {
-    let from: Vec<Trace> = from.into_iter().filter(Option::is_some).collect();
+    let from: Vec<Trace> = from.into_iter().flatten().map(Some).collect();
     if from.is_empty() { None } else { Some(Rc::new(Step { place, how, from })) }
 }
 

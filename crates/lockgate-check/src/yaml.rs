@@ -148,7 +148,7 @@ impl<'t> Reader<'t> {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
                 let offset = self.byte_of(error.marker().byte_offset(), error.marker().index());
-                Err(Error { what: error.info().to_string(), offset })
+                Err(Error { what: error.info().clone(), offset })
             }
             None => Ok((Event::StreamEnd, Span::empty(granit_parser::Marker::new(0, 1, 0)))),
         }

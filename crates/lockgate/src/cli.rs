@@ -70,6 +70,9 @@ pub enum Command {
     Scan(ScanArgs),
     /// Judge pipelines, models and infrastructure by policy, from their code, without running it.
     Check(CheckArgs),
+    /// Look after rules and policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Test data against a contract, infer a first one, compare two.
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -217,14 +220,73 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FOLDER")]
     pub root: Option<PathBuf>,
     /// Print what was read, and judge nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["report", "baseline", "write_baseline"])]
     pub facts: bool,
+    /// The report's form; --format json and sarif do as well.
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub report: Option<ReportForm>,
+    /// Where the report goes instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Accepted findings with their reasons and last days; `check.baseline` of lockgate.yaml by default.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write what is found now as a baseline, and end.
+    #[arg(long, value_name = "FILE", requires_all = ["reason", "until"])]
+    pub write_baseline: Option<PathBuf>,
+    /// Why the findings of --write-baseline are accepted.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The last day on which they are, such as 2026-12-31.
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+    /// Report only what lies in files that changed since a revision of Git.
+    #[arg(long, value_name = "REVISION")]
+    pub changed_since: Option<String>,
+    /// Compare the storage locations of the code with those of OpenLineage events: JSON lines.
+    #[arg(long, value_name = "LINEAGE")]
+    pub observed: Option<PathBuf>,
+    /// Tell what a rule looks for, why, and how to do it right.
+    #[arg(long, value_name = "RULE", conflicts_with = "facts")]
+    pub explain: Option<String>,
+    /// List the rules.
+    #[arg(long, conflicts_with_all = ["facts", "explain"])]
+    pub rules: bool,
+    /// A file with the key of the fingerprints of credentials, at least 32 bytes; without it, they
+    /// compare within one run.
+    #[arg(long, value_name = "FILE")]
+    pub fingerprint_key: Option<PathBuf>,
     /// End with exit code 1 also for what could not be decided, or could not be read.
     #[arg(long)]
     pub strict: bool,
     /// Threads; as many as there are cores by default.
     #[arg(long, value_name = "COUNT")]
     pub threads: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReportForm {
+    Table,
+    Json,
+    Sarif,
+    /// Workflow commands of GitHub Actions.
+    Github,
+    /// GitLab's code quality report.
+    Gitlab,
+    Junit,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum PolicyCommand {
+    /// Run the unit tests of Rego rules: every rule whose name starts with `test_`.
+    Test(PolicyTestArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct PolicyTestArgs {
+    /// Folders with rules and their tests; those that lockgate.yaml names, and the workspace's
+    /// policies, when none is given.
+    pub folders: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]

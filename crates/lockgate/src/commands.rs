@@ -32,7 +32,7 @@ use lockgate_pipeline::{
 };
 
 use crate::{
-    cli::{CatalogCommand, Cli, Command, Format, Global, QuarantineCommand, SchemaKind},
+    cli::{CatalogCommand, Cli, Command, Format, Global, PolicyCommand, QuarantineCommand, SchemaKind},
     environment::{self, Setup},
     output,
 };
@@ -40,7 +40,8 @@ use crate::{
 pub fn dispatch(cli: &Cli) -> Result<()> {
     let global = &cli.global;
     if global.format == Format::Sarif && !matches!(cli.command, Command::Scan(_) | Command::Check(_)) {
-        return Err(Failure::usage("--format sarif is for findings about files").hint("use it with `lockgate scan`"));
+        return Err(Failure::usage("--format sarif is for findings about files")
+            .hint("use it with `lockgate scan` or `lockgate check`"));
     }
     match &cli.command {
         Command::Init(args) => init::init(global, args),
@@ -54,6 +55,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         Command::Serve(args) => serve::serve(global, args),
         Command::Scan(args) => scan::scan(global, args),
         Command::Check(args) => check::check(global, args),
+        Command::Policy(PolicyCommand::Test(args)) => check::policy_test(global, args),
         Command::Contract(command) => contract::contract(global, command),
         Command::Profile(args) => profile::profile(global, args),
         Command::Drift(args) => drift::drift(global, args),

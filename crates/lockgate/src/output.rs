@@ -44,6 +44,11 @@ fn paint(code: &str, text: &str, to_terminal: bool) -> String {
     }
 }
 
+/// Whether data goes to a terminal that shows colours.
+pub fn to_terminal() -> bool {
+    stdout().is_terminal() && environment::variable("NO_COLOR").is_none()
+}
+
 /// Green or red, on a terminal.
 pub fn verdict(good: bool, text: &str) -> String {
     paint(if good { "32" } else { "31" }, text, stdout().is_terminal())

@@ -11,11 +11,8 @@ use crate::{
 fn at(val: &Val, path: &str) -> Option<Val> {
     let mut current: Val = val.clone();
     for key in path.split('.') {
-        loop {
-            let first = match &current.kind {
-                Kind::List(items) => items.borrow().first().cloned(),
-                _ => break,
-            };
+        while let Kind::List(items) = &current.kind {
+            let first = items.borrow().first().cloned();
             current = first?;
         }
         let next = match &current.kind {
@@ -81,10 +78,10 @@ pub fn bucket(
         provider: resource.provider.to_owned(),
         name: String::new(),
         address: resource.address.to_owned(),
-        public: "unset".to_owned(),
-        encrypted: "unset".to_owned(),
-        encrypted_transport: "unset".to_owned(),
-        logging: "unset".to_owned(),
+        public: facts::Switch::Unset,
+        encrypted: facts::Switch::Unset,
+        encrypted_transport: facts::Switch::Unset,
+        logging: facts::Switch::Unset,
         because: vec![because.to_owned()],
     };
     change(&mut fact);
@@ -163,7 +160,7 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
             bucket(
                 collector,
                 &resource(setting.as_ref()),
-                |b| b.encrypted = "no".to_owned(),
+                |b| b.encrypted = facts::Switch::No,
                 &format!("{path} is false"),
             );
         }
@@ -174,13 +171,13 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
             bucket(
                 collector,
                 &resource(setting.as_ref()),
-                |b| b.encrypted_transport = "no".to_owned(),
+                |b| b.encrypted_transport = facts::Switch::No,
                 &format!("{path} is false"),
             );
         }
     }
     let open = |collector: &mut Collector<'_>, setting: Option<&Val>, because: &str| {
-        bucket(collector, &resource(setting), |b| b.public = "yes".to_owned(), because);
+        bucket(collector, &resource(setting), |b| b.public = facts::Switch::Yes, because);
     };
     match kind {
         "aws_s3_bucket" | "aws_s3_bucket_acl" | "aws_s3_object" | "aws_s3_bucket_object" => {
@@ -243,7 +240,7 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
                 bucket(
                     collector,
                     &resource(tls.as_ref()),
-                    |b| b.encrypted_transport = "no".to_owned(),
+                    |b| b.encrypted_transport = facts::Switch::No,
                     "it accepts versions of TLS that are broken",
                 );
             }
@@ -260,7 +257,7 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
                 bucket(
                     collector,
                     &resource(setting.as_ref()),
-                    |b| b.encrypted_transport = "no".to_owned(),
+                    |b| b.encrypted_transport = facts::Switch::No,
                     "clients may talk in plain text",
                 );
             }
@@ -386,7 +383,7 @@ fn judged(
 ) {
     if all_texts(principals).iter().any(|p| p == "*") && !conditional {
         let resource = Resource { address, provider: "s3", place: place_of(principals, place) };
-        bucket(collector, &resource, |b| b.public = "yes".to_owned(), "its policy lets everybody in");
+        bucket(collector, &resource, |b| b.public = facts::Switch::Yes, "its policy lets everybody in");
         return;
     }
     let actions_all = all_texts(actions);
@@ -409,7 +406,7 @@ pub fn cloudformation(collector: &mut Collector<'_>, kind: &str, address: &str, 
             bucket(
                 collector,
                 &resource(setting.as_ref()),
-                |b| b.encrypted = "no".to_owned(),
+                |b| b.encrypted = facts::Switch::No,
                 &format!("{path} is false"),
             );
         }
@@ -423,7 +420,7 @@ pub fn cloudformation(collector: &mut Collector<'_>, kind: &str, address: &str, 
                 bucket(
                     collector,
                     &resource(acl.as_ref()),
-                    |b| b.public = "yes".to_owned(),
+                    |b| b.public = facts::Switch::Yes,
                     &format!("its ACL is {text}"),
                 );
             }
@@ -433,7 +430,7 @@ pub fn cloudformation(collector: &mut Collector<'_>, kind: &str, address: &str, 
                     bucket(
                         collector,
                         &resource(setting.as_ref()),
-                        |b| b.public = "yes".to_owned(),
+                        |b| b.public = facts::Switch::Yes,
                         &format!("{path} is false"),
                     );
                     break;
@@ -441,7 +438,7 @@ pub fn cloudformation(collector: &mut Collector<'_>, kind: &str, address: &str, 
             }
         }
         "AWS::RDS::DBInstance" | "AWS::RDS::DBCluster" | "AWS::DocDB::DBCluster" | "AWS::Neptune::DBCluster" => {
-            off(collector, "StorageEncrypted")
+            off(collector, "StorageEncrypted");
         }
         "AWS::EC2::Volume" | "AWS::EFS::FileSystem" | "AWS::Redshift::Cluster" => off(collector, "Encrypted"),
         "AWS::ElastiCache::ReplicationGroup" => off(collector, "AtRestEncryptionEnabled"),
@@ -459,7 +456,7 @@ pub fn cloudformation(collector: &mut Collector<'_>, kind: &str, address: &str, 
             bucket(
                 collector,
                 &resource(setting.as_ref()),
-                |b| b.public = "yes".to_owned(),
+                |b| b.public = facts::Switch::Yes,
                 "PubliclyAccessible is true",
             );
         }

@@ -32,7 +32,7 @@ pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
         let (Some(name), Some(kind)) = (name.str(), resource.get("Type").and_then(Node::str)) else { continue };
         let Some(properties) = resource.get("Properties") else { continue };
         let val = stack.value(properties, 0);
-        given(collector, kind, name, &val, properties.place(file), 0);
+        given(collector, name, &val, properties.place(file), 0);
         cloud::cloudformation(collector, kind, name, &val, properties.place(file));
     }
 }
@@ -164,7 +164,7 @@ impl Stack<'_> {
     }
 }
 
-fn given(collector: &mut Collector<'_>, kind: &str, address: &str, val: &Val, at: crate::source::Place, depth: usize) {
+fn given(collector: &mut Collector<'_>, address: &str, val: &Val, at: crate::source::Place, depth: usize) {
     if depth > 12 {
         return;
     }
@@ -195,12 +195,12 @@ fn given(collector: &mut Collector<'_>, kind: &str, address: &str, val: &Val, at
                         }
                     }
                 }
-                given(collector, kind, address, value, at, depth + 1);
+                given(collector, address, value, at, depth + 1);
             }
             collector.dictionary(&dict.borrow(), at);
         }
         Kind::List(items) => {
-            items.borrow().iter().for_each(|item| given(collector, kind, address, item, at, depth + 1))
+            items.borrow().iter().for_each(|item| given(collector, address, item, at, depth + 1));
         }
         Kind::Str(text) => {
             let sink = Sink { what: address, place: place_of(val), access: "any" };
@@ -211,7 +211,7 @@ fn given(collector: &mut Collector<'_>, kind: &str, address: &str, val: &Val, at
                 collector.script(&flat, &val.trace, sink.place, address, &mut Vec::new());
             }
         }
-        Kind::Choice(options) => options.iter().for_each(|v| given(collector, kind, address, v, at, depth + 1)),
+        Kind::Choice(options) => options.iter().for_each(|v| given(collector, address, v, at, depth + 1)),
         _ => {}
     }
 }

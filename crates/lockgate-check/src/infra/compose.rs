@@ -21,12 +21,11 @@ pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
         for key in ["command", "entrypoint"] {
             let Some(command) = service.get(key) else { continue };
             let place = command.place(file);
-            match command.str() {
-                Some(script) => collector.script(script, &literal(place), place, &what, &mut Vec::new()),
-                None => {
-                    let words: Vec<_> = command.items().iter().filter_map(|w| scalar(w, file)).collect();
-                    collector.words(&words, place, &what);
-                }
+            if let Some(script) = command.str() {
+                collector.script(script, &literal(place), place, &what, &mut Vec::new());
+            } else {
+                let words: Vec<_> = command.items().iter().filter_map(|w| scalar(w, file)).collect();
+                collector.words(&words, place, &what);
             }
         }
         for item in service.get("environment").map(Node::items).unwrap_or_default() {
@@ -39,8 +38,8 @@ pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
         let mut workload = facts::Workload {
             kind: "service".to_owned(),
             name: name.to_owned(),
-            root: "unset".to_owned(),
-            escalation: "unset".to_owned(),
+            root: facts::Switch::Unset,
+            escalation: facts::Switch::Unset,
             ..facts::Workload::default()
         };
         if let Some(privileged) = service.get("privileged")
@@ -73,11 +72,11 @@ pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
         if let Some(user) = service.get("user")
             && matches!(user.str().and_then(|u| u.split(':').next()), Some("root" | "0"))
         {
-            workload.root = "yes".to_owned();
+            workload.root = facts::Switch::Yes;
             place = user.place(file);
         }
         let bad = workload.privileged
-            || workload.root == "yes"
+            || workload.root == facts::Switch::Yes
             || !workload.host_mounts.is_empty()
             || !workload.host_namespaces.is_empty()
             || !workload.capabilities.is_empty();

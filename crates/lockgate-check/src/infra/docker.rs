@@ -119,7 +119,7 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
                 }
             }
             "RUN" | "CMD" | "ENTRYPOINT" | "HEALTHCHECK" => {
-                let script = rest.trim_start_matches(|c: char| c == '-').trim();
+                let script = rest.trim_start_matches('-').trim();
                 let script: String = rest
                     .split_whitespace()
                     .take_while(|w| w.starts_with("--"))
@@ -143,8 +143,8 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
     {
         let workload = facts::Workload {
             kind: "image".to_owned(),
-            root: "yes".to_owned(),
-            escalation: "unset".to_owned(),
+            root: facts::Switch::Yes,
+            escalation: facts::Switch::Unset,
             ..facts::Workload::default()
         };
         let raw = collector.raw(place, &None, workload);

@@ -110,8 +110,8 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
         kind: owner.kind.to_owned(),
         name: owner.name.to_owned(),
         namespace: owner.namespace.to_owned(),
-        root: "unset".to_owned(),
-        escalation: "unset".to_owned(),
+        root: facts::Switch::Unset,
+        escalation: facts::Switch::Unset,
         service_account: text(spec, "serviceAccountName"),
         ..facts::Workload::default()
     };
@@ -164,8 +164,8 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
             namespace: owner.namespace.to_owned(),
             container: name,
             image,
-            root: "unset".to_owned(),
-            escalation: "unset".to_owned(),
+            root: facts::Switch::Unset,
+            escalation: facts::Switch::Unset,
             ..facts::Workload::default()
         };
         let mut place = container.place(file);
@@ -174,7 +174,7 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
             place = at;
         }
         if let Some(at) = flag(own, "allowPrivilegeEscalation", true) {
-            workload.escalation = "yes".to_owned();
+            workload.escalation = facts::Switch::Yes;
             place = at;
         }
         for capability in own.and_then(|o| o.at("capabilities.add")).map(Node::items).unwrap_or_default() {
@@ -189,19 +189,19 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
         };
         let said = own.is_some_and(|o| o.get("runAsUser").is_some() || o.get("runAsNonRoot").is_some());
         if let Some(at) = user(own) {
-            workload.root = "yes".to_owned();
+            workload.root = facts::Switch::Yes;
             place = at;
         } else if !said
             && let Some(at) = user(context)
             && !pod_root_said
         {
-            workload.root = "yes".to_owned();
+            workload.root = facts::Switch::Yes;
             pod_root_said = true;
             place = at;
         }
         if workload.privileged
-            || workload.escalation == "yes"
-            || workload.root == "yes"
+            || workload.escalation == facts::Switch::Yes
+            || workload.root == facts::Switch::Yes
             || !workload.capabilities.is_empty()
         {
             let raw = collector.raw(place, &None, workload);
@@ -312,26 +312,26 @@ fn patched(collector: &mut Collector<'_>, patch: &Node, place: Place, text: &str
     let mut found: Vec<(Place, facts::Workload)> = Vec::new();
     let empty = || facts::Workload {
         kind: "patch".to_owned(),
-        root: "unset".to_owned(),
-        escalation: "unset".to_owned(),
+        root: facts::Switch::Unset,
+        escalation: facts::Switch::Unset,
         ..facts::Workload::default()
     };
     patch.walk(&mut Vec::new(), &mut |path, node| {
         let mut check = |key: &str, value: &Node| match key {
             "privileged" if value.bool() == Some(true) => {
-                found.push((shown(value), facts::Workload { privileged: true, ..empty() }))
+                found.push((shown(value), facts::Workload { privileged: true, ..empty() }));
             }
             "allowPrivilegeEscalation" if value.bool() == Some(true) => {
-                found.push((shown(value), facts::Workload { escalation: "yes".to_owned(), ..empty() }))
+                found.push((shown(value), facts::Workload { escalation: facts::Switch::Yes, ..empty() }));
             }
             "runAsUser" if value.str() == Some("0") => {
-                found.push((shown(value), facts::Workload { root: "yes".to_owned(), ..empty() }))
+                found.push((shown(value), facts::Workload { root: facts::Switch::Yes, ..empty() }));
             }
             "runAsNonRoot" if value.bool() == Some(false) => {
-                found.push((shown(value), facts::Workload { root: "yes".to_owned(), ..empty() }))
+                found.push((shown(value), facts::Workload { root: facts::Switch::Yes, ..empty() }));
             }
             "hostNetwork" if value.bool() == Some(true) => {
-                found.push((shown(value), facts::Workload { host_namespaces: vec!["network".to_owned()], ..empty() }))
+                found.push((shown(value), facts::Workload { host_namespaces: vec!["network".to_owned()], ..empty() }));
             }
             _ => {}
         };
@@ -358,7 +358,7 @@ fn patched(collector: &mut Collector<'_>, patch: &Node, place: Place, text: &str
 
 /// Helm's values: an image is a repository and a tag.
 pub fn values(collector: &mut Collector<'_>, file: u32, documents: &[Node]) {
-    let path = collector.tree.file(file).map(|f| f.path.clone()).unwrap_or_else(|| "".into());
+    let path = collector.tree.file(file).map_or_else(|| "".into(), |f| f.path.clone());
     let name = path.rsplit('/').next().unwrap_or_default();
     if !name.starts_with("values") {
         return;

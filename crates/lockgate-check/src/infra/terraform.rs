@@ -160,7 +160,7 @@ impl<'b> Module<'b> {
                 for attribute in block.body.attributes() {
                     let val = self.eval(file, &attribute.value, 0);
                     collector.assigned(attribute.key.as_str(), &val, place(file, attribute.value.span()));
-                    self.nested(collector, &val, place(file, attribute.value.span()), 0);
+                    nested(collector, &val, place(file, attribute.value.span()), 0);
                 }
             }
             ("output", [name]) => {
@@ -244,7 +244,7 @@ impl<'b> Module<'b> {
                 end: block
                     .labels
                     .last()
-                    .and_then(|l| l.span())
+                    .and_then(hcl_edit::Span::span)
                     .map_or(at.end, |s| u32::try_from(s.end).unwrap_or(at.end)),
                 ..at
             };
@@ -254,113 +254,8 @@ impl<'b> Module<'b> {
 
     /// What a resource is given.
     fn used(&mut self, collector: &mut Collector<'_>, address: &str, kind: &str, val: &Val, at: Place, is_data: bool) {
-        self.given_to(collector, address, kind, val, at, 0);
+        given_to(collector, address, kind, val, at, 0);
         cloud::terraform(collector, kind, address, val, at, is_data);
-    }
-
-    fn given_to(&self, collector: &mut Collector<'_>, address: &str, kind: &str, val: &Val, at: Place, depth: usize) {
-        if depth > DEPTH_MAX {
-            return;
-        }
-        let place_of = |v: &Val| crate::value::literals(&v.trace).into_iter().find(|p| p.file == at.file).unwrap_or(at);
-        match &val.kind {
-            Kind::Dict(dict) => {
-                let entries = dict.borrow().entries.clone();
-                let denies = entries
-                    .iter()
-                    .any(|(k, v)| matches!(k.as_str(), Some("Effect" | "effect")) && v.as_str() == Some("Deny"));
-                if denies {
-                    return;
-                }
-                for (key, value) in &entries {
-                    let Some(name) = key.as_str() else { continue };
-                    if super::is_aside(&[name]) || matches!(name, "tags" | "labels" | "depends_on") {
-                        continue;
-                    }
-                    let sink = Sink { what: address, place: place_of(value), access: "any" };
-                    collector.named(name, value, sink, "name");
-                    collector.environment_switch(name, value.as_str().unwrap_or_default(), sink.place);
-                    let words = crate::credentials::words(name);
-                    let last = words.iter().rev().find(|w| *w != "name" && *w != "id").map_or("", String::as_str);
-                    let is_bucket = last == "bucket"
-                        || name == "name" && kind.ends_with("_bucket")
-                        || (name == "name" && kind.contains("storage_container"))
-                        || name == "storage_container_name"
-                        || name == "container_name" && kind.contains("azure");
-                    if is_bucket {
-                        let provider = crate::storage::provider_of(kind).unwrap_or("any");
-                        let account = entries.iter().find_map(|(k, v)| {
-                            matches!(k.as_str(), Some("storage_account_name"))
-                                .then(|| v.as_str().map(str::to_owned))
-                                .flatten()
-                        });
-                        for option in value.options() {
-                            if let Some(text) = option.as_text().map(Text::flat)
-                                && !text.is_empty()
-                                && !text.contains("://")
-                                && !text.starts_with("arn:")
-                            {
-                                let location =
-                                    crate::storage::bucket(provider, &text, account.as_deref().unwrap_or_default(), "");
-                                collector.storage(&location, &option.trace, sink);
-                            }
-                        }
-                    }
-                    self.given_to(collector, address, kind, value, at, depth + 1);
-                }
-                let dict = dict.borrow();
-                collector.dictionary(&dict, at);
-            }
-            Kind::List(items) => {
-                for item in items.borrow().iter() {
-                    self.given_to(collector, address, kind, item, at, depth + 1);
-                }
-            }
-            Kind::Str(text) => {
-                let sink = Sink { what: address, place: place_of(val), access: "any" };
-                let flat = text.flat();
-                collector.locations(val, sink);
-                collector.credentials_in("", &flat, &val.trace, sink);
-                if flat.starts_with("#!") {
-                    collector.script(&flat, &val.trace, sink.place, address, &mut Vec::new());
-                }
-                if flat.trim_start().starts_with('{')
-                    && flat.len() < 64 << 10
-                    && let Ok(documents) = crate::yaml::parse(&flat)
-                    && let Some(document) = documents.first()
-                {
-                    let inner = crate::python::retraced(&crate::yaml::value(document, 0, 0), &val.trace, 0);
-                    self.given_to(collector, address, kind, &inner, at, depth + 1);
-                    cloud::policy(collector, address, &inner, sink.place);
-                }
-            }
-            Kind::Choice(options) => {
-                options.iter().for_each(|option| self.given_to(collector, address, kind, option, at, depth + 1))
-            }
-            _ => {}
-        }
-    }
-
-    /// Names of nested mappings of a local.
-    fn nested(&self, collector: &mut Collector<'_>, val: &Val, at: Place, depth: usize) {
-        if depth > DEPTH_MAX {
-            return;
-        }
-        match &val.kind {
-            Kind::Dict(dict) => {
-                for (key, value) in &dict.borrow().entries {
-                    if let Some(name) = key.as_str() {
-                        collector.assigned(name, value, at);
-                    }
-                    self.nested(collector, value, at, depth + 1);
-                }
-            }
-            Kind::List(items) => items.borrow().iter().for_each(|item| self.nested(collector, item, at, depth + 1)),
-            Kind::Str(text) => {
-                collector.credentials_in("", &text.flat(), &val.trace, Sink { what: "locals", place: at, access: "" });
-            }
-            _ => {}
-        }
     }
 
     /// A body as a mapping; blocks of one name become a list.
@@ -410,7 +305,7 @@ impl<'b> Module<'b> {
             Expression::Array(array) => Val::list(array.iter().map(|e| self.eval(file, e, depth + 1)).collect()),
             Expression::Object(object) => {
                 let mut entries = Vec::new();
-                for (key, value) in object.iter() {
+                for (key, value) in object {
                     let key = match key {
                         ObjectKey::Ident(name) => Val::str(name.as_str()),
                         ObjectKey::Expression(Expression::Variable(name)) => Val::str(name.as_str()),
@@ -500,7 +395,7 @@ impl<'b> Module<'b> {
     }
 
     fn traversal(&mut self, file: u32, traversal: &Traversal, at: Place, depth: usize) -> Val {
-        let mut operators = traversal.operators.iter().map(|o| o.value());
+        let mut operators = traversal.operators.iter().map(hcl_edit::Decorated::value);
         let mut val = match &traversal.expr {
             Expression::Variable(root) => {
                 let mut attribute = || match operators.next() {
@@ -508,8 +403,8 @@ impl<'b> Module<'b> {
                     _ => None,
                 };
                 match root.as_str() {
-                    "var" => attribute().map(|name| self.variable(&name, at, depth)).unwrap_or_else(Val::none),
-                    "local" => attribute().map(|name| self.local(&name, at, depth)).unwrap_or_else(Val::none),
+                    "var" => attribute().map_or_else(Val::none, |name| self.variable(&name, at, depth)),
+                    "local" => attribute().map_or_else(Val::none, |name| self.local(&name, at, depth)),
                     "each" | "count" => {
                         let name = format!("{}.{}", root.as_str(), attribute().unwrap_or_default());
                         self.name(&name, at)
@@ -526,13 +421,14 @@ impl<'b> Module<'b> {
                         return self.of_resource("data", &kind, &name, operators.next(), at, depth);
                     }
                     "path" => Val::str(""),
-                    other => match self.names.iter().rev().find(|(known, _)| known == other) {
-                        Some((_, val)) => val.clone(),
-                        None => {
+                    other => {
+                        if let Some((_, val)) = self.names.iter().rev().find(|(known, _)| known == other) {
+                            val.clone()
+                        } else {
                             let name = attribute().unwrap_or_default();
                             return self.of_resource("resource", other, &name, operators.next(), at, depth);
                         }
-                    },
+                    }
                 }
             }
             other => self.eval(file, other, depth + 1),
@@ -738,7 +634,7 @@ impl<'b> Module<'b> {
                 for arg in &args {
                     match &arg.kind {
                         Kind::Dict(more) => {
-                            more.borrow().entries.iter().for_each(|(k, v)| dict.set(k.clone(), v.clone()))
+                            more.borrow().entries.iter().for_each(|(k, v)| dict.set(k.clone(), v.clone()));
                         }
                         _ => dict.open = true,
                     }
@@ -771,6 +667,111 @@ impl<'b> Module<'b> {
             _ => None,
         };
         result.unwrap_or_else(|| Val::unknown(Why::Call(Arc::from(name)), Some(at)))
+    }
+}
+
+fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str, val: &Val, at: Place, depth: usize) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    let place_of = |v: &Val| crate::value::literals(&v.trace).into_iter().find(|p| p.file == at.file).unwrap_or(at);
+    match &val.kind {
+        Kind::Dict(dict) => {
+            let entries = dict.borrow().entries.clone();
+            let denies = entries
+                .iter()
+                .any(|(k, v)| matches!(k.as_str(), Some("Effect" | "effect")) && v.as_str() == Some("Deny"));
+            if denies {
+                return;
+            }
+            for (key, value) in &entries {
+                let Some(name) = key.as_str() else { continue };
+                if super::is_aside(&[name]) || matches!(name, "tags" | "labels" | "depends_on") {
+                    continue;
+                }
+                let sink = Sink { what: address, place: place_of(value), access: "any" };
+                collector.named(name, value, sink, "name");
+                collector.environment_switch(name, value.as_str().unwrap_or_default(), sink.place);
+                let words = crate::credentials::words(name);
+                let last = words.iter().rev().find(|w| *w != "name" && *w != "id").map_or("", String::as_str);
+                let is_bucket = last == "bucket"
+                    || name == "name" && kind.ends_with("_bucket")
+                    || (name == "name" && kind.contains("storage_container"))
+                    || name == "storage_container_name"
+                    || name == "container_name" && kind.contains("azure");
+                if is_bucket {
+                    let provider = crate::storage::provider_of(kind).unwrap_or("any");
+                    let account = entries.iter().find_map(|(k, v)| {
+                        matches!(k.as_str(), Some("storage_account_name"))
+                            .then(|| v.as_str().map(str::to_owned))
+                            .flatten()
+                    });
+                    for option in value.options() {
+                        if let Some(text) = option.as_text().map(Text::flat)
+                            && !text.is_empty()
+                            && !text.contains("://")
+                            && !text.starts_with("arn:")
+                        {
+                            let location =
+                                crate::storage::bucket(provider, &text, account.as_deref().unwrap_or_default(), "");
+                            collector.storage(&location, &option.trace, sink);
+                        }
+                    }
+                }
+                given_to(collector, address, kind, value, at, depth + 1);
+            }
+            let dict = dict.borrow();
+            collector.dictionary(&dict, at);
+        }
+        Kind::List(items) => {
+            for item in items.borrow().iter() {
+                given_to(collector, address, kind, item, at, depth + 1);
+            }
+        }
+        Kind::Str(text) => {
+            let sink = Sink { what: address, place: place_of(val), access: "any" };
+            let flat = text.flat();
+            collector.locations(val, sink);
+            collector.credentials_in("", &flat, &val.trace, sink);
+            if flat.starts_with("#!") {
+                collector.script(&flat, &val.trace, sink.place, address, &mut Vec::new());
+            }
+            if flat.trim_start().starts_with('{')
+                && flat.len() < 64 << 10
+                && let Ok(documents) = crate::yaml::parse(&flat)
+                && let Some(document) = documents.first()
+            {
+                let inner = crate::python::retraced(&crate::yaml::value(document, 0, 0), &val.trace, 0);
+                given_to(collector, address, kind, &inner, at, depth + 1);
+                cloud::policy(collector, address, &inner, sink.place);
+            }
+        }
+        Kind::Choice(options) => {
+            options.iter().for_each(|option| given_to(collector, address, kind, option, at, depth + 1));
+        }
+        _ => {}
+    }
+}
+
+/// Names of nested mappings of a local.
+fn nested(collector: &mut Collector<'_>, val: &Val, at: Place, depth: usize) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    match &val.kind {
+        Kind::Dict(dict) => {
+            for (key, value) in &dict.borrow().entries {
+                if let Some(name) = key.as_str() {
+                    collector.assigned(name, value, at);
+                }
+                nested(collector, value, at, depth + 1);
+            }
+        }
+        Kind::List(items) => items.borrow().iter().for_each(|item| nested(collector, item, at, depth + 1)),
+        Kind::Str(text) => {
+            collector.credentials_in("", &text.flat(), &val.trace, Sink { what: "locals", place: at, access: "" });
+        }
+        _ => {}
     }
 }
 

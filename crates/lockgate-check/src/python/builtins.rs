@@ -512,7 +512,7 @@ impl Interpreter<'_> {
             }
             "dataclasses.asdict" => self.attribute(first?, "__dict__", at),
             "types.SimpleNamespace" | "argparse.Namespace" | "munch.Munch" | "box.Box" | "easydict.EasyDict" => {
-                let object = self.made(name, args.clone(), at);
+                let object = self.made(name, args.clone());
                 if let Kind::Object(made) = &object.kind {
                     let from_dict = first.map(super::calls::entries).unwrap_or_default();
                     for (k, v) in from_dict.into_iter().chain(args.keywords.iter().cloned()) {
@@ -523,7 +523,7 @@ impl Interpreter<'_> {
                 object
             }
             "collections.namedtuple" | "typing.NamedTuple" | "dataclasses.make_dataclass" => {
-                self.made("\u{1}record", args.clone(), at)
+                self.made("\u{1}record", args.clone())
             }
             "str.__new__" | "int.__new__" | "bytes.__new__" => args.positional.get(1)?.clone(),
             "\u{1}record" => return None,
@@ -659,11 +659,11 @@ impl Interpreter<'_> {
         Some(self.text(pieces, joined(self.place(at), How::Joined, traces), at))
     }
 
-    fn url_parse(&mut self, url: &Val, at: Span) -> Option<Val> {
+    fn url_parse(&mut self, url: &Val, _at: Span) -> Option<Val> {
         let text = url.as_str()?.to_owned();
         let (scheme, rest) = text.split_once("://")?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let object = self.made("urllib.parse.ParseResult", Args::default(), at);
+        let object = self.made("urllib.parse.ParseResult", Args::default());
         let Kind::Object(made) = &object.kind else { return None };
         let part = |text: &str| Val::text(Text::Known(text.into()), url.trace.clone());
         let mut attrs = made.attrs.borrow_mut();
@@ -730,7 +730,7 @@ impl Interpreter<'_> {
                 let path = match args.positional.as_slice() {
                     [] => Val::str("."),
                     [one] => one.clone(),
-                    many => self.path_join(&many.to_vec(), at),
+                    many => self.path_join(many, at),
                 };
                 if !name.starts_with("pathlib.") {
                     self.outside(name, None, args, at);
@@ -747,7 +747,7 @@ impl Interpreter<'_> {
             }
             "string.Template" => match &first?.kind {
                 Kind::Str(_) => {
-                    let object = self.made(name, args.clone(), at);
+                    let object = self.made(name, args.clone());
                     if let Kind::Object(made) = &object.kind {
                         made.attrs.borrow_mut().insert("template".into(), first?.clone());
                     }
@@ -876,7 +876,7 @@ impl Interpreter<'_> {
         Some(Val::choice(options))
     }
 
-    pub(super) fn external_item(&mut self, name: &Arc<str>, index: &Val, at: Span) -> Val {
+    pub(super) fn external_item(&mut self, name: &Arc<str>, index: &Val, _at: Span) -> Val {
         match &**name {
             "os.environ" | "environ" | "os.environb" | "streamlit.secrets" => {
                 let key = index.as_str().unwrap_or("?").to_owned();
@@ -893,7 +893,7 @@ impl Interpreter<'_> {
                 {
                     return val.clone();
                 }
-                self.object(&format!("{name}[]"), at)
+                self.object(&format!("{name}[]"))
             }
         }
     }
@@ -904,19 +904,19 @@ impl Interpreter<'_> {
             ("string", "ascii_uppercase") => Val::str("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
             ("string", "ascii_letters") => Val::str("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
             ("string", "digits") => Val::str("0123456789"),
-            ("os", "sep") | ("os.path", "sep") => Val::str("/"),
+            ("os" | "os.path", "sep") => Val::str("/"),
             _ => Val::new(Kind::External(super::calls::chained(base, name).into())),
         }
     }
 
-    pub(super) fn object_item(&mut self, object: &Rc<Object>, index: &Val, at: Span) -> Val {
+    pub(super) fn object_item(&mut self, object: &Rc<Object>, index: &Val, _at: Span) -> Val {
         // A frame, a bucket, a configuration section: named by its key when that is known.
         if let Some(key) = index.as_str()
             && let Some(Kind::Object(section)) = object.attrs.borrow().get(&*format!("[{key}]")).map(|v| &v.kind)
         {
             return Val::new(Kind::Object(Rc::clone(section)));
         }
-        self.object(&object.callee, at)
+        self.object(&object.callee)
     }
 
     pub(super) fn list_method(
@@ -990,9 +990,10 @@ impl Interpreter<'_> {
         match name {
             "get" | "pop" | "setdefault" => {
                 let Some(key) = args.positional.first() else { return Val::none() };
-                let found = match key.as_str().is_some() || key.as_int().is_some() {
-                    true => dict.borrow().get_val(key).cloned(),
-                    false => Some(self.index(receiver, key, at)),
+                let found = if key.as_str().is_some() || key.as_int().is_some() {
+                    dict.borrow().get_val(key).cloned()
+                } else {
+                    Some(self.index(receiver, key, at))
                 };
                 let default = args.get(1, "default").cloned();
                 if let (Some(default), Some(name)) = (&default, key.as_str()) {
@@ -1032,7 +1033,7 @@ impl Interpreter<'_> {
                 for source in &args.positional {
                     match &source.kind {
                         Kind::Dict(from) if !Rc::ptr_eq(from, dict) => {
-                            more.extend(from.borrow().entries.iter().cloned())
+                            more.extend(from.borrow().entries.iter().cloned());
                         }
                         _ => dict.borrow_mut().open = true,
                     }
@@ -1095,7 +1096,7 @@ impl Interpreter<'_> {
             let joined = self.path_join(&[first.clone(), right.clone()], at);
             let args = Args { positional: vec![joined], ..Args::default() };
             self.outside(&object.callee, None, &args, at);
-            return self.made(&object.callee, args, at);
+            return self.made(&object.callee, args);
         }
         self.unknown(Why::Expression, at)
     }
@@ -1216,15 +1217,12 @@ fn unquote(raw: &[u8]) -> String {
             .get(i + 1..i + 3)
             .and_then(|d| std::str::from_utf8(d).ok())
             .and_then(|d| u8::from_str_radix(d, 16).ok());
-        match (b, code) {
-            (b'%', Some(code)) => {
-                out.push(code);
-                i += 3;
-            }
-            _ => {
-                out.push(*b);
-                i += 1;
-            }
+        if let (b'%', Some(code)) = (b, code) {
+            out.push(code);
+            i += 3;
+        } else {
+            out.push(*b);
+            i += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

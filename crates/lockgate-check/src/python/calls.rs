@@ -83,16 +83,17 @@ impl Interpreter<'_> {
     /// An object of a `namedtuple`: its values in order and by name.
     fn record(&mut self, object: &Rc<Object>, args: &Args, at: Span) -> Val {
         let fields: Vec<String> = match object.args.get(1, "field_names") {
-            Some(names) => match names.as_str() {
-                Some(names) => names.split([' ', ',']).filter(|n| !n.is_empty()).map(str::to_owned).collect(),
-                None => {
+            Some(names) => {
+                if let Some(names) = names.as_str() {
+                    names.split([' ', ',']).filter(|n| !n.is_empty()).map(str::to_owned).collect()
+                } else {
                     let items = self.items(names).unwrap_or_default();
                     items
                         .iter()
                         .map(|i| i.as_str().or_else(|| self.first_text(i)).unwrap_or_default().to_owned())
                         .collect()
                 }
-            },
+            }
             None => Vec::new(),
         };
         let place = self.place(at);
@@ -101,7 +102,7 @@ impl Interpreter<'_> {
         for (name, val) in fields.iter().zip(&values) {
             self.collector.assigned(name, val, place);
         }
-        let made = self.made("\u{1}tuple", Args { positional: values.clone(), ..Args::default() }, at);
+        let made = self.made("\u{1}tuple", Args { positional: values.clone(), ..Args::default() });
         if let Kind::Object(made) = &made.kind {
             for (name, val) in fields.iter().zip(values) {
                 made.attrs.borrow_mut().insert(name.as_str().into(), val);
@@ -187,7 +188,7 @@ impl Interpreter<'_> {
                     "partial" => {
                         let mut all = args;
                         all.positional.insert(0, receiver.clone());
-                        self.made("functools.partial", all, at)
+                        self.made("functools.partial", all)
                     }
                     "expand" | "expand_kwargs" => self.expanded(&closure, args, at),
                     "submit" | "map" | "delay" | "apply_async" | "remote" | "fn" | "__call__" | "function" => {
@@ -293,9 +294,10 @@ impl Interpreter<'_> {
         };
         let body = Arc::clone(&closure.function);
         let entered = self.collector.enter_task(closure);
-        let (value, frame) = self.in_frame(frame, |this| match &body.value {
-            Some(value) => Some(this.eval(value)),
-            None => {
+        let (value, frame) = self.in_frame(frame, |this| {
+            if let Some(value) = &body.value {
+                Some(this.eval(value))
+            } else {
                 this.block(&body.body);
                 None
             }
@@ -368,7 +370,7 @@ impl Interpreter<'_> {
             let annotation = self.eval(annotation);
             match &annotation.kind {
                 Kind::External(name) if name.contains('.') && !name.starts_with("typing.") => {
-                    return self.object(name, parameter.at);
+                    return self.object(name);
                 }
                 Kind::Class(class) if self.frames.len() < CALLS_DEEP_MAX / 2 => {
                     return self.default_instance(&Rc::clone(class));
@@ -378,7 +380,7 @@ impl Interpreter<'_> {
         }
         match &*parameter.name {
             // What pipelines call these everywhere.
-            "spark" | "sc" | "s3" | "context" | "ti" => self.object(&parameter.name, parameter.at),
+            "spark" | "sc" | "s3" | "context" | "ti" => self.object(&parameter.name),
             name => self.unknown(Why::Parameter(name.into()), parameter.at),
         }
     }
@@ -479,7 +481,7 @@ impl Interpreter<'_> {
             name.into()
         };
         if &*name == "super" {
-            return self.made("super", args, at);
+            return self.made("super", args);
         }
         if let Some(val) = self.builtin(&name, &args, at) {
             return val;
@@ -490,7 +492,7 @@ impl Interpreter<'_> {
         if let Some(val) = self.outside(&name, receiver, &args, at) {
             return val;
         }
-        let made = self.made(&name, args, at);
+        let made = self.made(&name, args);
         if let (Kind::Object(object), Some(Val { kind: Kind::Object(from), .. })) = (&made.kind, receiver) {
             object.attrs.borrow_mut().insert("\u{1}from".into(), Val::new(Kind::Object(Rc::clone(from))));
         }
@@ -498,13 +500,8 @@ impl Interpreter<'_> {
     }
 
     /// What an outside callable returns.
-    pub(super) fn made(&self, callee: &str, args: Args, at: Span) -> Val {
-        Val::new(Kind::Object(Rc::new(Object {
-            callee: callee.into(),
-            args,
-            place: self.place(at),
-            attrs: RefCell::new(HashMap::new()),
-        })))
+    pub(super) fn made(&self, callee: &str, args: Args) -> Val {
+        Val::new(Kind::Object(Rc::new(Object { callee: callee.into(), args, attrs: RefCell::new(HashMap::new()) })))
     }
 
     /// Functions that are handed to others to be called.
@@ -546,7 +543,7 @@ impl Interpreter<'_> {
                     self.environment.insert(format!("XCom[task:{task}]").into(), result.clone());
                 }
                 self.outside(name, None, args, at);
-                let made = self.made(name, args.clone(), at);
+                let made = self.made(name, args.clone());
                 if let Kind::Object(object) = &made.kind {
                     object.attrs.borrow_mut().insert("output".into(), result);
                 }
@@ -564,7 +561,7 @@ impl Interpreter<'_> {
                 Kind::Class(base) => {
                     if let Some(found @ Val { kind: Kind::Function(_), .. }) = base.find(name, 0) {
                         let args = Args { positional: vec![found, receiver], ..Args::default() };
-                        return self.made("functools.partial", args, at);
+                        return self.made("functools.partial", args);
                     }
                     if name == "__init__"
                         && let Kind::Instance(instance) = &receiver.kind

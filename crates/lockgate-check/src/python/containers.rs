@@ -8,34 +8,7 @@ use crate::value::{CHOICES_MAX, How, Kind, Object, Text, Val, Why};
 impl Interpreter<'_> {
     /// What an iteration gives, where that is known.
     pub(super) fn items(&self, val: &Val) -> Option<Vec<Val>> {
-        match &val.kind {
-            Kind::List(items) => Some(items.borrow().clone()),
-            Kind::Tuple(items) => Some(items.to_vec()),
-            Kind::Object(object) if &*object.callee == "\u{1}tuple" => Some(object.args.positional.clone()),
-            Kind::Dict(dict) if !dict.borrow().open => {
-                Some(dict.borrow().entries.iter().map(|(k, _)| k.clone()).collect())
-            }
-            Kind::Str(Text::Known(text)) if text.len() <= 4096 => Some(
-                text.chars()
-                    .map(|c| Val { kind: Kind::Str(Text::Known(c.to_string().into())), trace: val.trace.clone() })
-                    .collect(),
-            ),
-            Kind::Bytes(bytes) if bytes.len() <= 4096 => {
-                Some(bytes.iter().map(|b| Val { kind: Kind::Int(i64::from(*b)), trace: val.trace.clone() }).collect())
-            }
-            Kind::Choice(options) => {
-                let mut all = Vec::new();
-                for option in options.iter() {
-                    all.extend(self.items(option)?);
-                }
-                Some(all)
-            }
-            // The members of an enumeration.
-            Kind::Class(class) if class.outside_base(0).is_some_and(|base| base.starts_with("enum.")) => Some(
-                class.attrs.borrow().values().filter(|val| !matches!(val.kind, Kind::Function(_))).cloned().collect(),
-            ),
-            _ => None,
-        }
+        items(val)
     }
 
     /// An item of something that is not known item by item.
@@ -46,17 +19,16 @@ impl Interpreter<'_> {
                 let keys: Vec<Val> = dict.borrow().entries.iter().map(|(k, _)| k.clone()).collect();
                 Val::choice(keys.into_iter().chain([self.unknown(Why::Expression, at)]).collect())
             }
-            Kind::Object(object) => self.object(&format!("{}[]", object.callee), at),
+            Kind::Object(object) => self.object(&format!("{}[]", object.callee)),
             Kind::External(name) => Val::new(Kind::External(format!("{name}[]").into())),
             _ => self.unknown(Why::Expression, at),
         }
     }
 
-    pub(super) fn object(&self, callee: &str, at: Span) -> Val {
+    pub(super) fn object(&self, callee: &str) -> Val {
         Val::new(Kind::Object(Rc::new(Object {
             callee: callee.into(),
             args: crate::value::Args::default(),
-            place: self.place(at),
             attrs: std::cell::RefCell::default(),
         })))
     }
@@ -133,15 +105,14 @@ impl Interpreter<'_> {
                 index.as_str().and_then(|key| class.find(key, 0)).unwrap_or_else(|| object.clone())
             }
             Kind::Instance(instance) => {
-                match index.as_str().and_then(|key| instance.attrs.borrow().get(key).cloned()) {
-                    Some(val) => val,
-                    None => {
-                        let method = self.attribute(object, "__getitem__", at);
-                        if matches!(method.kind, Kind::Bound(_)) {
-                            return self.call_values(&method, vec![index.clone()], at);
-                        }
-                        self.unknown(Why::Expression, at)
+                if let Some(val) = index.as_str().and_then(|key| instance.attrs.borrow().get(key).cloned()) {
+                    val
+                } else {
+                    let method = self.attribute(object, "__getitem__", at);
+                    if matches!(method.kind, Kind::Bound(_)) {
+                        return self.call_values(&method, vec![index.clone()], at);
                     }
+                    self.unknown(Why::Expression, at)
                 }
             }
             Kind::Reference(name) => Val::reference(Arc::clone(name)),
@@ -312,6 +283,36 @@ impl Interpreter<'_> {
     }
 }
 
+/// What an iteration gives, where that is known.
+fn items(val: &Val) -> Option<Vec<Val>> {
+    match &val.kind {
+        Kind::List(items) => Some(items.borrow().clone()),
+        Kind::Tuple(items) => Some(items.to_vec()),
+        Kind::Object(object) if &*object.callee == "\u{1}tuple" => Some(object.args.positional.clone()),
+        Kind::Dict(dict) if !dict.borrow().open => Some(dict.borrow().entries.iter().map(|(k, _)| k.clone()).collect()),
+        Kind::Str(Text::Known(text)) if text.len() <= 4096 => Some(
+            text.chars()
+                .map(|c| Val { kind: Kind::Str(Text::Known(c.to_string().into())), trace: val.trace.clone() })
+                .collect(),
+        ),
+        Kind::Bytes(bytes) if bytes.len() <= 4096 => {
+            Some(bytes.iter().map(|b| Val { kind: Kind::Int(i64::from(*b)), trace: val.trace.clone() }).collect())
+        }
+        Kind::Choice(options) => {
+            let mut all = Vec::new();
+            for option in options.iter() {
+                all.extend(items(option)?);
+            }
+            Some(all)
+        }
+        // The members of an enumeration.
+        Kind::Class(class) if class.outside_base(0).is_some_and(|base| base.starts_with("enum.")) => {
+            Some(class.attrs.borrow().values().filter(|val| !matches!(val.kind, Kind::Function(_))).cloned().collect())
+        }
+        _ => None,
+    }
+}
+
 /// A Python index as a position.
 pub(super) fn position(i: i64, len: usize) -> Option<usize> {
     let len = i64::try_from(len).ok()?;
@@ -323,15 +324,17 @@ pub(super) fn position(i: i64, len: usize) -> Option<usize> {
 fn range(lower: Option<i64>, upper: Option<i64>, step: i64, len: usize) -> Box<dyn Iterator<Item = usize>> {
     let len = len as i64;
     let clamp = |i: i64, low: i64, high: i64| (if i < 0 { i.saturating_add(len) } else { i }).clamp(low, high);
-    if step > 0 {
-        let from = lower.map_or(0, |i| clamp(i, 0, len));
-        let to = upper.map_or(len, |i| clamp(i, 0, len));
-        Box::new((from..to.max(from)).step_by(step as usize).map(|i| i as usize))
-    } else if step < 0 {
-        let from = lower.map_or(len - 1, |i| clamp(i, -1, len - 1));
-        let to = upper.map_or(-1, |i| clamp(i, -1, len - 1));
-        Box::new((to + 1..=from).rev().step_by(step.unsigned_abs() as usize).map(|i| i as usize))
-    } else {
-        Box::new(std::iter::empty())
+    match step.cmp(&0) {
+        std::cmp::Ordering::Equal => Box::new(std::iter::empty()),
+        std::cmp::Ordering::Greater => {
+            let from = lower.map_or(0, |i| clamp(i, 0, len));
+            let to = upper.map_or(len, |i| clamp(i, 0, len));
+            Box::new((from..to.max(from)).step_by(step as usize).map(|i| i as usize))
+        }
+        std::cmp::Ordering::Less => {
+            let from = lower.map_or(len - 1, |i| clamp(i, -1, len - 1));
+            let to = upper.map_or(-1, |i| clamp(i, -1, len - 1));
+            Box::new((to + 1..=from).rev().step_by(step.unsigned_abs() as usize).map(|i| i as usize))
+        }
     }
 }

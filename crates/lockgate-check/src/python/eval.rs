@@ -147,24 +147,23 @@ impl Interpreter<'_> {
         }
         for (name, value) in &call.keywords {
             let val = self.eval(value);
-            match name {
-                Some(name) => args.keywords.push((Arc::clone(name), val)),
-                None => {
-                    let mut known = false;
-                    for option in val.options() {
-                        if let Kind::Dict(dict) = &option.kind {
-                            known = true;
-                            let dict = dict.borrow();
-                            args.open |= dict.open;
-                            for (key, val) in &dict.entries {
-                                if let Some(key) = key.as_str() {
-                                    args.keywords.push((key.into(), val.clone()));
-                                }
+            if let Some(name) = name {
+                args.keywords.push((Arc::clone(name), val));
+            } else {
+                let mut known = false;
+                for option in val.options() {
+                    if let Kind::Dict(dict) = &option.kind {
+                        known = true;
+                        let dict = dict.borrow();
+                        args.open |= dict.open;
+                        for (key, val) in &dict.entries {
+                            if let Some(key) = key.as_str() {
+                                args.keywords.push((key.into(), val.clone()));
                             }
                         }
                     }
-                    args.open |= !known;
                 }
+                args.open |= !known;
             }
         }
         self.call(&function, args, at)

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::value::{How, Kind, Val, Why};
 
+/// What a branch left behind: by scope and name.
+type Changes = HashMap<(usize, Arc<str>), (Rc<Scope>, Val)>;
+
 impl Interpreter<'_> {
     pub(super) fn block(&mut self, body: &[Stmt]) -> Flow {
         for stmt in body {
@@ -189,7 +192,7 @@ impl Interpreter<'_> {
     }
 
     /// Takes a branch's changes back and returns what it had left behind.
-    fn undo(&mut self, journal: Journal) -> HashMap<(usize, Arc<str>), (Rc<Scope>, Val)> {
+    fn undo(&mut self, journal: Journal) -> Changes {
         let mut left = HashMap::new();
         for (scope, name, before) in journal.into_iter().rev() {
             let key = (Rc::as_ptr(&scope) as usize, Arc::clone(&name));
@@ -208,7 +211,7 @@ impl Interpreter<'_> {
     }
 
     /// Gives every name the values that the branches left which go on.
-    fn join(&mut self, changes: Vec<HashMap<(usize, Arc<str>), (Rc<Scope>, Val)>>, flows: &[Flow]) -> Flow {
+    fn join(&mut self, changes: Vec<Changes>, flows: &[Flow]) -> Flow {
         let going: Vec<_> =
             changes.into_iter().zip(flows).filter(|(_, flow)| **flow == Flow::Next).map(|(c, _)| c).collect();
         if going.is_empty() {
@@ -461,7 +464,6 @@ impl Interpreter<'_> {
         let scope = Scope::new(self.frames.last().map(|frame| Rc::clone(&frame.scope)));
         let class = Rc::new(Class {
             def: Arc::clone(def),
-            file: self.current_file(),
             attrs: RefCell::new(HashMap::new()),
             bases,
             fields: RefCell::new(Vec::new()),

@@ -21,7 +21,7 @@ impl Interpreter<'_> {
                 let path = first.or_else(|| args.keyword("file"))?;
                 let file = path.as_str().and_then(|path| self.tree_file(path));
                 self.outside("open", None, args, at);
-                let object = self.made("open", args.clone(), at);
+                let object = self.made("open", args.clone());
                 if let (Kind::Object(made), Some(val)) = (&object.kind, file.and_then(|file| self.whole_file(file, at)))
                 {
                     made.attrs.borrow_mut().insert("\u{1}text".into(), val);
@@ -56,7 +56,7 @@ impl Interpreter<'_> {
                 }
             }
             "configparser.ConfigParser" | "configparser.RawConfigParser" | "configparser.SafeConfigParser" => {
-                self.made("configparser.ConfigParser", args.clone(), at)
+                self.made("configparser.ConfigParser", args.clone())
             }
             "dotenv.dotenv_values" | "dotenv.load_dotenv" => {
                 let path = first.and_then(Val::as_str).unwrap_or(".env").to_owned();
@@ -213,7 +213,7 @@ impl Interpreter<'_> {
                 Some(Val::none())
             }
             ("argparse.ArgumentParser", "parse_args" | "parse_known_args") => {
-                let made = self.made("argparse.ArgumentParser.parse_args", Args::default(), at);
+                let made = self.made("argparse.ArgumentParser.parse_args", Args::default());
                 if let Kind::Object(namespace) = &made.kind {
                     for (name, val) in object.attrs.borrow().iter() {
                         if let Some(name) = name.strip_prefix("--") {

@@ -222,16 +222,15 @@ impl Interpreter<'_> {
         let folder = here.rsplit_once('/').map_or("", |(folder, _)| folder);
         let relative = path.strip_prefix(ROOT);
         let mut candidates = Vec::new();
-        match relative {
-            Some(path) => candidates.push(path.to_owned()),
-            None => {
-                let path = path.trim_start_matches("./");
-                // What a container mounts: `/opt/airflow/dags/x` is `dags/x`.
-                candidates.push(if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") });
-                candidates.push(path.to_owned());
-                for mount in ["/opt/airflow/", "/usr/local/airflow/", "/app/", "/workspace/"] {
-                    candidates.extend(path.strip_prefix(mount).map(str::to_owned));
-                }
+        if let Some(path) = relative {
+            candidates.push(path.to_owned());
+        } else {
+            let path = path.trim_start_matches("./");
+            // What a container mounts: `/opt/airflow/dags/x` is `dags/x`.
+            candidates.push(if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") });
+            candidates.push(path.to_owned());
+            for mount in ["/opt/airflow/", "/usr/local/airflow/", "/app/", "/workspace/"] {
+                candidates.extend(path.strip_prefix(mount).map(str::to_owned));
             }
         }
         candidates.iter().find_map(|path| {

@@ -370,7 +370,7 @@ fn expr(e: &ast::Expr) -> Expr {
         })),
         ast::Expr::FString(f) => {
             let mut parts = Vec::new();
-            for part in f.value.iter() {
+            for part in &f.value {
                 match part {
                     ast::FStringPart::Literal(l) => parts.push(Part::Literal(span(l.range), (&*l.value).into())),
                     ast::FStringPart::FString(f) => elements(f.elements.iter(), &mut parts),

@@ -637,7 +637,7 @@ impl Interpreter<'_> {
         }
         let resource =
             crate::infra::Resource { address: callee, provider: storage::provider_of(callee).unwrap_or("any"), place };
-        crate::infra::bucket(&mut self.collector, &resource, |b| b.public = "yes".to_owned(), because);
+        crate::infra::bucket(&mut self.collector, &resource, |b| b.public = facts::Switch::Yes, because);
     }
 
     /// Calls that are known by name.
@@ -900,8 +900,8 @@ impl Interpreter<'_> {
             namespace: text(&["namespace"]),
             image: text(&["image"]),
             service_account: text(&["service_account_name"]),
-            root: "unset".to_owned(),
-            escalation: "unset".to_owned(),
+            root: facts::Switch::Unset,
+            escalation: facts::Switch::Unset,
             ..facts::Workload::default()
         };
         let mut own: Vec<(Arc<str>, Val)> = keywords.to_vec();
@@ -915,20 +915,22 @@ impl Interpreter<'_> {
             match key.as_str() {
                 "privileged" if is(true) => (workload.privileged, bad) = (true, true),
                 "run_as_user" if val.as_int() == Some(0) => {
-                    workload.root = "yes".to_owned();
+                    workload.root = facts::Switch::Yes;
                     bad = true;
                 }
                 "user" if matches!(val.as_str(), Some("root" | "0")) && name.to_lowercase().contains("docker") => {
-                    workload.root = "yes".to_owned();
+                    workload.root = facts::Switch::Yes;
                     bad = true;
                 }
                 "run_as_non_root" if is(false) => {
-                    workload.root = "yes".to_owned();
+                    workload.root = facts::Switch::Yes;
                     bad = true;
                 }
-                "run_as_user" | "run_as_non_root" if workload.root == "unset" => workload.root = "no".to_owned(),
+                "run_as_user" | "run_as_non_root" if workload.root == facts::Switch::Unset => {
+                    workload.root = facts::Switch::No;
+                }
                 "allow_privilege_escalation" if is(true) => {
-                    workload.escalation = "yes".to_owned();
+                    workload.escalation = facts::Switch::Yes;
                     bad = true;
                 }
                 "host_network" | "hostnetwork" if is(true) => {

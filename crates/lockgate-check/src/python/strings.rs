@@ -208,25 +208,24 @@ impl Interpreter<'_> {
                     .iter()
                     .map(|to| {
                         let trace = |how| joined(place, how, [receiver.trace.clone(), to.trace.clone()]);
-                        match to.as_str() {
-                            Some(to) => Val::text(text.map(|t| t.replace(from, to)), trace(How::Changed("replace"))),
-                            None => {
-                                let mut pieces = Vec::new();
-                                for piece in text.pieces() {
-                                    match piece {
-                                        Piece::Known(known) => {
-                                            for (i, part) in known.split(from).enumerate() {
-                                                if i > 0 {
-                                                    pieces.extend(to.pieces());
-                                                }
-                                                pieces.push(Piece::Known(part.into()));
+                        if let Some(to) = to.as_str() {
+                            Val::text(text.map(|t| t.replace(from, to)), trace(How::Changed("replace")))
+                        } else {
+                            let mut pieces = Vec::new();
+                            for piece in text.pieces() {
+                                match piece {
+                                    Piece::Known(known) => {
+                                        for (i, part) in known.split(from).enumerate() {
+                                            if i > 0 {
+                                                pieces.extend(to.pieces());
                                             }
+                                            pieces.push(Piece::Known(part.into()));
                                         }
-                                        other => pieces.push(other),
                                     }
+                                    other => pieces.push(other),
                                 }
-                                self.text(pieces, trace(How::Changed("replace")), at)
                             }
+                            self.text(pieces, trace(How::Changed("replace")), at)
                         }
                     })
                     .collect();

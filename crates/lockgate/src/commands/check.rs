@@ -1,19 +1,28 @@
-//! `lockgate check`: policy as code.
+//! `lockgate check`: policy as code; and `lockgate policy test`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use lockgate_check::{
     Options,
+    accept::{Baseline, comments},
     config::{CheckFile, Config},
+    facts::Facts,
     finding::{Finding, findings},
+    observed::{self, Observed},
     read,
-    rules::{Answer, Bundle},
+    report::{self, Colours, Report},
+    rules::{self, Bundle},
     source::Tree,
 };
-use lockgate_core::{Failure, Result};
+use lockgate_core::{Clock, Failure, Result, nearest};
+use serde_json::json;
 
 use crate::{
-    cli::{CheckArgs, Format, Global},
+    cli::{CheckArgs, Format, Global, PolicyTestArgs, ReportForm},
     environment, output,
 };
 
@@ -23,27 +32,174 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     let config = config(&root)?;
     let folders: Vec<PathBuf> = config.policies.iter().map(|folder| root.join(folder)).collect();
     let bundle = Bundle::new(&folders, &config)?;
+    if args.rules {
+        return list(global, &bundle);
+    }
+    if let Some(name) = &args.explain {
+        return explain(global, &bundle, name);
+    }
     let threads = args.threads.unwrap_or_else(environment::threads).max(1);
+    let changed = args.changed_since.as_deref().map(|revision| changed_since(&root, revision)).transpose()?;
     let tree = Tree::walk(&root, &paths, &config.exclude)?;
-    let read = read(&tree, &Options { threads, key: None, watch: config.watched()? })?;
+    let key = args.fingerprint_key.as_deref().map(fingerprint_key).transpose()?;
+    let read = read(&tree, &Options { threads, key, watch: config.watched()? })?;
     if args.facts {
         return output::json(global, &read.facts);
     }
-    let verdicts = bundle.judge(&read.facts, &config, threads)?;
-    let found = findings(&read.facts, &bundle, &verdicts)?;
-    if global.format == Format::Table {
-        for finding in &found {
-            output::line(&format!(
-                "{}:{}:{} {} {}",
-                finding.file, finding.line, finding.column, finding.rule, finding.message
-            ));
-        }
-    } else {
-        output::json(global, &found)?;
+    if let Some(path) = &args.observed {
+        return compare(global, &read.facts, path);
     }
-    let violations = found.iter().filter(|f: &&Finding| f.answer == Answer::Violation).count();
+    let verdicts = bundle.judge(&read.facts, &config, threads)?;
+    let mut found = findings(&read.facts, &bundle, &verdicts)?;
+    if let Some(changed) = &changed {
+        found.retain(|f| changed.contains(&f.file) || f.way.iter().any(|step| changed.contains(&step.file)));
+    }
+    let mut notices = comments(&tree, &mut found);
+    if let Some(path) = &args.write_baseline {
+        return write_baseline(global, args, &found, path);
+    }
+    let baseline = args.baseline.clone().or_else(|| config.baseline.as_ref().map(|path| root.join(path)));
+    if let Some(path) = baseline {
+        let today = Clock.now().to_string();
+        let mut outdated = Baseline::read(&path)?.apply(&mut found, today.get(..10).unwrap_or_default());
+        if changed.is_some() {
+            // What was not looked at is not gone.
+            outdated.retain(|notice| !notice.what.contains("no longer found"));
+        }
+        notices.append(&mut outdated);
+    }
+    let report = Report {
+        tree: &tree,
+        bundle: &bundle,
+        masks: &read.masks,
+        findings: &found,
+        problems: &read.facts.problems,
+        notices: &notices,
+        files: read.facts.files.len(),
+        strict: args.strict,
+    };
+    show(global, args, &report)?;
+    if report.fails() {
+        return Err(verdict(&report));
+    }
+    Ok(())
+}
+
+/// The failure of a check that found something.
+fn verdict(report: &Report<'_>) -> Failure {
+    let (violations, unresolved, problems) = (report.violations(), report.unresolved(), report.problems.len());
     if violations > 0 {
-        return Err(Failure::findings(format!("{violations} violations")));
+        let word = if violations == 1 { "violation" } else { "violations" };
+        return Failure::findings(format!("{violations} {word}"))
+            .hint("`lockgate check --explain RULE` tells more; a comment `lockgate: allow RULE: reason` accepts one");
+    }
+    Failure::findings(format!("{unresolved} unresolved and {problems} not read, and --strict asks for an answer"))
+        .hint("each of them says what would resolve it")
+}
+
+fn show(global: &Global, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
+    let form = args.report.unwrap_or(match global.format {
+        Format::Table => ReportForm::Table,
+        Format::Json | Format::Jsonl => ReportForm::Json,
+        Format::Sarif => ReportForm::Sarif,
+    });
+    let pretty = |value: &serde_json::Value| {
+        serde_json::to_string_pretty(value).map_err(|_| Failure::bug("a report could not be written as JSON"))
+    };
+    let text = match form {
+        ReportForm::Table => {
+            let colours = if args.output.is_none() && output::to_terminal() { Colours::On } else { Colours::Off };
+            report::text(report, colours)
+        }
+        ReportForm::Json => pretty(&as_json(report))?,
+        ReportForm::Sarif => pretty(&report::sarif(report))?,
+        ReportForm::Github => report::github(report),
+        ReportForm::Gitlab => pretty(&report::gitlab(report))?,
+        ReportForm::Junit => report::junit(report)?,
+    };
+    match &args.output {
+        Some(path) => {
+            fs::write(path, text + "\n").map_err(|e| Failure::io("write", path, &e))?;
+            output::say(global, &format!("the report is in {}", path.display()));
+        }
+        None => output::line(text.trim_end()),
+    }
+    Ok(())
+}
+
+fn as_json(report: &Report<'_>) -> serde_json::Value {
+    json!({
+        "version": lockgate_check::facts::VERSION,
+        "files": report.files,
+        "rules": report.bundle.rules.len(),
+        "violations": report.violations(),
+        "unresolved": report.unresolved(),
+        "accepted": report.accepted(),
+        "findings": report.findings,
+        "problems": report.problems,
+        "notices": report.notices.iter().map(|n| json!({"place": n.place, "what": n.what})).collect::<Vec<_>>(),
+    })
+}
+
+fn list(global: &Global, bundle: &Bundle) -> Result<()> {
+    output::rows(global, &["rule", "severity", "what it looks for"], &bundle.rules, |rule| {
+        vec![rule.id.clone(), format!("{:?}", rule.severity).to_lowercase(), rule.title.clone()]
+    })
+}
+
+fn explain(global: &Global, bundle: &Bundle, name: &str) -> Result<()> {
+    let Some(rule) = bundle.rules.iter().find(|rule| rule.id == name) else {
+        let failure = Failure::usage(format!("there is no rule {name:?}, or it is switched off"));
+        return Err(match nearest(name, bundle.rules.iter().map(|rule| rule.id.as_str())) {
+            Some(near) => failure.hint(format!("did you mean {near:?}?")),
+            None => failure.hint("`lockgate check --rules` lists them"),
+        });
+    };
+    if global.format != Format::Table {
+        return output::json(global, rule);
+    }
+    output::line(&format!("{}  ({}, {:?})", output::strong(&rule.title), rule.id, rule.severity));
+    output::line(&format!("\nWhy     {}\nFix     {}", rule.why, rule.fix));
+    output::line(&format!("See     {}", rule.references.join("; ")));
+    output::line(&format!("Accept  a comment `lockgate: allow {}: reason` on the line or above it", rule.id));
+    output::line(&format!("\n{}", rule.text.trim_end()));
+    Ok(())
+}
+
+fn write_baseline(global: &Global, args: &CheckArgs, found: &[Finding], path: &Path) -> Result<()> {
+    let open: Vec<Finding> =
+        found.iter().filter(|f| f.accepted.is_none() && f.answer == rules::Answer::Violation).cloned().collect();
+    let (reason, until) = (args.reason.as_deref().unwrap_or_default(), args.until.as_deref().unwrap_or_default());
+    let baseline = Baseline::of(&open, reason, until);
+    let text = serde_json::to_string_pretty(&baseline).map_err(|_| Failure::bug("the baseline is no JSON"))?;
+    // What could not be read again is not written.
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(|e| Failure::io("write in", folder, &e))?;
+    fs::write(temporary.path(), text + "\n").map_err(|e| Failure::io("write", path, &e))?;
+    Baseline::read(temporary.path()).map_err(|_| {
+        Failure::usage("--reason is empty, or --until is not a day").hint("--reason \"why\" --until 2026-12-31")
+    })?;
+    temporary.persist(path).map_err(|e| Failure::io("write", path, &e.error))?;
+    output::say(global, &format!("{} findings accepted until {until} in {}", open.len(), path.display()));
+    Ok(())
+}
+
+fn compare(global: &Global, facts: &Facts, path: &Path) -> Result<()> {
+    let events = observed::read(path)?;
+    let rows = observed::compare(facts, &events);
+    let unexpected = rows.iter().filter(|row| row.verdict == Observed::NotInCode).count();
+    output::rows(global, &["location", "access", "code", "observed", "verdict"], &rows, |row| {
+        vec![
+            row.location.clone(),
+            row.access.clone(),
+            row.code.join(" "),
+            row.jobs.join(" "),
+            row.verdict.words().to_owned(),
+        ]
+    })?;
+    if unexpected > 0 {
+        return Err(Failure::findings(format!("{unexpected} locations were touched that the code does not name"))
+            .hint("find the job that did it, or name the location in the code so that policy can judge it"));
     }
     Ok(())
 }
@@ -73,6 +229,7 @@ fn root(named: Option<&Path>, paths: &[PathBuf]) -> Result<PathBuf> {
     if common.is_file() {
         common.pop();
     }
+    // The nearest of them: a repository within another folder's is its own.
     let marked =
         common.ancestors().find(|folder| folder.join(".git").exists() || folder.join("lockgate.yaml").is_file());
     Ok(marked.map_or_else(|| common.clone(), Path::to_path_buf))
@@ -84,4 +241,69 @@ fn config(root: &Path) -> Result<Config> {
         return Ok(Config::default());
     }
     CheckFile::read(&path)
+}
+
+fn fingerprint_key(path: &Path) -> Result<Vec<u8>> {
+    let key = fs::read(path).map_err(|e| Failure::io("read", path, &e))?;
+    if key.len() < 32 {
+        return Err(Failure::input(format!("{} is shorter than 32 bytes", path.display()))
+            .hint("`head -c 32 /dev/urandom > FILE` makes one"));
+    }
+    Ok(key)
+}
+
+/// Files that changed since a revision, with those that Git does not know yet, relative to `root`.
+fn changed_since(root: &Path, revision: &str) -> Result<Vec<String>> {
+    if revision.starts_with('-') || revision.is_empty() {
+        return Err(Failure::usage(format!("{revision:?} is no revision")));
+    }
+    let git = |args: &[&str]| -> Result<Vec<String>> {
+        let done = Command::new("git").arg("-C").arg(root).args(args).output().map_err(|e| {
+            Failure::unreachable(format!("git cannot be run: {e}")).hint("--changed-since needs git on the path")
+        })?;
+        if !done.status.success() {
+            let why = String::from_utf8_lossy(&done.stderr);
+            return Err(Failure::usage(format!(
+                "git does not know what changed since {revision:?}: {}",
+                why.lines().next().unwrap_or_default()
+            ))
+            .hint("in CI, fetch the revision first: `git fetch origin main`"));
+        }
+        Ok(String::from_utf8_lossy(&done.stdout).split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect())
+    };
+    let mut changed = git(&["diff", "--name-only", "-z", "--relative", "--diff-filter=d", revision, "--"])?;
+    changed.extend(git(&["ls-files", "--others", "--exclude-standard", "-z"])?);
+    Ok(changed)
+}
+
+pub fn policy_test(global: &Global, args: &PolicyTestArgs) -> Result<()> {
+    let folders = if args.folders.is_empty() {
+        let root = root(None, &paths(&[])?)?;
+        let mut folders: Vec<PathBuf> = config(&root)?.policies.iter().map(|folder| root.join(folder)).collect();
+        folders.extend(Some(root.join("policies")).filter(|folder| folder.is_dir() && !folders.contains(folder)));
+        folders
+    } else {
+        args.folders.clone()
+    };
+    if folders.is_empty() {
+        return Err(Failure::usage("no folder with rules is named, and lockgate.yaml names none")
+            .hint("`lockgate policy test FOLDER`"));
+    }
+    let results = rules::test(&folders)?;
+    output::rows(global, &["test", "result", "why"], &results, |test| {
+        vec![
+            test.name.clone(),
+            output::verdict(test.passed, if test.passed { "passed" } else { "failed" }),
+            test.why.clone(),
+        ]
+    })?;
+    let failed = results.iter().filter(|test| !test.passed).count();
+    if results.is_empty() {
+        return Err(Failure::input("there is no test")
+            .hint("write rules whose names start with `test_` in files `*_test.rego`"));
+    }
+    if failed > 0 {
+        return Err(Failure::findings(format!("{failed} of {} tests failed", results.len())));
+    }
+    Ok(())
 }
