@@ -222,6 +222,9 @@ impl<'a> Collector<'a> {
             };
             match wanted.and_then(|wanted| credentials::judge(wanted, name, &text)) {
                 Some(strength) => self.credential(name, &text, strength, &option.trace, sink, how),
+                None if credentials::has_shape(&text) => {
+                    self.credential(name, &text, Strength::Format, &option.trace, sink, "form");
+                }
                 None => self.credentials_in(name, &text, &option.trace, sink),
             }
         }
@@ -306,7 +309,11 @@ impl<'a> Collector<'a> {
             }
             let of_manual =
                 matches!(value, "password" | "pass" | "pwd" | "secret" | "passwd" | "pw" | "PASSWORD" | "PASS");
-            if !credentials::is_placeholder(value) && !of_manual && !value.starts_with(['$', '{', '<', '%', ':']) {
+            let strength = credentials::judge(Wanted::Password, "password", value);
+            if strength.is_some_and(|s| s > Strength::Placeholder)
+                && !of_manual
+                && !value.starts_with(['$', '{', '<', '%', ':'])
+            {
                 taken.push((start, end));
                 let fact = self.fact(name, value, Strength::Literal, sink, "url");
                 self.push_credential(fact, value, trace, sink.place);

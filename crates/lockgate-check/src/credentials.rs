@@ -310,6 +310,8 @@ pub fn wanted(name: &str) -> Option<Wanted> {
         let not = last == "token" && NOT_SECRET_TOKENS.contains(&before)
             || last == "sas" && rest.is_empty()
             || last == "pat" && rest.is_empty() && name != "PAT"
+            // `passwordSecret` names the secret that the password is in.
+            || matches!(last, "secret" | "secrets") && (PASSWORDS.contains(&before) || before == "token" || before == "key")
             || matches!(last, "secrets" | "credentials")
                 && matches!(before, "k8s" | "kubernetes" | "use" | "from" | "image" | "pull");
         return (!not).then_some(Wanted::Token);
@@ -387,7 +389,7 @@ pub fn forms(text: &str) -> Vec<Finding> {
 
 /// Prefixes that make a token of one service, whatever its checksum says, and shapes that are
 /// nothing else.
-fn has_shape(text: &str) -> bool {
+pub fn has_shape(text: &str) -> bool {
     let token = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let prefixed = [
         ("ghp_", 30),

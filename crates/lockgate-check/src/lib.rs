@@ -33,3 +33,6 @@ mod value;
 mod yaml;
 
 pub use read::{Masks, Options, Read, read};
+
+#[cfg(test)]
+mod tests;

@@ -143,7 +143,29 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
+    /// The next event that is a part of a value; comments and the like are none.
     fn next(&mut self) -> Result<(Event<'t>, Span), Error> {
+        loop {
+            let (event, span) = self.any()?;
+            let is_part = matches!(
+                event,
+                Event::Scalar(..)
+                    | Event::SequenceStart(..)
+                    | Event::SequenceEnd
+                    | Event::MappingStart(..)
+                    | Event::MappingEnd
+                    | Event::Alias(_)
+                    | Event::StreamEnd
+                    | Event::DocumentStart(..)
+                    | Event::DocumentEnd
+            );
+            if is_part {
+                return Ok((event, span));
+            }
+        }
+    }
+
+    fn any(&mut self) -> Result<(Event<'t>, Span), Error> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {

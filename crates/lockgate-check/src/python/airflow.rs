@@ -211,7 +211,23 @@ impl Interpreter<'_> {
             })
             .collect();
         match jinja::render(text, &Context { names, variables }) {
-            Some(text) => Val::text(text, joined(self.place(at), How::Rendered, traces)),
+            Some(text) => {
+                // Of the parameters, those whose text stands in what was made.
+                let flat = text.flat();
+                let tree = self.world.tree;
+                let stands = |trace: &crate::value::Trace| {
+                    crate::value::literals(trace).iter().any(|place| {
+                        let source = tree.file(place.file).and_then(|f| f.text().ok());
+                        let literal =
+                            source.and_then(|t| t.get(place.start as usize..place.end as usize)).unwrap_or_default();
+                        let bare = literal.trim_matches(['"', '\'', 'f', 'r', 'b']);
+                        bare.len() < 2 || bare.len() > 64 || flat.contains(bare)
+                    })
+                };
+                let first = traces.first().cloned();
+                let kept: Vec<_> = first.into_iter().chain(traces.into_iter().skip(1).filter(stands)).collect();
+                Val::text(text, joined(self.place(at), How::Rendered, kept))
+            }
             None => val.clone(),
         }
     }

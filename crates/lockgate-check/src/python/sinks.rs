@@ -414,7 +414,7 @@ impl Interpreter<'_> {
                 let flat = text.flat();
                 self.collector.watched(&flat, &val.trace, sink);
                 self.collector.credentials_in("", &flat, &val.trace, sink);
-                if flat.starts_with("http") {
+                if flat.starts_with("http") && speaks_http(sink.what) {
                     self.collector.network(&flat, &val.trace, "unknown", sink);
                 }
                 if let Some(settings) = flat.strip_prefix('?').or_else(|| flat.split_once('?').map(|(_, q)| q))
@@ -1134,6 +1134,15 @@ fn talks(name: &str, last: &str) -> bool {
         || name.contains("get_logger")
         || name.contains(".log.")
         || name.contains(".logger.")
+}
+
+/// Whether a callable sends requests, as far as its name tells.
+fn speaks_http(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["http", "request", "urllib", "urlopen", "session", "webhook", ".post", ".put", ".get", "api_client"]
+        .iter()
+        .any(|word| lower.contains(word))
+        && !lower.starts_with("json.")
 }
 
 /// What a callable does with a location.

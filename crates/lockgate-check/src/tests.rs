@@ -1,0 +1,94 @@
+//! The corpus, and what the parts promise.
+
+use std::fmt::Write as _;
+
+use crate::{
+    Options,
+    accept::comments,
+    config::{Config, StorageConfig},
+    finding::{Finding, findings},
+    read,
+    rules::{Answer, Bundle},
+    source::Tree,
+};
+
+const CORPUS: [&str; 4] = [
+    include_str!("../corpus/python_credentials.txt"),
+    include_str!("../corpus/python_storage.txt"),
+    include_str!("../corpus/other.txt"),
+    include_str!("../corpus/clean.txt"),
+];
+
+struct Case {
+    name: String,
+    rule: String,
+    files: Vec<(String, String)>,
+}
+
+fn corpus() -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    for line in CORPUS.iter().flat_map(|text| text.split_inclusive('\n')) {
+        if let Some(head) = line.strip_prefix("### ") {
+            let parts: Vec<&str> = head.split('|').map(str::trim).collect();
+            let [name, rule, path] = parts.as_slice() else { panic!("{head}") };
+            let files = vec![((*path).to_owned(), String::new())];
+            cases.push(Case { name: (*name).to_owned(), rule: (*rule).to_owned(), files });
+        } else if let (Some(path), Some(case)) = (line.strip_prefix("--- "), cases.last_mut()) {
+            case.files.push((path.trim().to_owned(), String::new()));
+        } else if let Some((_, text)) = cases.last_mut().and_then(|case| case.files.last_mut()) {
+            text.push_str(line);
+        }
+    }
+    cases
+}
+
+fn policy() -> Config {
+    let prohibited = ["s3://restricted-raw", "gs://hr-exports", "abfs://dump@oldstore"];
+    Config {
+        storage: StorageConfig { prohibited: prohibited.map(str::to_owned).to_vec(), allowed: Vec::new() },
+        ..Config::default()
+    }
+}
+
+fn check(files: &[(&str, &str)], config: &Config) -> Vec<Finding> {
+    let tree = Tree::of(files);
+    let bundle = Bundle::new(&[] as &[&str], config).unwrap();
+    let read = read(&tree, &Options { threads: 1, key: None, watch: config.watched().unwrap() }).unwrap();
+    let verdicts = bundle.judge(&read.facts, config, 1).unwrap();
+    let mut found = findings(&read.facts, &bundle, &verdicts).unwrap();
+    comments(&tree, &mut found);
+    found.retain(|f| f.answer == Answer::Violation && f.accepted.is_none());
+    found
+}
+
+#[test]
+fn the_corpus_is_judged_as_it_says() {
+    let config = policy();
+    let (mut planted, mut missed, mut clean, mut alarms) = (0, String::new(), 0, String::new());
+    let mut misses = 0;
+    for case in corpus() {
+        let files: Vec<(&str, &str)> = case.files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+        let found = check(&files, &config);
+        if case.rule == "clean" {
+            clean += 1;
+            for f in &found {
+                let _ = writeln!(alarms, "{}: {} {}:{} {}", case.name, f.rule, f.file, f.line, f.message);
+            }
+        } else {
+            planted += 1;
+            if !found.iter().any(|f| f.rule == case.rule) {
+                misses += 1;
+                let _ = writeln!(
+                    missed,
+                    "{} ({}): {:?}",
+                    case.name,
+                    case.rule,
+                    found.iter().map(|f| &f.rule).collect::<Vec<_>>()
+                );
+            }
+        }
+    }
+    assert!(planted >= 150 && clean >= 100, "{planted} planted, {clean} clean");
+    assert!(alarms.is_empty(), "false alarms:\n{alarms}");
+    assert!(misses * 50 <= planted, "missed {misses} of {planted}:\n{missed}");
+}
