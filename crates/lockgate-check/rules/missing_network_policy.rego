@@ -15,9 +15,20 @@ import rego.v1
 
 import data.lockgate.lib
 
-deny contains {"fact": n.id, "message": sprintf("no network policy selects the pods that train in `%s`", [n.name])} if {
+deny contains {"fact": n.id, "message": message(n)} if {
+	some n in input.namespaces
+	n.role == "source"
+	not n.isolated
+	n.name != "default"
+}
+
+deny contains {"fact": n.id, "message": message(n)} if {
 	some n in input.namespaces
 	n.role == "source"
 	n.training
 	not n.isolated
 }
+
+message(n) := sprintf("no network policy selects the pods that train in `%s`", [n.name]) if n.training
+
+message(n) := sprintf("the namespace `%s` has no network policy", [n.name]) if not n.training

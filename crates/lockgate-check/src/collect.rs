@@ -61,12 +61,14 @@ pub struct Policy {
     pub selector: Vec<(String, String)>,
 }
 
-/// A pod that trains.
+/// A pod that trains, or a namespace of its own.
 #[derive(Clone, Debug)]
 pub struct Pod {
     pub place: Place,
     pub namespace: String,
     pub labels: Vec<(String, String)>,
+    /// False for a namespace that is declared, whatever runs in it.
+    pub training: bool,
 }
 
 /// The task that was entered before.
@@ -226,6 +228,20 @@ impl<'a> Collector<'a> {
                     self.credential(name, &text, Strength::Format, &option.trace, sink, "form");
                 }
                 None => self.credentials_in(name, &text, &option.trace, sink),
+            }
+        }
+    }
+
+    /// Texts that stand in for a secret that is only named: `os.getenv("TOKEN") or "..."`.
+    pub fn stands_in(&mut self, val: &Val, place: Place) {
+        let Kind::Choice(options) = &val.kind else { return };
+        for option in options.iter() {
+            let Kind::Reference(name) = &option.kind else { continue };
+            if credentials::wanted(name).is_none() {
+                continue;
+            }
+            for text in options.iter().filter(|o| o.as_text().is_some()) {
+                self.assigned(name, text, place);
             }
         }
     }

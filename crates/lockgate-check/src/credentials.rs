@@ -319,6 +319,9 @@ pub fn wanted(name: &str) -> Option<Wanted> {
     if last == "key" && KEYS.contains(&before) {
         return Some(Wanted::Token);
     }
+    if last == "auth" && before == "key" {
+        return Some(Wanted::Token);
+    }
     if matches!(last, "authorization" | "auth" | "bearer") {
         return Some(Wanted::Authorization);
     }
@@ -385,6 +388,22 @@ pub fn forms(text: &str) -> Vec<Finding> {
         !is_label && !is_empty_key && !value.contains([HOLE, REFERENCE]) && !is_manual(value)
     });
     found
+}
+
+fn words_last(name: &str) -> String {
+    words(name).pop().unwrap_or_default()
+}
+
+/// Text that looks made by a machine: long, of letters and digits, none of which comes often.
+pub fn is_random(text: &str) -> bool {
+    let fits = text.len() >= 24
+        && text.len() <= 200
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let mut kinds: Vec<char> = text.chars().collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    fits && digits >= 4 && digits < text.len() && kinds.len() >= 10 && !is_manual(text)
 }
 
 /// Prefixes that make a token of one service, whatever its checksum says, and shapes that are
@@ -471,6 +490,11 @@ pub fn judge(wanted: Wanted, name: &str, text: &str) -> Option<Strength> {
     let words = text.split_whitespace().count();
     let is_phrase = name.to_ascii_lowercase().contains("phrase") || text.chars().any(|c| c.is_ascii_digit());
     if words > 1 && (wanted == Wanted::Token || !is_phrase || words > 6 || text.ends_with(['.', ':', '?', '!'])) {
+        return None;
+    }
+    // `credentials: warehouse` names an entry that is elsewhere.
+    let is_plural = matches!(words_last(name).as_str(), "credentials" | "creds" | "secrets");
+    if is_plural && text.len() < 20 {
         return None;
     }
     if wanted == Wanted::Token && (text.len() < 4 || is_plain_word(text) || !text.is_ascii()) {
@@ -594,6 +618,10 @@ pub fn is_placeholder(text: &str) -> bool {
 /// A text that says where a credential is kept.
 pub fn is_reference(name: &str, text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
+    // A pattern that finds credentials is none.
+    if ["\\s", "\\S", "\\w", "\\d", "[A-Z", "[a-z", "[0-9", "(?"].iter().any(|part| text.contains(part)) {
+        return true;
+    }
     // Templates and substitutions of other tools.
     if text.contains("{{")
         || text.contains("${")
@@ -705,11 +733,12 @@ pub fn is_reference(name: &str, text: &str) -> bool {
         |w: &str| PASSWORDS.contains(&w) || TOKENS.contains(&w) || matches!(w, "key" | "auth" | "login" | "vault");
     let separated = text.contains(['_', '-', '.', '/']);
     let has_digits = text.chars().filter(char::is_ascii_digit).count() >= 2;
-    if separated
-        && !has_digits
-        && said.iter().any(|w| keywords(w))
-        && said.iter().all(|w| w.chars().all(char::is_alphabetic))
-    {
+    let of_words = said.iter().all(|w| {
+        w.chars().all(char::is_alphabetic) || matches!(w.as_str(), "sha256" | "sha1" | "md5" | "sha512" | "b64")
+    });
+    // `password_hash_sha256` is a column, `db_password` a name.
+    let is_aside = said.iter().any(|w| ASIDE.contains(&w.as_str()) || w.starts_with("sha") || w == "md5");
+    if separated && (!has_digits || is_aside) && said.iter().any(|w| keywords(w)) && of_words {
         return true;
     }
     // `DB_PASSWORD` as a value; `token="token"`.

@@ -288,3 +288,8 @@ pub fn is_training(names: &[&str]) -> bool {
         })
     })
 }
+
+/// The JSON Schema of the document.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Facts).to_value()
+}

@@ -188,7 +188,7 @@ fn generic(collector: &mut Collector<'_>, file: u32, document: &Node) {
     for (path, node) in &found {
         let keys: Vec<&str> = path.iter().map(String::as_str).collect();
         match &node.data {
-            Data::Scalar(..) => one_scalar(collector, file, &keys, node),
+            Data::Scalar(..) => one_scalar(collector, file, document, &keys, node),
             Data::Map(_) => {
                 let name =
                     ["name", "Name", "key", "Key", "ParameterKey"].iter().find_map(|k| node.get(k)).and_then(Node::str);
@@ -209,7 +209,31 @@ fn generic(collector: &mut Collector<'_>, file: u32, document: &Node) {
     }
 }
 
-fn one_scalar(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Node) {
+/// `${a.b}` of the document itself, as OmegaConf and Hydra resolve it.
+fn interpolated(document: &Node, text: &str, depth: usize) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let Some((name, tail)) = after.split_once('}') else {
+            out.push_str("${");
+            rest = after;
+            continue;
+        };
+        let value =
+            if depth < 6 && !name.contains([':', '-', ' ']) { document.at(name).and_then(Node::str) } else { None };
+        if let Some(value) = value {
+            out.push_str(&interpolated(document, value, depth + 1));
+        } else {
+            out.push_str(&format!("${{{name}}}"));
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn one_scalar(collector: &mut Collector<'_>, file: u32, document: &Node, keys: &[&str], node: &Node) {
     let (Some(text), Some(val)) = (node.str(), scalar(node, file)) else { return };
     if text.is_empty()
         || node.tag.as_deref().is_some_and(|tag| tag.contains("vault") || tag.contains("secret") || tag.contains("env"))
@@ -241,7 +265,8 @@ fn one_scalar(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &No
         return;
     }
     // What has templates in it is rendered with nothing known.
-    let rendered = rendered(text);
+    let inner = interpolated(document, text, 0);
+    let rendered = rendered(&inner).or((inner != text).then_some(inner));
     for location in storage::find(rendered.as_deref().unwrap_or(text)) {
         collector.storage(&location, &val.trace, sink);
     }
@@ -274,6 +299,7 @@ pub(crate) fn config_value(collector: &mut Collector<'_>, name: &str, val: &Val,
         && !text.contains("://")
         && !text.contains('=')
     {
+        collector.credentials_in(name, text, &val.trace, sink);
         return;
     }
     // A single word beside a key in a file of settings is most often no secret.

@@ -100,6 +100,16 @@ pub fn render(template: &str, context: &Context) -> Option<Text> {
     let names: Names = Arc::default();
     let mut env = Environment::new();
     add_filters(&mut env, template);
+    // What nobody knows takes its default.
+    for name in ["default", "d"] {
+        env.add_filter(name, |value: Value, other: Option<Value>, _: minijinja::value::Rest<Value>| {
+            let unknown = value.is_undefined() || value.downcast_object_ref::<Hole>().is_some();
+            match other {
+                Some(other) if unknown => other,
+                _ => value,
+            }
+        });
+    }
     env.set_undefined_behavior(UndefinedBehavior::Chainable);
     env.set_fuel(Some(FUEL));
     env.set_recursion_limit(64);

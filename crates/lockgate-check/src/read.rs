@@ -118,7 +118,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
     for pod in pods {
         let selects = |policy: &&Policy| {
             (policy.namespace == pod.namespace || policy.namespace.is_empty())
-                && policy.selector.iter().all(|label| pod.labels.contains(label))
+                && (!pod.training || policy.selector.iter().all(|label| pod.labels.contains(label)))
         };
         let isolated = policies.iter().any(|policy| selects(&policy));
         let name = if pod.namespace.is_empty() { "default".to_owned() } else { pod.namespace.clone() };
@@ -128,6 +128,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
                     raw.place = pod.place;
                 }
                 raw.what.isolated &= isolated;
+                raw.what.training |= pod.training;
             }
             None => out.push(Raw {
                 place: pod.place,
@@ -136,7 +137,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
                 task: None,
                 entered: None,
                 unresolved: None,
-                what: facts::Namespace { name, isolated, training: true },
+                what: facts::Namespace { name, isolated, training: pod.training },
             }),
         }
     }
@@ -188,6 +189,16 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>) -> Read {
     }
     facts.credentials = credentials(tree, merged.credentials);
     facts.storage = placed(tree, "storage", merged.storage, |s| format!("{}|{}", s.uri, s.sink));
+    // A bucket that is also known with its provider at the same place is that one.
+    let known: HashSet<(String, u32, u32, String)> = facts
+        .storage
+        .iter()
+        .filter(|s| s.what.provider != "any")
+        .map(|s| (s.file.clone(), s.line, s.column, s.what.bucket.clone()))
+        .collect();
+    facts.storage.retain(|s| {
+        s.what.provider != "any" || !known.contains(&(s.file.clone(), s.line, s.column, s.what.bucket.clone()))
+    });
     facts.commands = placed(tree, "command", merged.commands, |c| format!("{}|{:?}", c.program, c.does));
     facts.network = placed(tree, "network", merged.network, |n| format!("{}|{}|{}", n.scheme, n.host, n.verification));
     facts.images = placed(tree, "image", merged.images, |i| format!("{}:{}@{}", i.name, i.tag, i.digest));

@@ -37,7 +37,13 @@ pub fn entries(text: &str) -> Vec<Entry<'_>> {
             continue;
         }
         let body = body.strip_prefix("export ").unwrap_or(body);
-        let Some((name, value)) = body.split_once('=').or_else(|| body.split_once(": ")) else { continue };
+        // `spark.x.y   value`, as Spark and Hadoop write it.
+        let spaced = body
+            .split_once(char::is_whitespace)
+            .filter(|(name, _)| name.contains('.') && !name.contains('=') && !name.ends_with(':'));
+        let Some((name, value)) = spaced.or_else(|| body.split_once('=')).or_else(|| body.split_once(": ")) else {
+            continue;
+        };
         let name = name.trim().trim_matches('"');
         if name.is_empty() || name.len() > 200 || name.contains(char::is_whitespace) && !name.starts_with("export") {
             continue;

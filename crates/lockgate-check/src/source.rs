@@ -198,11 +198,12 @@ impl Tree {
             let Some(kind) = entry.file_type() else { continue };
             let Ok(relative) = entry.path().strip_prefix(root) else { continue };
             let path = relative.to_string_lossy().replace('\\', "/");
-            if kind.is_symlink() && language(&path).is_some() {
+            let is_asked = asked.iter().any(|asked| entry.path().starts_with(asked));
+            if kind.is_symlink() && is_asked && language(&path).is_some() {
                 tree.left_out.push((path, "it is a link; links are not followed"));
                 continue;
             }
-            if !kind.is_file() || exclude.iter().any(|pattern| pattern.matches(&path)) {
+            if kind.is_symlink() || !kind.is_file() || exclude.iter().any(|pattern| pattern.matches(&path)) {
                 continue;
             }
             let Some(language) = language(&path) else { continue };
@@ -214,7 +215,6 @@ impl Tree {
                 ))
                 .hint("name the folders to check, or leave some out with `check.exclude` in lockgate.yaml"));
             }
-            let is_asked = asked.iter().any(|asked| entry.path().starts_with(asked));
             tree.push(&path, language, entry.path().to_path_buf(), is_asked);
         }
         // What was named is checked even where an ignore file leaves it out.
@@ -291,6 +291,8 @@ fn language(path: &str) -> Option<Language> {
         .or_else(|| lower.strip_suffix(".template"))
         .or_else(|| lower.strip_suffix(".dist"))
         .unwrap_or(&lower);
+    // A template of a file is read as the file.
+    let bare = [".j2", ".jinja", ".jinja2", ".tmpl"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare);
     let ending = bare.rsplit_once('.').map_or("", |(_, ending)| ending);
     Some(match ending {
         "py" | "pyw" | "pyi" => Language::Python,

@@ -56,6 +56,9 @@ pub struct WorkspaceFile {
     /// How `lockgate serve` listens.
     #[serde(default)]
     pub gateway: GatewayConfig,
+    /// What `lockgate check` holds the code of this folder against.
+    #[serde(default)]
+    pub check: lockgate_check::config::Config,
 }
 
 fn default_state() -> PathBuf {

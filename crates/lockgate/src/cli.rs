@@ -638,6 +638,8 @@ pub struct SchemaArgs {
 pub enum SchemaKind {
     Pipeline,
     Workspace,
+    /// What `lockgate check --facts` prints.
+    Facts,
 }
 
 #[derive(Args, Debug)]

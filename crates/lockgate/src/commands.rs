@@ -75,6 +75,7 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
             &match args.kind {
                 SchemaKind::Pipeline => config::pipeline_schema(),
                 SchemaKind::Workspace => workspace::workspace_schema(),
+                SchemaKind::Facts => lockgate_check::facts::schema(),
             },
         ),
         Command::Completions(args) => {

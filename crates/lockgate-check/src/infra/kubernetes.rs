@@ -25,6 +25,15 @@ pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
     let namespace = document.at("metadata.namespace").and_then(Node::str).unwrap_or_default().to_owned();
     match kind.as_str() {
         "Secret" => secret(collector, file, document, &name),
+        "Namespace" => {
+            let place = document.place(file);
+            collector.found.pods.push(Pod {
+                place: Place { end: place.start, ..place },
+                namespace: name.clone(),
+                labels: Vec::new(),
+                training: false,
+            });
+        }
         "ClusterRoleBinding" | "RoleBinding" => {
             if let Some(role) = document.at("roleRef.name")
                 && matches!(role.str(), Some("cluster-admin"))
@@ -140,20 +149,24 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
             let place = node.place(file);
             collector.image(&image, &literal(place), Sink { what: &what, place, access: "" });
         }
-        let mut script = String::new();
+        let mut all = Vec::new();
+        let mut last = None;
         for key in ["command", "args"] {
             let Some(node) = container.get(key) else { continue };
-            let words: Vec<_> = node.items().iter().filter_map(|w| scalar(w, file)).collect();
-            script.push_str(&words.iter().filter_map(|w| w.as_str()).collect::<Vec<_>>().join(" "));
-            for word in &words {
-                if word.as_str().is_some_and(|w| w.contains(char::is_whitespace)) {
-                    let place = node.place(file);
-                    collector.script_at(word.as_str().unwrap_or_default(), place, &what, &mut Vec::new());
+            for word in node.items() {
+                let Some(val) = scalar(word, file) else { continue };
+                // A script in the list is read for itself.
+                if word.str().is_some_and(|w| w.contains(char::is_whitespace)) {
+                    collector.script_at(word.str().unwrap_or_default(), word.place(file), &what, &mut Vec::new());
                 }
+                last = Some(word.place(file));
+                all.push(val);
             }
-            if !words.iter().any(|w| w.as_str().is_some_and(|w| w.contains(char::is_whitespace))) {
-                collector.words(&words, node.place(file), &what);
-            }
+        }
+        let script = all.iter().filter_map(crate::value::Val::as_str).collect::<Vec<_>>().join(" ");
+        let is_script = all.iter().any(|w| w.as_str().is_some_and(|w| w.contains(char::is_whitespace)));
+        if let (Some(place), false) = (last, is_script) {
+            collector.words(&all, place, &what);
         }
         training |= facts::is_training(&[&name, &image])
             || script.split([' ', '/', '.']).any(|w| matches!(w, "train" | "finetune"));
@@ -223,6 +236,7 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
             place: Place { end: place.start, ..place },
             namespace: owner.namespace.to_owned(),
             labels: owner.labels.to_vec(),
+            training: true,
         });
     }
 }

@@ -99,54 +99,125 @@ pub fn shell(collector: &mut Collector<'_>, file: u32, text: &str) {
 /// A Makefile: variables, then recipes as scripts.
 pub fn makefile(collector: &mut Collector<'_>, file: u32, text: &str) {
     let mut offset = 0;
+    let mut variables: Vec<(String, String)> = Vec::new();
     for line in text.split_inclusive('\n') {
         let start = offset;
         offset += line.len();
         let body = line.trim_end();
         let place = Place::new(file, start, start + body.len());
         if let Some(recipe) = body.strip_prefix('\t') {
-            collector.script(recipe.trim_start_matches(['@', '-']), &literal(place), place, "make", &mut Vec::new());
-        } else if let Some((name, value)) = body.split_once('=')
-            && !name.contains(char::is_whitespace)
-                | name.trim_end_matches([' ', ':', '?', '+']).chars().all(|c| c.is_alphanumeric() || c == '_')
-        {
+            // `$$` is the shell's own dollar.
+            let recipe = of_make(recipe.trim_start_matches(['@', '-']), &variables, 0).replace("$$", "$");
+            collector.script(&recipe, &literal(place), place, "make", &mut Vec::new());
+        } else if let Some((name, value)) = body.split_once('=') {
             let name = name.trim_end_matches([' ', ':', '?', '+']).trim_start_matches("export ");
-            config_value(collector, name, &val(value.trim(), place), Sink { what: "make", place, access: "" });
+            if !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                let value = of_make(value.trim(), &variables, 0);
+                config_value(collector, name, &val(&value, place), Sink { what: "make", place, access: "" });
+                variables.push((name.to_owned(), value));
+            }
         }
     }
 }
 
+/// `$(NAME)` and the functions that join texts.
+fn of_make(text: &str, variables: &[(String, String)], depth: usize) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("$(").or_else(|| rest.find("${")) {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let (open, close) = if after.starts_with("$(") { ('(', ')') } else { ('{', '}') };
+        let mut level = 0;
+        let end = after.char_indices().find_map(|(i, c)| {
+            level += i32::from(c == open) - i32::from(c == close);
+            (level == 0 && i > 0).then_some(i)
+        });
+        let Some(end) = end.filter(|_| depth < 8) else {
+            out.push_str(after);
+            return out;
+        };
+        let inner = after.get(2..end).unwrap_or_default();
+        let known = variables.iter().rev().find(|(name, _)| name == inner).map(|(_, value)| value.clone());
+        out.push_str(&known.unwrap_or_else(|| {
+            let inner = of_make(inner, variables, depth + 1);
+            let function = |name: &str| inner.strip_prefix(name).and_then(|args| args.split_once(','));
+            if let Some((prefix, name)) = function("addprefix ") {
+                format!("{}{}", prefix.trim(), name.trim())
+            } else if let Some((suffix, name)) = function("addsuffix ") {
+                format!("{}{}", name.trim(), suffix.trim())
+            } else {
+                // The shell's `$(command)` too.
+                format!("$({inner})")
+            }
+        }));
+        rest = after.get(end + 1..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
 /// SQL in a file, with Jinja rendered as dbt and Airflow do.
 pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
-    // Comments talk; strings that begin like one are rare.
-    let mut offset = 0;
-    for statement in text.split_inclusive(';') {
-        let start = offset;
-        offset += statement.len();
-        let body: String = statement
-            .lines()
-            .map(|line| line.split("--").next().filter(|_| !line.contains("://--")).unwrap_or(line))
-            .collect::<Vec<_>>()
-            .join("\n");
-        let body = without_comments(&super::rendered(&body).unwrap_or(body));
-        for location in storage::find(&body) {
-            // Its own line, when it stands there as it is.
-            let needle = location.bucket.as_str();
-            let at = statement.find(needle).unwrap_or_else(|| statement.len() - statement.trim_start().len());
-            let place = Place::new(file, start + at, start + at + needle.len());
-            collector.storage(&location, &literal(place), Sink { what: "SQL", place, access: "any" });
-        }
-        for (key, from, to) in crate::collect::pairs(&body) {
-            let (Some(name), Some(value)) = (body.get(key.0..key.1), body.get(from..to)) else { continue };
-            let name = if name.eq_ignore_ascii_case("identified by") { "password" } else { name };
-            let at = statement.find(value).unwrap_or(0);
-            let place = Place::new(file, start + at, start + at + value.len());
-            config_value(collector, name, &val(value, place), Sink { what: "SQL", place, access: "" });
-        }
-        let at = statement.len() - statement.trim_start().len();
-        let place = Place::new(file, start + at, start + statement.trim_end().len());
-        collector.credentials_in("", &body, &literal(place), Sink { what: "SQL", place, access: "" });
+    let body: String = text
+        .lines()
+        .map(|line| line.split("--").next().filter(|_| !line.contains("://--")).unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let body = opened(&body);
+    let body = without_comments(&super::rendered(&body).unwrap_or(body));
+    // Where it stands as it is; otherwise where its beginning does.
+    let find = |needle: &str| {
+        let known = needle.split([crate::value::HOLE, crate::value::REFERENCE]).next().unwrap_or(needle);
+        let at = (!known.is_empty()).then(|| text.find(known)).flatten();
+        at.map(|at| Place::new(file, at, at + known.len()))
+    };
+    for location in storage::find(&body) {
+        let scheme = format!("{}://", location.provider);
+        let place = find(&location.bucket).or_else(|| find(&scheme)).unwrap_or(Place::new(file, 0, 0));
+        collector.storage(&location, &literal(place), Sink { what: "SQL", place, access: "any" });
     }
+    for (key, from, to) in crate::collect::pairs(&body) {
+        let (Some(name), Some(value)) = (body.get(key.0..key.1), body.get(from..to)) else { continue };
+        let name = if name.eq_ignore_ascii_case("identified by") { "password" } else { name };
+        let place = find(value).unwrap_or(Place::new(file, 0, 0));
+        config_value(collector, name, &val(value, place), Sink { what: "SQL", place, access: "" });
+    }
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let place = Place::new(file, offset, offset + line.trim_end().len());
+        offset += line.len();
+        if !line.trim_start().starts_with("--") {
+            collector.credentials_in("", line.trim_end(), &literal(place), Sink { what: "SQL", place, access: "" });
+        }
+    }
+}
+
+/// Macros that nobody calls here, with their defaults: what they would write is read.
+fn opened(text: &str) -> String {
+    if !text.contains("{% macro") && !text.contains("{%- macro") {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) =
+        rest.find("macro ").filter(|at| rest.get(..*at).is_some_and(|b| b.trim_end().ends_with(['%', '-'])))
+    {
+        let open = rest.get(..at).and_then(|b| b.rfind("{%")).unwrap_or(at);
+        out.push_str(rest.get(..open).unwrap_or_default());
+        let after = rest.get(at..).unwrap_or_default();
+        let (head, tail) = after.split_once("%}").unwrap_or((after, ""));
+        let parameters = head.split_once('(').and_then(|(_, p)| p.rsplit_once(')')).map_or("", |(p, _)| p);
+        for (name, default) in parameters.split(',').filter_map(|p| p.split_once('=')) {
+            out.push_str(&format!("{{% set {} = {} %}}", name.trim(), default.trim()));
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    for end in ["{% endmacro %}", "{%- endmacro %}", "{%- endmacro -%}", "{% endmacro -%}"] {
+        out = out.replace(end, "");
+    }
+    out
 }
 
 /// SQL without block comments and without lists of what is blocked.

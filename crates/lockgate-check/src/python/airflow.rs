@@ -232,6 +232,22 @@ impl Interpreter<'_> {
         }
     }
 
+    /// A template of the program's own, rendered with the names that it is given.
+    pub(super) fn rendered_with(&mut self, text: &str, val: &Val, names: &Val, at: Span) -> Val {
+        let mut traces = vec![val.trace.clone()];
+        let names = entries(names)
+            .into_iter()
+            .map(|(name, val)| {
+                traces.push(val.trace.clone());
+                (name, known(&val, 0))
+            })
+            .collect();
+        match jinja::render(text, &Context { names, variables: Vec::new() }) {
+            Some(text) => Val::text(text, joined(self.place(at), How::Rendered, traces)),
+            None => val.clone(),
+        }
+    }
+
     /// What a function that nobody calls returns is given to the framework.
     pub(super) fn uncalled_result(&mut self, closure: &Rc<Closure>, val: &Val) {
         let _ = (closure, val);

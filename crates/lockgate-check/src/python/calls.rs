@@ -358,10 +358,25 @@ impl Interpreter<'_> {
         if let Some(name) = &closure.function.keywords {
             scope.vars.borrow_mut().insert(Arc::clone(name), Val::dict(Vec::new(), true));
         }
+        self.partitions(closure, &scope);
         let method_of = receiver.and_then(|val| class.map(|class| (Rc::clone(class), val)));
         let val = self.run(closure, scope, globals, Some(key), method_of);
         self.uncalled_result(closure, &val);
         self.frames.pop();
+    }
+
+    /// Dagster's partitions: `context.partition_key` is one of those that the decorator names.
+    fn partitions(&mut self, closure: &Rc<Closure>, scope: &Rc<Scope>) {
+        for decorator in &closure.decorators {
+            let Kind::Object(decorator) = &decorator.kind else { continue };
+            let Some(Val { kind: Kind::Object(definition), .. }) = decorator.args.keyword("partitions_def") else {
+                continue;
+            };
+            let Some(keys) = definition.args.get(0, "partition_keys").and_then(|v| self.items(v)) else { continue };
+            if let Some(Val { kind: Kind::Object(context), .. }) = scope.vars.borrow().get("context") {
+                context.attrs.borrow_mut().insert("partition_key".into(), Val::choice(keys));
+            }
+        }
     }
 
     fn unknown_parameter(&mut self, function: &Function, i: usize) -> Val {

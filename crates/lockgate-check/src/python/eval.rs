@@ -60,11 +60,17 @@ impl Interpreter<'_> {
                 self.unknown(Why::Expression, at)
             }
             Node::Compare(left, rest) => self.compare(left, rest, at),
-            Node::Logic(values, logic) => self.logic(values, *logic),
+            Node::Logic(values, logic) => {
+                let val = self.logic(values, *logic);
+                self.collector.stands_in(&val, self.place(at));
+                val
+            }
             Node::Conditional(test, body, orelse) => {
                 self.eval(test);
                 let (body, orelse) = (self.eval(body), self.eval(orelse));
-                Val::choice(vec![body, orelse])
+                let val = Val::choice(vec![body, orelse]);
+                self.collector.stands_in(&val, self.place(at));
+                val
             }
             Node::List(items) | Node::Set(items) => Val::list(self.all(items)),
             Node::Tuple(items) => Val::tuple(self.all(items)),

@@ -235,7 +235,12 @@ impl Interpreter<'_> {
                 .iter()
                 .filter_map(|change| change.get(&key).map(|(_, val)| val.clone()).or_else(|| before.clone()))
                 .collect();
-            self.bind(&scope, key.1, Val::choice(options));
+            let joined = Val::choice(options);
+            let place = crate::value::literals(&joined.options().last().map(|v| v.trace.clone()).unwrap_or_default());
+            if let Some(place) = place.first() {
+                self.collector.stands_in(&joined, *place);
+            }
+            self.bind(&scope, key.1, joined);
         }
         Flow::Next
     }

@@ -153,6 +153,15 @@ impl Interpreter<'_> {
                 Some(self.text_method(&Text::Known(known.into()), &text, "splitlines", &Args::default(), at))
             }
             ("open", "close" | "flush") => Some(Val::none()),
+            ("jinja2.Template", "render") => {
+                let template = object.args.positional.first()?.clone();
+                let text = template.as_str()?.to_owned();
+                let names =
+                    Val::dict(args.keywords.iter().map(|(k, v)| (Val::str(Arc::clone(k)), v.clone())).collect(), true);
+                let from = args.positional.first().cloned().unwrap_or(names);
+                Some(self.rendered_with(&text, &template, &from, at))
+            }
+            ("jinja2.Environment", "from_string") => Some(self.made("jinja2.Template", args.clone())),
             ("string.Template", "substitute" | "safe_substitute") => {
                 let template = object.attrs.borrow().get("template").cloned()?;
                 let text = template.as_text()?.clone();

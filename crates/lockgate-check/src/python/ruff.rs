@@ -18,7 +18,7 @@ use super::syntax::{
 /// The stack that a thread needs which parses and evaluates.
 pub const STACK_BYTES: usize = 256 << 20;
 /// Deepest brackets, or replacement fields of f-strings.
-const BRACKETS_MAX: u32 = 200;
+const BRACKETS_MAX: usize = 200;
 /// Deepest blocks.
 const BLOCKS_MAX: u32 = 100;
 /// Most operators and keywords without a comma or a new line between them that may nest.
@@ -45,38 +45,56 @@ impl Parser for Ruff {
     }
 }
 
+/// Counts how deep the tree may become before there is one: what nests within brackets, and what
+/// is chained beside them, as `a + b + c` and `a()()()` are.
 fn limits(text: &str, mode: Mode) -> Result<(), SyntaxError> {
     let mut lexer = ruff_python_parser::lexer::lex(text, mode);
-    let (mut brackets, mut blocks, mut operators) = (0u32, 0u32, 0u32);
+    // Operators since the last comma, by bracket; `total` is their sum.
+    let mut levels = vec![0u32];
+    let mut total = 0u32;
+    let mut blocks = 0u32;
     loop {
-        let kind = lexer.next_token();
-        match kind {
+        match lexer.next_token() {
             TokenKind::EndOfFile => return Ok(()),
             TokenKind::Lpar
             | TokenKind::Lsqb
             | TokenKind::Lbrace
             | TokenKind::FStringStart
-            | TokenKind::TStringStart => {
-                brackets += 1;
-            }
+            | TokenKind::TStringStart => levels.push(0),
             TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace | TokenKind::FStringEnd | TokenKind::TStringEnd => {
-                brackets = brackets.saturating_sub(1);
+                if levels.len() > 1 {
+                    total -= levels.pop().unwrap_or_default();
+                }
+                // A bracket behind a value is one more link of its chain.
+                total += 1;
+                if let Some(level) = levels.last_mut() {
+                    *level += 1;
+                }
             }
             TokenKind::Indent => blocks += 1,
             TokenKind::Dedent => blocks = blocks.saturating_sub(1),
-            TokenKind::Comma | TokenKind::Newline | TokenKind::Semi => operators = 0,
+            TokenKind::Comma | TokenKind::Newline | TokenKind::Semi => {
+                if let Some(level) = levels.last_mut() {
+                    total -= std::mem::take(level);
+                }
+            }
             TokenKind::Name
             | TokenKind::Int
             | TokenKind::String
             | TokenKind::NonLogicalNewline
             | TokenKind::Comment => {}
-            _ => operators += 1,
+            _ => {
+                total += 1;
+                if let Some(level) = levels.last_mut() {
+                    *level += 1;
+                }
+            }
         }
-        let what = if brackets > BRACKETS_MAX {
+        let what = if levels.len() > BRACKETS_MAX {
             "brackets are nested deeper than 200"
         } else if blocks > BLOCKS_MAX {
             "blocks are nested deeper than 100"
-        } else if operators > OPERATORS_MAX {
+        } else if total > OPERATORS_MAX {
             "an expression has more than 4,000 operators"
         } else {
             continue;

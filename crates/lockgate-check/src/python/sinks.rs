@@ -334,6 +334,19 @@ impl Interpreter<'_> {
                 | "setSystemProperty"
                 | "KeyValuePair"
         );
+        if matches!(last, "Secret" | "SecretDict")
+            && let Some(value) = args.keyword("value")
+        {
+            self.collector.secret_value("secret", value, sink, last);
+        }
+        // A key for a service, whatever the parameter is called.
+        if matches!(last, "login" | "authenticate" | "auth" | "set_api_key" | "Client" | "init" | "configure") {
+            for val in args.keyword("key").into_iter().chain(args.keyword("api")).chain(args.positional.first()) {
+                if val.as_str().is_some_and(credentials::is_random) {
+                    self.collector.secret_value("key", val, sink, last);
+                }
+            }
+        }
         let name =
             args.keyword("name").or_else(|| args.keyword("key")).or_else(|| args.positional.first().filter(|_| pairs));
         let value = args.keyword("value").or_else(|| args.positional.get(1).filter(|_| pairs));
@@ -412,7 +425,14 @@ impl Interpreter<'_> {
             Kind::Str(text) | Kind::Path(text) => {
                 self.collector.locations(val, sink);
                 let flat = text.flat();
-                self.collector.watched(&flat, &val.trace, sink);
+                // A topic or a queue may be called as a bucket is.
+                let lower = sink.what.to_ascii_lowercase();
+                if !["kafka", "pubsub", "queue", "sns", "sqs", "topic", "redis", "celery", "slack"]
+                    .iter()
+                    .any(|w| lower.contains(w))
+                {
+                    self.collector.watched(&flat, &val.trace, sink);
+                }
                 self.collector.credentials_in("", &flat, &val.trace, sink);
                 if flat.starts_with("http") && speaks_http(sink.what) {
                     self.collector.network(&flat, &val.trace, "unknown", sink);
@@ -427,6 +447,14 @@ impl Interpreter<'_> {
             Kind::Bytes(bytes) => {
                 if let Ok(text) = std::str::from_utf8(bytes) {
                     self.collector.credentials_in("", text, &val.trace, sink);
+                }
+            }
+            // A reader of pickles that is handed on to be called.
+            Kind::External(name) => {
+                if let Some((_, because)) =
+                    UNSAFE.iter().find(|(known, because)| **known == **name && !because.is_empty())
+                {
+                    self.collector.deserialization(name, "no", because, sink.place);
                 }
             }
             Kind::Choice(options) => options.iter().for_each(|v| self.given(v, sink, depth + 1)),

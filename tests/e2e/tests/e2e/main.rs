@@ -1,6 +1,7 @@
 //! Drives the real program, with real data, and lets outside programs judge what it writes.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod check;
 mod demo;
 mod faults;
 mod gates;
