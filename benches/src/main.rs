@@ -4,6 +4,7 @@
 
 mod accuracy;
 mod audit;
+mod check;
 mod detect;
 mod infer;
 mod ingest;
@@ -48,6 +49,16 @@ enum Bench {
         #[arg(long)]
         gold: PathBuf,
     },
+    /// Code with planted violations, beside bandit, ruff, detect-secrets, checkov and semgrep: a
+    /// table in Markdown.
+    Check {
+        /// A folder of DAGs for the time.
+        #[arg(long)]
+        dags: Option<PathBuf>,
+        /// Rules of semgrep; without them it is left out, since they come over the network.
+        #[arg(long)]
+        semgrep_rules: Option<PathBuf>,
+    },
     /// Finding and redacting, against a bare automaton and Presidio.
     Detect {
         /// The text to scan; made when it is not given.
@@ -91,6 +102,7 @@ fn main() -> Result<()> {
         Bench::Ingest { megabytes } => ingest::bench(megabytes),
         Bench::Serve { connections, seconds } => serve::bench(connections, seconds),
         Bench::Audit { events } => audit::bench(events),
+        Bench::Check { dags, semgrep_rules } => check::bench(dags, semgrep_rules),
         Bench::Accuracy { gold } => accuracy::bench(&gold),
         Bench::Detect { file, megabytes } => detect::bench(file, megabytes),
         Bench::Infer => infer::bench(),

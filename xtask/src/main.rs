@@ -34,13 +34,13 @@ enum Task {
     /// Write the generated files: schemas and the command line's reference.
     Generate,
     /// Feed a target of `fuzz` with what may break it: engine, names, checks, recognizers,
-    /// suite, profile or contract.
+    /// suite, profile, contract or check.
     Fuzz {
         target: String,
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// Build in release and run a benchmark: accuracy, detect, ingest, poisoning, quality, serve, audit or
+    /// Build in release and run a benchmark: accuracy, check, detect, ingest, poisoning, quality, serve, audit or
     /// infer.
     Bench {
         name: String,
@@ -122,6 +122,17 @@ fn seed(root: &Path, target: &str) -> Result<()> {
         "suite" => {
             for (number, suite) in fs::read_to_string(seeds.join("suite.jsonl"))?.lines().enumerate() {
                 fs::write(corpus.join(format!("suite-{number}")), suite)?;
+            }
+        }
+        "check" => {
+            // Every case of the corpus, its file's name first.
+            let cases = root.join("crates/lockgate-check/corpus");
+            for file in ["python_credentials.txt", "python_storage.txt", "other.txt", "clean.txt"] {
+                for (number, case) in fs::read_to_string(cases.join(file))?.split("### ").enumerate().skip(1) {
+                    let (head, body) = case.split_once('\n').unwrap_or((case, ""));
+                    let path = head.rsplit(" | ").next().unwrap_or("a.py");
+                    fs::write(corpus.join(format!("{file}-{number}")), format!("{path}\n{body}"))?;
+                }
             }
         }
         "contract" => {

@@ -222,6 +222,11 @@ impl<'a> Collector<'a> {
                 }
                 _ => continue,
             };
+            // `{"password": "password"}` that nothing is done with maps a name to itself.
+            let is_own_name = credentials::words(name).last().is_some_and(|last| text.eq_ignore_ascii_case(last));
+            if is_own_name && sink.what.is_empty() {
+                continue;
+            }
             match wanted.and_then(|wanted| credentials::judge(wanted, name, &text)) {
                 Some(strength) => self.credential(name, &text, strength, &option.trace, sink, how),
                 None if credentials::has_shape(&text) => {

@@ -419,6 +419,10 @@ impl Collector<'_> {
                 ) && !word.contains('=');
                 continue;
             }
+            // `2>&1`.
+            if word.chars().all(|c| c.is_ascii_digit()) {
+                continue;
+            }
             // The tools that install are what they are.
             let bare = word.split(['=', '<', '>', '~', '[']).next().unwrap_or(word);
             if *word == "install" || matches!(bare, "pip" | "setuptools" | "wheel" | "uv") && !word.contains('=') {

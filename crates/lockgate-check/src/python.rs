@@ -215,6 +215,17 @@ impl<'a> Interpreter<'a> {
         self.module(file);
     }
 
+    /// What a failure of our own left half done is put away.
+    pub fn failed(&mut self, file: u32) {
+        self.frames.clear();
+        self.journals.clear();
+        self.dags.clear();
+        self.collector.quiet = 0;
+        self.collector.entered = None;
+        self.collector.restore_task(None);
+        self.collector.problem(file, 0, "its reader failed, which is a bug of Lockgate; what was found before counts");
+    }
+
     /// The functions that were called.
     pub fn called(&self) -> &HashSet<FunctionKey> {
         &self.called

@@ -1,6 +1,7 @@
 //! Reads a tree into facts, on as many threads as asked for.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -77,11 +78,17 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
                         let start = next.fetch_add(8, Ordering::Relaxed);
                         let Some(batch) = asked.get(start..).filter(|rest| !rest.is_empty()) else { break };
                         for file in batch.iter().take(8) {
-                            if is_python(tree, *file) {
-                                interpreter.file(*file);
-                                mine.insert(*file);
-                            } else {
-                                infra::read(&mut interpreter.collector, *file);
+                            // A reader that fails on one file says so and goes on with the next.
+                            let done = catch_unwind(AssertUnwindSafe(|| {
+                                if is_python(tree, *file) {
+                                    mine.insert(*file);
+                                    interpreter.file(*file);
+                                } else {
+                                    infra::read(&mut interpreter.collector, *file);
+                                }
+                            }));
+                            if done.is_err() {
+                                interpreter.failed(*file);
                             }
                         }
                     }
@@ -90,7 +97,9 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
                     }
                     barrier.wait();
                     let called = called.lock().map(|called| called.clone()).unwrap_or_default();
-                    interpreter.uncalled(&mine, &called);
+                    if catch_unwind(AssertUnwindSafe(|| interpreter.uncalled(&mine, &called))).is_err() {
+                        interpreter.failed(mine.iter().copied().min().unwrap_or_default());
+                    }
                     if let Ok(mut all) = all.lock() {
                         all.push(std::mem::take(&mut interpreter.collector.found));
                     }

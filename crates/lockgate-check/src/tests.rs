@@ -92,3 +92,39 @@ fn the_corpus_is_judged_as_it_says() {
     assert!(alarms.is_empty(), "false alarms:\n{alarms}");
     assert!(misses * 50 <= planted, "missed {misses} of {planted}:\n{missed}");
 }
+
+const ROUNDS: usize = 1_000;
+
+/// Cases cut, doubled and mixed: whatever comes of it, a reader ends and says what it did.
+#[test]
+fn mutilated_files_are_read_to_an_end() {
+    use lockgate_core::SplitMix64;
+    let cases = corpus();
+    let mut random = SplitMix64::new(7);
+    let mut below = |n: usize| (random.next_u64() % n.max(1) as u64) as usize;
+    for round in 0..ROUNDS {
+        let case = &cases[below(cases.len())];
+        let other = &cases[below(cases.len())];
+        let (path, text) = &case.files[0];
+        let mut bytes: Vec<u8> = text.as_bytes().to_vec();
+        for _ in 0..=below(4) {
+            let (from, to) = (below(bytes.len()), below(bytes.len()));
+            let piece: Vec<u8> = bytes[from.min(to)..from.max(to)].to_vec();
+            match below(4) {
+                0 => drop(bytes.splice(from.min(to)..from.max(to), [])),
+                1 => drop(bytes.splice(from..from, piece)),
+                2 => drop(bytes.splice(from..from, other.files[0].1.bytes())),
+                _ => {
+                    if let Some(byte) = bytes.get_mut(from) {
+                        *byte = b"(){}[]'\"\\\n$%#:|&\0\t"[below(18)];
+                    }
+                }
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let tree = Tree::of(&[(path, &text)]);
+        let read = read(&tree, &Options { threads: 1, key: None, watch: Vec::new() }).unwrap();
+        let failed = read.facts.problems.iter().find(|p| p.what.contains("a bug of Lockgate"));
+        assert!(failed.is_none(), "round {round}, {path}: {failed:?}\n{text}");
+    }
+}
