@@ -31,7 +31,7 @@ counts(c) if {
 	c.role == "source"
 }
 
-message(c) := sprintf("a %s is written in the code (%s)", [lower(replace(c.entity, "_", " ")), c.hint]) if c.entity
+message(c) := sprintf("a credential of the form %s is written in the code (%s)", [c.entity, c.hint]) if c.entity
 
 message(c) := sprintf("`%s` is written in the code (%s)", [c.name, c.hint]) if {
 	not c.entity

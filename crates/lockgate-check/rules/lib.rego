@@ -13,10 +13,20 @@ within(p, s) if {
 
 # Whether a location of which a part is unknown may lie within the pattern.
 may_be(p, s) if {
+	not s.complete
 	provider_fits(p, s)
-	known := split(s.bucket, "…")[0]
-	known != ""
-	startswith(p.bucket, known)
+	startswith(p.bucket, split(s.bucket, "…")[0])
+}
+
+may_be(p, s) if {
+	s.complete
+	provider_fits(p, s)
+	glob.match(p.bucket, [], s.bucket)
+	account_fits(p, s)
+	p.key != ""
+	contains(s.key, "…")
+	not key_fits(p, s)
+	startswith(p.key, split(s.key, "…")[0])
 }
 
 provider_fits(p, s) if p.provider == s.provider
@@ -41,21 +51,11 @@ key_fits(p, s) if startswith(s.key, concat("", [p.key, "/"]))
 key_fits(p, s) if s.key == p.key
 
 # A host of this machine or of the cluster's own network.
-is_local(host) if startswith(host, "localhost")
+is_local(host) if regex.match(`^(localhost|127\.[0-9.]+|0\.0\.0\.0|\[::1\])(:[0-9]+)?$`, host)
 
-is_local(host) if startswith(host, "127.")
+is_local(host) if regex.match(`^[^.…]+(:[0-9]+)?$`, host)
 
-is_local(host) if startswith(host, "0.0.0.0")
-
-is_local(host) if startswith(host, "[::1]")
-
-is_local(host) if not contains(host, ".")
-
-is_local(host) if contains(host, ".svc")
-
-is_local(host) if regex.match(`\.(local|internal|localhost|test|example)(:[0-9]+)?$`, host)
-
-is_local(host) if contains(host, "…")
+is_local(host) if regex.match(`\.(local|internal|localhost|svc)(:[0-9]+)?$`, host)
 
 # A workload in words.
 workload(w) := sprintf("%s %s", [w.kind, w.name]) if w.name != ""

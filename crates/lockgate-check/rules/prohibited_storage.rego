@@ -28,7 +28,6 @@ deny contains {"fact": s.id, "message": sprintf("%s is prohibited (%s)", [s.uri,
 unresolved contains {"fact": s.id, "message": sprintf("%s may be %s", [s.uri, p.pattern])} if {
 	some s in input.storage
 	s.role == "source"
-	not s.complete
 	some p in input.parameters.prohibited
 	lib.may_be(p, s)
 }

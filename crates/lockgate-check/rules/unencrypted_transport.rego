@@ -14,15 +14,28 @@ import rego.v1
 
 import data.lockgate.lib
 
-deny contains {"fact": n.id, "message": sprintf("%s goes out unencrypted", [where(n)])} if {
+deny contains {"fact": n.id, "message": sprintf("what is sent to %s://%s goes out unencrypted", [n.scheme, n.host])} if {
+	some n in plain
+	n.host != ""
+	not contains(n.host, "…")
+	not lib.is_local(n.host)
+}
+
+# A switch that turns encryption off, wherever it goes.
+deny contains {"fact": n.id, "message": sprintf("`%s` turns encryption off", [n.sink])} if {
+	some n in plain
+	n.host == ""
+}
+
+unresolved contains {"fact": n.id, "message": sprintf("what is sent to %s://%s may go out unencrypted", [n.scheme, n.host])} if {
+	some n in plain
+	contains(n.host, "…")
+}
+
+plain contains n if {
 	some n in input.network
 	n.role == "source"
 	not n.encrypted
 	n.verification != "off"
 	n.access == "send"
-	not lib.is_local(n.host)
 }
-
-where(n) := sprintf("what is sent to %s://%s", [n.scheme, n.host]) if n.host != ""
-
-where(n) := sprintf("what `%s` sends", [n.sink]) if n.host == ""

@@ -6,16 +6,18 @@
 
 use std::path::Path;
 
-use lockgate_core::{Failure, Result, yaml};
+use lockgate_core::{Failure, Result, nearest, yaml};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::{Accepted, Finding},
-    source::Tree,
+    source::{Tree, printable},
 };
 
 /// What a comment starts with: `lockgate: allow RULE: reason`.
 const MARK: &str = "lockgate: allow ";
+/// Most lines of one expression that a comment may stand on.
+const LINES_MAX: u32 = 60;
 
 /// A baseline file: findings that are accepted until a day.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -123,36 +125,50 @@ impl Baseline {
     }
 }
 
-/// Marks what comments accept: on the finding's line, or alone on the line above it.
-pub fn comments(tree: &Tree, findings: &mut [Finding]) -> Vec<Notice> {
+/// Marks what comments accept: on the finding's lines, or alone on the line above them. Says which
+/// comments name no rule, give no reason or accept nothing.
+pub fn comments(tree: &Tree, rules: &[&str], findings: &mut [Finding]) -> Vec<Notice> {
     let mut notices = Vec::new();
-    for finding in findings {
-        let Some(file) = tree.find(&finding.file).and_then(|id| tree.file(id)) else { continue };
-        let own = file.line(finding.line).map(|(text, _)| text);
-        let last = file.line(finding.end_line).map(|(text, _)| text);
-        let above = finding.line.checked_sub(1).and_then(|n| file.line(n)).map(|(text, _)| text);
-        let above = above.filter(|text| text.trim_start().starts_with(['#', '/', '-', ';', '*']));
-        for text in [own, last, above].into_iter().flatten() {
-            let Some((_, rest)) = text.split_once(MARK) else { continue };
-            let (rule, reason) = rest.split_once(':').unwrap_or((rest, ""));
-            if rule.trim() != finding.rule {
+    for (id, file) in tree.files.iter().enumerate() {
+        if tree.asked.get(id) != Some(&true) || !file.text().is_ok_and(|text| text.contains(MARK)) {
+            continue;
+        }
+        let Ok(text) = file.text() else { continue };
+        for (number, line) in (1u32..).zip(text.lines()) {
+            let Some((before, rest)) = line.split_once(MARK) else { continue };
+            // A comment, not a text that talks of one.
+            let head = before.trim_end();
+            if !["#", "//", "--", ";", "/*", "<!--"].iter().any(|start| head.ends_with(start)) {
                 continue;
             }
+            let (rule, reason) = rest.split_once(':').unwrap_or((rest, ""));
+            let rule = rule.trim();
             let reason = reason.trim().trim_end_matches("*/").trim_end_matches("-->").trim();
-            if reason.is_empty() {
-                let notice = Notice {
-                    place: format!("{}:{}", finding.file, finding.line),
-                    what: format!(
-                        "`{MARK}{}` gives no reason and does not count; write `{MARK}{}: why`",
-                        finding.rule, finding.rule
-                    ),
-                };
-                if !notices.contains(&notice) {
-                    notices.push(notice);
-                }
+            let alone = before.trim_start().trim_matches(['#', '/', '-', ';', '*', ' ']).is_empty();
+            let what = if !rules.contains(&rule) {
+                let near = nearest(rule, rules.iter().copied()).map(|near| format!("; did you mean {near:?}?"));
+                format!("`{MARK}{}` names no rule{}", printable(rule), near.unwrap_or_default())
+            } else if reason.is_empty() {
+                format!("`{MARK}{rule}` gives no reason and does not count; write `{MARK}{rule}: why`")
             } else {
-                finding.accepted.get_or_insert(Accepted { by: "comment", reason: reason.to_owned(), until: None });
-            }
+                let mut used = false;
+                for finding in findings.iter_mut().filter(|f| f.rule == rule && *f.file == *file.path) {
+                    let last = finding.end_line.clamp(finding.line, finding.line + LINES_MAX);
+                    if (finding.line..=last).contains(&number) || alone && number + 1 == finding.line {
+                        used = true;
+                        finding.accepted.get_or_insert(Accepted {
+                            by: "comment",
+                            reason: reason.to_owned(),
+                            until: None,
+                        });
+                    }
+                }
+                if used {
+                    continue;
+                }
+                format!("`{MARK}{rule}` accepts nothing; take it out")
+            };
+            notices.push(Notice { place: format!("{}:{number}", file.path), what });
         }
     }
     notices

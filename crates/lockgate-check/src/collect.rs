@@ -86,6 +86,10 @@ pub struct Collector<'a> {
     key: &'a hmac::Key,
     /// Names of buckets that the team's policy names.
     watch: &'a [String],
+    /// Where the functions were called that are being followed.
+    pub calls: Vec<(Place, Arc<str>)>,
+    /// Evaluation steps of the file that is being read, where its reader counts them here.
+    pub steps: u64,
 }
 
 /// What a value is given to.
@@ -98,13 +102,35 @@ pub struct Sink<'s> {
 
 impl<'a> Collector<'a> {
     pub fn new(tree: &'a Tree, key: &'a hmac::Key, watch: &'a [String]) -> Self {
-        Self { tree, found: Found::default(), quiet: 0, entered: None, task: None, key, watch }
+        Self {
+            tree,
+            found: Found::default(),
+            quiet: 0,
+            entered: None,
+            task: None,
+            key,
+            watch,
+            calls: Vec::new(),
+            steps: 0,
+        }
     }
 
     pub fn raw<T>(&self, place: Place, trace: &Trace, what: T) -> Raw<T> {
+        // What has no way of its own came by the calls that led here.
+        let mut way = steps(trace);
+        if way.is_empty() {
+            way = self
+                .calls
+                .iter()
+                .rev()
+                .take(8)
+                .rev()
+                .map(|(place, name)| (*place, How::Called(Arc::clone(name))))
+                .collect();
+        }
         Raw {
             place,
-            way: steps(trace),
+            way,
             literals: literals(trace),
             task: self.task.clone(),
             entered: self.entered,
@@ -139,8 +165,6 @@ impl<'a> Collector<'a> {
             self.task = before;
         }
     }
-
-    pub fn imported(&mut self, _name: &str, _place: Place) {}
 
     /// A value that got a name.
     pub fn assigned(&mut self, name: &str, val: &Val, place: Place) {
@@ -438,8 +462,8 @@ impl<'a> Collector<'a> {
         if !scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+') || scheme.is_empty() || scheme.len() > 20 {
             return;
         }
-        let host = rest.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
-        let host = host.rsplit('@').next().unwrap_or(host);
+        let host = rest.get(authority(rest)..).unwrap_or_default();
+        let host = host.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
         let encrypted =
             !matches!(scheme.as_str(), "http" | "ftp" | "telnet" | "ws" | "ldap" | "smtp" | "amqp" | "mqtt");
         let what = facts::Network {
@@ -517,6 +541,17 @@ impl<'a> Collector<'a> {
             return;
         }
         let bare = requirement.split([';', '#']).next().unwrap_or(requirement).trim();
+        // Who fetches it is not part of its name.
+        let without_user = match bare.split_once("://") {
+            Some((scheme, rest)) => {
+                match rest.split_once('/').map(|(host, path)| (host.rsplit('@').next().unwrap_or(host), path)) {
+                    Some((host, path)) => format!("{scheme}://{host}/{path}"),
+                    None => bare.to_owned(),
+                }
+            }
+            None => bare.to_owned(),
+        };
+        let bare = without_user.as_str();
         let end = bare.find(['=', '<', '>', '~', '!', '@', ' ', '[']).unwrap_or(bare.len());
         let (name, version) = bare.split_at(end);
         if name.is_empty()
@@ -575,6 +610,23 @@ fn storage_fact(location: &Location, sink: Sink<'_>) -> facts::Storage {
     }
 }
 
+/// Where the host of a URL starts: behind its user and password, which may hold a slash or a `#`
+/// that nobody encoded.
+fn authority(rest: &str) -> usize {
+    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '`')).unwrap_or(rest.len());
+    let line = rest.get(..end).unwrap_or_default();
+    let head = line.split(['/', '?', '#']).next().unwrap_or_default();
+    if let Some(at) = head.rfind('@') {
+        return at + 1;
+    }
+    let has_port =
+        head.rsplit_once(':').is_some_and(|(_, port)| port.is_empty() || port.chars().all(|c| c.is_ascii_digit()));
+    match line.rfind('@') {
+        Some(at) if head.contains(':') && !has_port => at + 1,
+        _ => 0,
+    }
+}
+
 /// Passwords of URLs: `scheme://user:password@host` (RFC 3986, section 3.2.1).
 pub fn url_passwords(text: &str) -> Vec<(usize, usize)> {
     let mut out = Vec::new();
@@ -582,19 +634,15 @@ pub fn url_passwords(text: &str) -> Vec<(usize, usize)> {
     while let Some(at) = text.get(from..).and_then(|rest| rest.find("://")) {
         let start = from + at + 3;
         let rest = text.get(start..).unwrap_or_default();
-        let end = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '`'))
-            .unwrap_or(rest.len());
-        let authority = rest.get(..end).unwrap_or_default();
-        // A password may hold a slash that nobody encoded; then the @ comes later on the line.
-        if let Some((user_info, _)) = authority.rsplit_once('@') {
+        if let Some(at) = authority(rest).checked_sub(1) {
+            let user_info = rest.get(..at).unwrap_or_default();
             if let Some(colon) = user_info.find(':') {
-                out.push((start + colon + 1, start + user_info.len()));
+                out.push((start + colon + 1, start + at));
             } else if user_info.len() >= 20
                 && user_info.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
             {
                 // A token alone, as Git takes it.
-                out.push((start, start + user_info.len()));
+                out.push((start, start + at));
             }
         }
         from = start;

@@ -167,20 +167,30 @@ impl Config {
 /// Reads a pattern of locations.
 pub fn pattern(text: &str) -> Result<Pattern> {
     let bare = text.trim().trim_end_matches("/**").trim_end_matches("/*").trim_end_matches('/');
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_' | '*'))
+    };
+    let wrong = || {
+        Failure::input(format!("{text:?} is not a storage location"))
+            .hint("write s3://bucket/prefix, gs://bucket, abfs://container@account, or a bucket's name; buckets are in lower case")
+    };
+    if !bare.contains("://") && !bare.starts_with("arn:") && !is_name(bare.split('/').next().unwrap_or_default()) {
+        return Err(wrong());
+    }
     let location = if bare.contains("://") || bare.starts_with("arn:") {
         storage::find(bare).pop()
     } else {
         storage::path("any", bare)
     };
     match location {
-        Some(location) if !location.bucket.is_empty() => Ok(Pattern {
+        Some(location) if is_name(&location.bucket) => Ok(Pattern {
             pattern: text.to_owned(),
             provider: location.provider.to_owned(),
             bucket: location.bucket,
             account: location.account,
             key: location.key,
         }),
-        _ => Err(Failure::input(format!("{text:?} is not a storage location"))
-            .hint("write s3://bucket/prefix, gs://bucket, abfs://container@account, or a bucket's name")),
+        _ => Err(wrong()),
     }
 }

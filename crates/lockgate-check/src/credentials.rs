@@ -462,7 +462,7 @@ pub fn judge(wanted: Wanted, name: &str, text: &str) -> Option<Strength> {
     if text.chars().all(|c| c == HOLE || c == REFERENCE || !c.is_alphanumeric()) {
         return None;
     }
-    if is_reference(name, text) {
+    if is_reference(text) {
         return None;
     }
     if text.contains("-----BEGIN") {
@@ -549,7 +549,7 @@ fn authorization(text: &str) -> Option<Strength> {
             if value.contains([HOLE, REFERENCE])
                 || value.is_empty()
                 || is_placeholder(value)
-                || is_reference("", value) =>
+                || is_reference(value) =>
         {
             None
         }
@@ -567,56 +567,54 @@ pub fn is_placeholder(text: &str) -> bool {
         || text.starts_with('[') && text.ends_with(']')
         || text.starts_with("%(") && text.ends_with(")s")
         || text.starts_with("__") && text.ends_with("__");
+    // Words on their own, not letters within others.
+    let said = words(text);
+    let says = |word: &str| said.iter().any(|w| w == word);
+    let pair = |a: &str, b: &str| said.windows(2).any(|w| matches!(w, [x, y] if x == a && y == b));
     wrapped
         || bare.is_empty()
         || bare.chars().all(|c| c == 'x')
         || text.chars().all(|c| matches!(c, '*' | '.' | '-' | '_' | '•' | '#'))
         || [
             "changeme",
-            "change-me",
-            "change_me",
             "changeit",
             "replaceme",
-            "replace-me",
-            "replace_me",
-            "replace_with",
-            "replace-with",
-            "your-",
-            "your_",
             "yourpassword",
             "yourtoken",
             "yoursecret",
-            "insert-",
-            "insert_",
             "placeholder",
             "redacted",
-            "to-be-",
             "tbd",
             "todo",
             "fixme",
             "dummy",
             "fake",
-            "example",
-            "sample",
-            "put-your",
-            "put_your",
-            "enter-your",
-            "enter_your",
-            "not-a-real",
-            "not_a_real",
-            "notreal",
-            "set-me",
-            "set_me",
-            "fill-me",
-            "fill_me",
             "mock",
+            "notreal",
         ]
         .iter()
-        .any(|word| lower.contains(word))
+        .any(|word| says(word))
+        || [
+            ("change", "me"),
+            ("replace", "me"),
+            ("replace", "with"),
+            ("set", "me"),
+            ("fill", "me"),
+            ("insert", "your"),
+            ("put", "your"),
+            ("enter", "your"),
+            ("not", "real"),
+            ("to", "be"),
+            ("choose", "a"),
+        ]
+        .iter()
+        .any(|(a, b)| pair(a, b))
+        || said.first().is_some_and(|w| matches!(w.as_str(), "your" | "example" | "sample" | "insert"))
+        || said.last().is_some_and(|w| w == "example")
 }
 
 /// A text that says where a credential is kept.
-pub fn is_reference(name: &str, text: &str) -> bool {
+pub fn is_reference(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     // A pattern that finds credentials is none.
     if ["\\s", "\\S", "\\w", "\\d", "[A-Z", "[a-z", "[0-9", "(?"].iter().any(|part| text.contains(part)) {
@@ -626,7 +624,10 @@ pub fn is_reference(name: &str, text: &str) -> bool {
     if text.contains("{{")
         || text.contains("${")
         || text.contains("$(")
-        || text.starts_with('$')
+        || text.strip_prefix('$').is_some_and(|name| {
+            name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && name.chars().any(|c| c.is_ascii_uppercase() || c == '_')
+        })
         || text.starts_with("<%")
         || text.starts_with('{') && text.ends_with('}') && !text.contains('"')
     {
@@ -758,7 +759,6 @@ pub fn is_reference(name: &str, text: &str) -> bool {
     {
         return true;
     }
-    let _ = name;
     false
 }
 
@@ -767,14 +767,11 @@ fn is_plain_word(text: &str) -> bool {
     text.len() <= 7 && text.chars().all(|c| c.is_ascii_lowercase())
 }
 
-/// What is shown of a credential: its length, and of long ones how they begin.
+/// What is shown of a credential: how long it is.
 pub fn hint(text: &str) -> String {
-    let length = text.chars().count();
-    let start: String = text.chars().take(2).filter(char::is_ascii_alphanumeric).collect();
-    if length >= 16 && start.len() == 2 {
-        format!("{start}… ({length} characters)")
-    } else {
-        format!("{length} characters")
+    match text.chars().count() {
+        1 => "1 character".to_owned(),
+        length => format!("{length} characters"),
     }
 }
 
@@ -792,7 +789,7 @@ pub fn instead(fact: &crate::facts::Credential, file: Option<&crate::source::Fil
         L::Python | L::Notebook if sink.contains("prefect") => {
             format!("Secret.load(\"{}\").get()", variable.to_ascii_lowercase().replace('_', "-"))
         }
-        L::Python | L::Notebook if sink.contains("airflow") && fact.how == "command" => {
+        L::Python | L::Notebook if sink.contains("airflow") && (fact.how == "command" || sink.contains("bash")) => {
             format!("env={{\"{variable}\": \"{{{{ conn.my_conn.password }}}}\"}} and ${variable} in the command")
         }
         L::Python | L::Notebook if sink.contains("airflow") && sink.contains("Variable") => {
@@ -823,7 +820,7 @@ pub fn instead(fact: &crate::facts::Credential, file: Option<&crate::source::Fil
             format!("secretKeyRef: {{name: ..., key: {}}}", variable.to_ascii_lowercase().replace('_', "-"))
         }
         L::Shell => format!("\"${{{variable}:?}}\" from the environment or `vault kv get`"),
-        L::Settings => "leave it empty here and set it in the environment or the secret store".to_owned(),
-        _ => format!("a reference to the secret store instead of the value of {name}"),
+        L::Settings => format!("${{{variable}}}, and the value in the environment or the secret store"),
+        _ => format!("a reference to the secret store for `{name}`"),
     }
 }

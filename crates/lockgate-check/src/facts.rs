@@ -53,6 +53,9 @@ pub struct Fact<T> {
     pub end_column: u32,
     /// `source`, `test` or `template`.
     pub role: Role,
+    /// Files that it comes through, for `--changed-since`.
+    #[serde(skip)]
+    pub files: Vec<String>,
     /// The task or function that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
@@ -292,4 +295,66 @@ pub fn is_training(names: &[&str]) -> bool {
 /// The JSON Schema of the document.
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Facts).to_value()
+}
+
+/// The texts of a fact that came from what was read.
+pub trait Texts {
+    fn texts(&mut self) -> Vec<&mut String>;
+}
+
+macro_rules! texts {
+    ($($kind:ty { $($field:ident),* } lists { $($list:ident),* })*) => {$(
+        impl Texts for $kind {
+            fn texts(&mut self) -> Vec<&mut String> {
+                #[allow(unused_mut, reason = "not every kind has lists")]
+                let mut all = vec![$(&mut self.$field),*];
+                $(all.extend(self.$list.iter_mut());)*
+                all
+            }
+        }
+    )*};
+}
+
+texts! {
+    Credential { name, sink, instead } lists {}
+    Storage { uri, bucket, account, key, prefix, sink } lists {}
+    Command { program, sink } lists {}
+    Network { scheme, host, sink } lists {}
+    Image { name, tag, digest, sink } lists {}
+    Package { name, version, sink } lists {}
+    Workload { kind, name, namespace, container, image, service_account } lists { capabilities, host_mounts, host_namespaces }
+    Namespace { name } lists {}
+    Permission { name, kind } lists { actions, resources, subjects, broad }
+    Bucket { provider, name, address } lists { because }
+    Deserialization { function, because } lists {}
+    Dataset { name, kind, classification } lists { personal }
+    Audit { component, setting } lists {}
+    Task { dag, name, operator } lists { upstream }
+}
+
+/// Takes every secret out of what was read, and what would move a terminal's cursor.
+pub fn scrub<T: Texts>(facts: &mut [Fact<T>], secrets: &[std::sync::Arc<str>]) {
+    let clean = |text: &mut String| {
+        for secret in secrets {
+            if text.contains(&**secret) {
+                *text = text.replace(&**secret, "•••");
+            }
+        }
+        if text.contains(is_unseen) {
+            *text = text.replace(is_unseen, "\u{FFFD}");
+        }
+    };
+    for fact in facts {
+        fact.what.texts().into_iter().for_each(clean);
+        if let Some(unresolved) = &mut fact.unresolved {
+            clean(&mut unresolved.why);
+        }
+        fact.task.iter_mut().for_each(clean);
+        fact.way.iter_mut().for_each(|step| clean(&mut step.what));
+    }
+}
+
+/// Control characters, and those that turn the direction of text.
+fn is_unseen(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

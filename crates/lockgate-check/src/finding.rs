@@ -39,6 +39,9 @@ pub struct Finding {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub instead: String,
     pub fact: String,
+    /// Files that it comes through.
+    #[serde(skip)]
+    pub files: Vec<String>,
     /// Why it does not count, where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,
@@ -64,6 +67,7 @@ struct Site<'f> {
     way: &'f [Step],
     unresolved: Option<&'f Unresolved>,
     instead: &'f str,
+    files: &'f [String],
 }
 
 fn site<'f, T>(fact: &'f Fact<T>, sink: &'f str, instead: &'f str) -> (&'f str, Site<'f>) {
@@ -75,6 +79,7 @@ fn site<'f, T>(fact: &'f Fact<T>, sink: &'f str, instead: &'f str) -> (&'f str, 
         way: &fact.way,
         unresolved: fact.unresolved.as_ref(),
         instead,
+        files: &fact.files,
     };
     (&fact.id, site)
 }
@@ -105,7 +110,8 @@ pub fn findings(facts: &Facts, bundle: &Bundle, verdicts: &[Verdict]) -> Result<
     for verdict in verdicts {
         let Some(rule) = bundle.rules.get(verdict.rule) else { continue };
         let site = sites.get(verdict.fact.as_str()).ok_or_else(|| {
-            Failure::input(format!("rule {} names a fact that is not there", rule.id))
+            let id: String = crate::source::printable(&verdict.fact).chars().take(60).collect();
+            Failure::input(format!("rule {} names a fact that is not there: {id:?}", rule.id))
                 .hint("`fact` is the `id` of something in the input")
         })?;
         let fingerprint = format!("{}/{}", rule.id, verdict.fact);
@@ -127,6 +133,7 @@ pub fn findings(facts: &Facts, bundle: &Bundle, verdicts: &[Verdict]) -> Result<
             unresolved: site.unresolved.cloned(),
             instead: site.instead.to_owned(),
             fact: verdict.fact.clone(),
+            files: site.files.to_vec(),
             accepted: None,
         });
     }

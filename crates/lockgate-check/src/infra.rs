@@ -24,11 +24,16 @@ use crate::{
     yaml::{self, Data, Node},
 };
 
+/// Longest text that substitution makes.
+pub(crate) const EXPANDED_BYTES_MAX: usize = 64 << 10;
+/// Most values of a document that are looked at.
+const VALUES_MAX: usize = 50_000;
 /// Largest JSON file that is read for its names when its name says nothing of its kind.
 const JSON_BYTES_MAX: usize = 256 << 10;
 
 /// Reads a file that is not Python.
 pub fn read(collector: &mut Collector<'_>, file: u32) {
+    collector.steps = 0;
     let Some(source) = collector.tree.file(file) else { return };
     let text = match source.text() {
         Ok(text) => std::sync::Arc::clone(text),
@@ -57,6 +62,7 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
     let path = std::sync::Arc::clone(&source.path);
     let name = path.rsplit('/').next().unwrap_or(&path).to_ascii_lowercase();
     if source.language == Language::Json && text.len() > JSON_BYTES_MAX {
+        collector.problem(file, 0, "it is JSON of more than 256 KiB, which is taken for data and not looked at");
         return;
     }
     // Lock files and templates of Helm are made by, and for, other programs.
@@ -101,6 +107,9 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
             || kind == "DataContract"
         {
             data::lockgate(collector, file, document);
+            if kind == "Check" || kind == "Workspace" || kind == "CheckBaseline" {
+                continue;
+            }
         } else if has("apiVersion") && has("kind") {
             kubernetes::manifest(collector, file, document);
         } else if name.contains("compose")
@@ -181,10 +190,13 @@ fn is_aside(path: &[&str]) -> bool {
 fn generic(collector: &mut Collector<'_>, file: u32, document: &Node) {
     let mut found: Vec<(Vec<String>, Node)> = Vec::new();
     document.walk(&mut Vec::new(), &mut |path, node| {
-        if found.len() < 50_000 {
+        if found.len() < VALUES_MAX {
             found.push((path.iter().map(|p| (*p).to_owned()).collect(), node.clone()));
         }
     });
+    if found.len() == VALUES_MAX {
+        collector.problem(file, 0, "of its values the first 50,000 were looked at");
+    }
     for (path, node) in &found {
         let keys: Vec<&str> = path.iter().map(String::as_str).collect();
         match &node.data {
@@ -214,6 +226,9 @@ fn interpolated(document: &Node, text: &str, depth: usize) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
+        if out.len() > EXPANDED_BYTES_MAX {
+            break;
+        }
         out.push_str(before);
         let Some((name, tail)) = after.split_once('}') else {
             out.push_str("${");

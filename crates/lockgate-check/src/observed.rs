@@ -105,6 +105,10 @@ pub fn read(path: &Path) -> Result<Vec<Touched>> {
         line.clear();
         let read = lines.read_until(b'\n', &mut line).map_err(|e| Failure::io("read", path, &e))?;
         if read == 0 {
+            if out.is_empty() {
+                return Err(Failure::input(format!("{} names no storage location", path.display()))
+                    .hint("it needs OpenLineage events with `inputs` or `outputs`, one a line"));
+            }
             return Ok(out);
         }
         number += 1;

@@ -220,6 +220,7 @@ impl<'a> Interpreter<'a> {
         self.frames.clear();
         self.journals.clear();
         self.dags.clear();
+        self.collector.calls.clear();
         self.collector.quiet = 0;
         self.collector.entered = None;
         self.collector.restore_task(None);
@@ -250,7 +251,7 @@ impl<'a> Interpreter<'a> {
     /// Counts a step; false when the budget is spent.
     fn step(&mut self) -> bool {
         self.steps += 1;
-        if self.steps == STEPS_MAX
+        if self.steps >= STEPS_MAX
             && let Some(frame) = self.frames.first()
             && self.gave_up.insert(frame.file)
         {

@@ -1,6 +1,7 @@
 //! Reads a tree into facts, on as many threads as asked for.
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
@@ -112,7 +113,7 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
         return Err(Failure::bug("a reader failed"));
     }
     let found = all.into_inner().unwrap_or_default();
-    Ok(assemble(tree, &asked, found))
+    Ok(assemble(tree, &asked, found, options.key.is_some()))
 }
 
 fn is_python(tree: &Tree, file: u32) -> bool {
@@ -153,7 +154,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
     out
 }
 
-fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>) -> Read {
+fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Read {
     let mut facts = Facts { version: facts::VERSION.to_owned(), ..Facts::default() };
     let mut masks = Masks::default();
     let mut merged = Found::default();
@@ -178,8 +179,9 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>) -> Read {
         merged.pods.extend(found.pods);
     }
     merged.namespaces.extend(namespaces(tree, &merged.policies, &merged.pods));
+    let mut seen: HashSet<std::sync::Arc<str>> = HashSet::new();
     for (value, places) in &merged.secrets {
-        if value.chars().count() >= 3 && !masks.values.contains(value) {
+        if value.chars().count() >= 3 && seen.insert(std::sync::Arc::clone(value)) {
             masks.values.push(std::sync::Arc::clone(value));
         }
         for place in places {
@@ -196,7 +198,7 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>) -> Read {
             });
         }
     }
-    facts.credentials = credentials(tree, merged.credentials);
+    facts.credentials = credentials(tree, merged.credentials, has_key);
     facts.storage = placed(tree, "storage", merged.storage, |s| format!("{}|{}", s.uri, s.sink));
     // A bucket that is also known with its provider at the same place is that one.
     let known: HashSet<(String, u32, u32, String)> = facts
@@ -220,6 +222,22 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>) -> Read {
     facts.datasets = placed(tree, "dataset", merged.datasets, |d| d.name.clone());
     facts.audit = placed(tree, "audit", merged.audit, |a| format!("{}|{}", a.component, a.setting));
     facts.tasks = placed(tree, "task", merged.tasks, |t| format!("{}|{}", t.dag, t.name));
+    // Most secrets are too long to stand in a name by chance; the shortest are left to excerpts.
+    let secrets: Vec<std::sync::Arc<str>> = masks.values.iter().filter(|v| v.chars().count() >= 5).cloned().collect();
+    facts::scrub(&mut facts.credentials, &secrets);
+    facts::scrub(&mut facts.storage, &secrets);
+    facts::scrub(&mut facts.commands, &secrets);
+    facts::scrub(&mut facts.network, &secrets);
+    facts::scrub(&mut facts.images, &secrets);
+    facts::scrub(&mut facts.packages, &secrets);
+    facts::scrub(&mut facts.workloads, &secrets);
+    facts::scrub(&mut facts.namespaces, &secrets);
+    facts::scrub(&mut facts.permissions, &secrets);
+    facts::scrub(&mut facts.buckets, &secrets);
+    facts::scrub(&mut facts.deserialization, &secrets);
+    facts::scrub(&mut facts.datasets, &secrets);
+    facts::scrub(&mut facts.audit, &secrets);
+    facts::scrub(&mut facts.tasks, &secrets);
     for (file, offset, what) in merged.problems {
         let Some(file) = tree.file(file) else { continue };
         let (line, column) = file.position(offset);
@@ -235,7 +253,7 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>) -> Read {
 
 /// One credential is one finding: of the ways that lead from the same literals, the one that
 /// ends where it is used says most.
-fn credentials(tree: &Tree, raws: Vec<Raw<facts::Credential>>) -> Vec<Fact<facts::Credential>> {
+fn credentials(tree: &Tree, raws: Vec<Raw<facts::Credential>>, has_key: bool) -> Vec<Fact<facts::Credential>> {
     let mut best: HashMap<(Vec<Place>, String), Raw<facts::Credential>> = HashMap::new();
     for raw in raws {
         let mut origin = raw.literals.clone();
@@ -269,7 +287,9 @@ fn credentials(tree: &Tree, raws: Vec<Raw<facts::Credential>>) -> Vec<Fact<facts
             raw
         })
         .collect();
-    placed(tree, "credential", raws, |c| format!("{}|{}", c.name, c.hint))
+    // With a key that stays, another value is another finding.
+    let value = |c: &facts::Credential| if has_key { c.fingerprint.clone() } else { c.hint.clone() };
+    placed(tree, "credential", raws, |c| format!("{}|{}", c.name, value(c)))
 }
 
 /// Gives facts their lines, ids and order, and drops what was found twice.
@@ -288,6 +308,13 @@ fn placed<T>(tree: &Tree, kind: &str, raws: Vec<Raw<T>>, content: impl Fn(&T) ->
             y.way.len(),
         ))
     });
+    let mut reached: HashMap<(Place, String), BTreeSet<u32>> = HashMap::new();
+    for (content, raw) in &raws {
+        let files = reached.entry((raw.place, content.clone())).or_default();
+        files.insert(raw.place.file);
+        files.extend(raw.way.iter().map(|(place, _)| place.file));
+        files.extend(raw.literals.iter().map(|place| place.file));
+    }
     raws.dedup_by(|(b, y), (a, x)| x.place == y.place && a == b);
     let mut counts: HashMap<String, u32> = HashMap::new();
     raws.into_iter()
@@ -295,6 +322,9 @@ fn placed<T>(tree: &Tree, kind: &str, raws: Vec<Raw<T>>, content: impl Fn(&T) ->
             let file = tree.file(raw.place.file)?;
             let (line, column) = file.position(raw.place.start);
             let (end_line, end_column) = file.position(raw.place.end);
+            let reached = reached.get(&(raw.place, content.clone()));
+            let files =
+                reached.into_iter().flatten().filter_map(|id| tree.file(*id)).map(|f| f.path.to_string()).collect();
             // Lines move; what it is, in which file, and the how-manieth of those does not.
             let name = format!("{kind}|{}|{content}", file.path);
             let nth = counts.entry(name.clone()).and_modify(|n| *n += 1).or_insert(0);
@@ -318,6 +348,7 @@ fn placed<T>(tree: &Tree, kind: &str, raws: Vec<Raw<T>>, content: impl Fn(&T) ->
                 end_line,
                 end_column,
                 role: file.role,
+                files,
                 task: raw.task.map(|t| t.to_string()),
                 way,
                 unresolved: raw.unresolved.map(|(why, resolve)| Unresolved { why, resolve }),

@@ -33,6 +33,8 @@ pub struct Report<'r> {
     pub notices: &'r [Notice],
     pub files: usize,
     pub strict: bool,
+    /// Where the root lies in the repository, with a `/` at its end, for those who show files by it.
+    pub prefix: String,
 }
 
 impl Report<'_> {
@@ -70,21 +72,25 @@ impl Report<'_> {
             }
         };
         let start = start as usize;
+        let whole = file.text().ok()?;
         for (from, to) in self.masks.places.get(&id).map(Vec::as_slice).unwrap_or_default() {
             let (from, to) = (*from as usize, *to as usize);
-            // A literal within its quotes; a whole line or more is masked by its values alone.
-            let covers = from <= start && to >= start + text.trim_end().len();
-            if !covers && from < start + text.len() && to > start {
-                let literal = text.get(from.saturating_sub(start)..(to - start).min(text.len())).unwrap_or_default();
-                let quotes = |c: char| matches!(c, '"' | '\'');
-                let head = literal.find(quotes).filter(|at| *at < 4).map_or(0, |at| at + 1);
-                let tail = usize::from(literal.ends_with(quotes) && literal.len() > head);
-                // A text that holds more than the credential shows the rest.
-                let whole = !literal.contains(' ') || literal.len() < 24;
-                if whole {
-                    hide(from.saturating_sub(start) + head, (to - start).min(text.len()) - tail.min(to - start));
-                }
+            if from >= start + text.len() || to <= start {
+                continue;
             }
+            // Where the value stands as it is, it alone is hidden; where it was put together, escaped or
+            // encoded, all of the literal is.
+            let literal = whole.get(from..to.min(whole.len())).unwrap_or_default();
+            let verbatim = self.masks.values.iter().any(|value| value.len() >= 3 && literal.contains(&**value));
+            if verbatim {
+                continue;
+            }
+            let (first, last) = (from.max(start) - start, to.min(start + text.len()) - start);
+            let part = text.get(first..last).unwrap_or_default();
+            let quotes = |c: char| matches!(c, '"' | '\'');
+            let head = if from >= start { part.find(quotes).filter(|at| *at < 4).map_or(0, |at| at + 1) } else { 0 };
+            let tail = usize::from(to <= start + text.len() && part.ends_with(quotes) && part.len() > head);
+            hide(first + head, last - tail);
         }
         for value in &self.masks.values {
             let mut from = 0;

@@ -27,6 +27,8 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_mins(1);
 const FILES_MAX: usize = 256;
+/// Deepest brackets of a rule: its parser recurses.
+const NESTED_MAX: usize = 200;
 
 /// The built-in bundle: name and text of each file.
 pub const BUILT_IN: [(&str, &str); 22] = [
@@ -126,9 +128,12 @@ impl Bundle {
         let mut files: Vec<(String, String, bool)> =
             BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned(), true)).collect();
         for folder in folders {
-            for (name, text) in rego_files(folder.as_ref(), false)? {
-                files.push((name, text, false));
+            let own = rego_files(folder.as_ref(), false)?;
+            if !own.iter().any(|(_, text)| text.lines().any(|line| line.starts_with("package lockgate.check."))) {
+                return Err(Failure::input(format!("{} holds no rule", folder.as_ref().display()))
+                    .hint("a rule is a file with `package lockgate.check.<name>` and a set `deny`"));
             }
+            files.extend(own.into_iter().map(|(name, text)| (name, text, false)));
         }
         let mut rules = Vec::new();
         for (name, text, built_in) in &files {
@@ -228,7 +233,10 @@ fn evaluate(engine: &mut Engine, index: usize, rule: &Rule) -> Result<Vec<Verdic
         let path = format!("data.{}.{set}", rule.package);
         let value = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(path)))
             .map_err(|_| failed("made the rule engine fail"))?
-            .map_err(|e| failed(&format!("cannot be evaluated: {e}")))?;
+            .map_err(|e| {
+                Failure::input(format!("a rule cannot be evaluated: {e}"))
+                    .hint("the place is that of the error, whichever rule was asked")
+            })?;
         if matches!(value, Value::Undefined) {
             continue;
         }
@@ -254,7 +262,12 @@ pub fn rego_files(folder: &Path, tests: bool) -> Result<Vec<(String, String)>> {
         let path = entry.map_err(|e| Failure::io("read", folder, &e))?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name.ends_with(".rego") && (tests || !name.ends_with("_test.rego")) {
-            files.push((path.display().to_string(), config_yaml::read_text(&path)?));
+            let text = config_yaml::read_text(&path)?;
+            if deepest(&text) > NESTED_MAX {
+                return Err(Failure::input(format!("{}: brackets are nested deeper than 200", path.display()))
+                    .hint("split the rule"));
+            }
+            files.push((path.display().to_string(), text));
         }
     }
     if files.len() > FILES_MAX {
@@ -262,6 +275,21 @@ pub fn rego_files(folder: &Path, tests: bool) -> Result<Vec<(String, String)>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// How deep brackets are nested, those of texts included.
+fn deepest(text: &str) -> usize {
+    let mut depth = 0usize;
+    let mut most = 0;
+    for c in text.chars() {
+        match c {
+            '[' | '(' | '{' => depth += 1,
+            ']' | ')' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(depth);
+    }
+    most
 }
 
 /// The rule of a file, if it is one.
@@ -284,6 +312,10 @@ fn rule(name: &str, text: &str, built_in: bool) -> Result<Option<Rule>> {
             .hint("write title, description, custom.severity and custom.fix above `package`"));
     }
     let metadata: Metadata = config_yaml::parse(&comment, name)?;
+    if !text.lines().any(|line| line.starts_with("deny") || line.starts_with("unresolved")) {
+        return Err(Failure::input(format!("{name}: the rule defines neither `deny` nor `unresolved`"))
+            .hint("write `deny contains {\"fact\": ..., \"message\": ...} if { ... }`"));
+    }
     Ok(Some(Rule {
         id: id.replace('_', "-"),
         title: metadata.title,

@@ -11,6 +11,8 @@ const COMMANDS_MAX: usize = 5_000;
 /// Deepest scripts within scripts.
 const DEPTH_MAX: usize = 6;
 const WORD_BYTES_MAX: usize = 64 << 10;
+/// Most `$(...)` of one script that are looked into.
+const SUBSTITUTIONS_MAX: usize = 1_000;
 
 /// A command with what stands in front of it.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +39,7 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
     if depth > DEPTH_MAX {
         return;
     }
-    let mut reader = Reader { chars: script.char_indices().peekable(), script };
+    let mut reader = Reader { substitutions: 0, chars: script.char_indices().peekable(), script };
     let mut command = Command { offset: base, ..Command::default() };
     let mut documents: Vec<(String, usize)> = Vec::new();
     loop {
@@ -217,6 +219,8 @@ fn scan_at(script: &str, offset: usize, variables: &mut Vec<(String, String)>, o
 }
 
 struct Reader<'t> {
+    /// How many `$(...)` were read.
+    substitutions: usize,
     chars: std::iter::Peekable<std::str::CharIndices<'t>>,
     script: &'t str,
 }
@@ -340,6 +344,13 @@ impl Reader<'_> {
     ) {
         let Some((at, c)) = self.chars.next() else { return };
         let rest = self.script.get(at + c.len_utf8()..).unwrap_or_default();
+        if c == '`' || rest.starts_with('(') {
+            self.substitutions += 1;
+            if self.substitutions > SUBSTITUTIONS_MAX {
+                word.push(HOLE);
+                return;
+            }
+        }
         if c == '`' {
             let inner = rest.split('`').next().unwrap_or_default();
             self.skip(inner.chars().count() + 1);
@@ -415,9 +426,9 @@ fn parameter(inner: &str, variables: &[(String, String)], depth: usize) -> Strin
     let known = variables.iter().rev().find(|(k, _)| k == name).map(|(_, v)| v.clone());
     for start in [":-", "-", ":=", "="] {
         if let Some(default) = operator.strip_prefix(start) {
-            return known.filter(|v| !v.is_empty()).unwrap_or_else(|| {
-                if depth > DEPTH_MAX { HOLE.to_string() } else { expand_plain(default.trim_matches('"'), variables) }
-            });
+            return known
+                .filter(|v| !v.is_empty())
+                .unwrap_or_else(|| expand_at(default.trim_matches('"'), variables, depth + 1));
         }
     }
     match (known, operator) {
@@ -450,13 +461,20 @@ fn replaced(value: &str, operator: &str) -> String {
 
 /// `$name` and `${name}` in a text that is not a script, such as a here-document or a setting.
 pub fn expand_plain(text: &str, variables: &[(String, String)]) -> String {
+    expand_at(text, variables, 0)
+}
+
+fn expand_at(text: &str, variables: &[(String, String)], depth: usize) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
+        if out.len() > WORD_BYTES_MAX || depth > DEPTH_MAX {
+            break;
+        }
         out.push_str(before);
         if after.starts_with('{') && !after.starts_with("{{") {
             let inner = balanced(after, '{', '}');
-            out.push_str(&parameter(inner, variables, 1));
+            out.push_str(&parameter(inner, variables, depth + 1));
             rest = after.get(inner.len() + 2..).unwrap_or_default();
             continue;
         }

@@ -119,6 +119,12 @@ impl File {
         });
         let line = lines.partition_point(|start| *start <= offset).max(1);
         let start = lines.get(line - 1).copied().unwrap_or(0) as usize;
+        // A line that is longer than any program's is counted in bytes.
+        let far = (offset as usize).saturating_sub(start);
+        if far > 16 << 10 {
+            let column = u32::try_from(far + 1).unwrap_or(u32::MAX);
+            return (u32::try_from(line).unwrap_or(u32::MAX), column);
+        }
         let column = text.get(start..(offset as usize).min(text.len())).map_or(1, |before| before.chars().count() + 1);
         (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }

@@ -35,6 +35,18 @@ impl Location {
     }
 
     fn new(provider: &'static str, bucket: &str, account: &str, key: &str) -> Self {
+        // `$NAME` and `{name}` that nobody filled in.
+        let bucket: &str = &if bucket.contains(['$', '{']) {
+            let known = bucket.split(['$', '{']).next().unwrap_or_default();
+            format!("{known}{HOLE}")
+        } else {
+            bucket.to_owned()
+        };
+        // Credentials in front of the bucket are not part of its name.
+        let bucket = bucket
+            .rsplit_once(['@', ':'])
+            .filter(|(user, _)| user.contains(':') || bucket.contains('@'))
+            .map_or(bucket, |(_, name)| name);
         let complete =
             !bucket.contains([HOLE, REFERENCE]) && !account.contains([HOLE, REFERENCE]) && !bucket.is_empty();
         Self {
@@ -148,6 +160,8 @@ fn by_scheme(scheme: &str, rest: &str) -> Location {
 }
 
 fn by_host(host: &str, path: &str) -> Option<Location> {
+    // A signed URL's query is its credential.
+    let path = path.split(['?', '#']).next().unwrap_or(path);
     let host = host.rsplit('@').next().unwrap_or(host);
     let lower = host.to_ascii_lowercase();
     let lower = lower.split(':').next().unwrap_or(&lower);

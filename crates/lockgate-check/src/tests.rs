@@ -56,7 +56,8 @@ fn check(files: &[(&str, &str)], config: &Config) -> Vec<Finding> {
     let read = read(&tree, &Options { threads: 1, key: None, watch: config.watched().unwrap() }).unwrap();
     let verdicts = bundle.judge(&read.facts, config, 1).unwrap();
     let mut found = findings(&read.facts, &bundle, &verdicts).unwrap();
-    comments(&tree, &mut found);
+    let rules: Vec<&str> = bundle.rules.iter().map(|rule| rule.id.as_str()).collect();
+    comments(&tree, &rules, &mut found);
     found.retain(|f| f.answer == Answer::Violation && f.accepted.is_none());
     found
 }

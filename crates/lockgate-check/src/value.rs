@@ -14,6 +14,8 @@ use crate::source::Place;
 pub const CHOICES_MAX: usize = 24;
 /// Longest text that is made by joining; longer ones become unknown.
 pub const TEXT_BYTES_MAX: usize = 256 << 10;
+/// Most entries of a mapping that are kept apart.
+const ENTRIES_MAX: usize = 2_048;
 /// Most steps that are shown of a way.
 pub const STEPS_MAX: usize = 16;
 
@@ -45,6 +47,7 @@ pub enum How {
     Decoded(&'static str),
     Passed(Arc<str>),
     Returned(Arc<str>),
+    Called(Arc<str>),
     Default(Arc<str>),
     Read(Arc<str>),
     Rendered,
@@ -61,6 +64,7 @@ impl How {
             Self::Decoded(how) => format!("decoded from {how}"),
             Self::Passed(name) => format!("passed as `{name}`"),
             Self::Returned(name) => format!("returned by `{name}`"),
+            Self::Called(name) => format!("calls `{name}`"),
             Self::Default(name) => format!("default of `{name}`"),
             Self::Read(name) => format!("read from {name}"),
             Self::Rendered => "rendered by a template".to_owned(),
@@ -160,8 +164,10 @@ impl Dict {
     }
 
     pub fn set(&mut self, key: Val, value: Val) {
+        let is_full = self.entries.len() >= ENTRIES_MAX;
         match self.entries.iter_mut().find(|(k, _)| same(k, &key)) {
             Some((_, v)) => *v = value,
+            None if is_full => self.open = true,
             None => self.entries.push((key, value)),
         }
     }

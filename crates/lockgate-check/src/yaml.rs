@@ -117,8 +117,14 @@ pub struct Error {
 
 /// Reads all documents of a text.
 pub fn parse(text: &str) -> Result<Vec<Node>, Error> {
-    let mut reader =
-        Reader { parser: Parser::new_from_str(text), text, anchors: Vec::new(), nodes: 0, byte: 0, char: 0 };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        text,
+        anchors: hashbrown::HashMap::new(),
+        nodes: 0,
+        byte: 0,
+        char: 0,
+    };
     let mut documents = Vec::new();
     loop {
         let (event, span) = reader.next()?;
@@ -136,7 +142,7 @@ pub fn parse(text: &str) -> Result<Vec<Node>, Error> {
 struct Reader<'t> {
     parser: Parser<'t, granit_parser::StrInput<'t>>,
     text: &'t str,
-    anchors: Vec<(usize, Node, usize)>,
+    anchors: hashbrown::HashMap<usize, (Node, usize)>,
     nodes: usize,
     byte: usize,
     char: usize,
@@ -252,7 +258,7 @@ impl<'t> Reader<'t> {
                 (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::Map(entries.into()) })
             }
             Event::Alias(id) => {
-                let Some((_, node, size)) = self.anchors.iter().rev().find(|(anchor, ..)| *anchor == id) else {
+                let Some((node, size)) = self.anchors.get(&id) else {
                     return Err(limit("an alias has no anchor"));
                 };
                 self.nodes += size;
@@ -262,7 +268,7 @@ impl<'t> Reader<'t> {
         };
         if anchor != 0 {
             let size = count(&node, 0);
-            self.anchors.push((anchor, node.clone(), size));
+            self.anchors.insert(anchor, (node.clone(), size));
         }
         Ok(node)
     }

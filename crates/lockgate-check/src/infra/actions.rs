@@ -100,6 +100,9 @@ fn expanded(text: &str, environment: &[(String, String)], matrix: &[(String, Str
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${{") {
+            if out.len() > super::EXPANDED_BYTES_MAX {
+                break;
+            }
             out.push_str(before);
             let Some((expression, tail)) = after.split_once("}}") else {
                 out.push_str("${{");

@@ -127,6 +127,9 @@ fn of_make(text: &str, variables: &[(String, String)], depth: usize) -> String {
     while let Some(at) = rest.find("$(").or_else(|| rest.find("${")) {
         let (before, after) = rest.split_at(at);
         out.push_str(before);
+        if out.len() > super::EXPANDED_BYTES_MAX {
+            return out;
+        }
         let (open, close) = if after.starts_with("$(") { ('(', ')') } else { ('{', '}') };
         let mut level = 0;
         let end = after.char_indices().find_map(|(i, c)| {

@@ -24,6 +24,8 @@ use crate::{
 
 /// Deepest modules within modules, and deepest references.
 const DEPTH_MAX: usize = 8;
+/// Most evaluations of a folder with all of its modules.
+const STEPS_MAX: u64 = 300_000;
 /// Most instances of a resource with `for_each`.
 const INSTANCES_MAX: usize = 32;
 
@@ -38,6 +40,8 @@ struct Module<'b> {
     /// Locals and variables that are being evaluated: a cycle is unknown.
     asking: Vec<String>,
     outputs: HashMap<String, Val>,
+    /// Evaluations that are left.
+    left: u64,
 }
 
 /// Reads the folder of a file; the first of its files that is asked for does it for all.
@@ -70,7 +74,7 @@ fn run(
     mut given: HashMap<String, Val>,
     depth: usize,
 ) -> HashMap<String, Val> {
-    if depth > DEPTH_MAX {
+    if depth > DEPTH_MAX || collector.steps >= STEPS_MAX {
         return HashMap::new();
     }
     let mut bodies: Vec<(u32, Body)> = Vec::new();
@@ -103,6 +107,7 @@ fn run(
         names: Vec::new(),
         asking: Vec::new(),
         outputs: HashMap::new(),
+        left: STEPS_MAX.saturating_sub(collector.steps),
     };
     let mut plain = plain;
     for (id, body) in &values {
@@ -123,6 +128,7 @@ fn run(
         names: Vec::new(),
         asking: Vec::new(),
         outputs: HashMap::new(),
+        left: STEPS_MAX.saturating_sub(collector.steps),
     };
     for (id, body) in &bodies {
         for block in body.blocks().filter(|b| b.ident.as_str() == "locals") {
@@ -137,6 +143,14 @@ fn run(
                 module.block(collector, *id, block, depth);
             }
         }
+    }
+    // What callers may still evaluate.
+    collector.steps = STEPS_MAX.saturating_sub(module.left).max(collector.steps);
+    if collector.steps >= STEPS_MAX
+        && depth == 0
+        && let Some((id, _)) = bodies.first()
+    {
+        collector.problem(*id, 0, "its evaluation stopped after 300,000 steps; what lies behind is unresolved");
     }
     module.outputs
 }
@@ -183,7 +197,9 @@ impl<'b> Module<'b> {
                 }
                 if source.starts_with('.') {
                     let folder = resolve(&self.folder, &source);
+                    collector.steps = STEPS_MAX.saturating_sub(self.left).max(collector.steps) + 1_000;
                     let outputs = run(collector, &folder, given, depth + 1);
+                    self.left = STEPS_MAX.saturating_sub(collector.steps);
                     let entries = outputs.into_iter().map(|(k, v)| (Val::str(k), v)).collect();
                     self.outputs.insert(format!("\u{1}{name}"), Val::dict(entries, true));
                 } else {
@@ -291,8 +307,9 @@ impl<'b> Module<'b> {
 
     fn eval(&mut self, file: u32, expression: &Expression, depth: usize) -> Val {
         let at = place(file, expression.span());
-        if depth > 48 {
-            return Val::unknown(Why::Limit("nesting"), Some(at));
+        self.left = self.left.saturating_sub(1);
+        if depth > 48 || self.left == 0 {
+            return Val::unknown(Why::Limit("300,000 steps"), Some(at));
         }
         match expression {
             Expression::Null(_) => Val::none(),
@@ -370,6 +387,13 @@ impl<'b> Module<'b> {
                 }
             }
             more.truncate(16);
+            // Texts that double are cut where no name is that long.
+            for (pieces, _) in &mut more {
+                let size: usize = pieces.iter().map(|p| if let Piece::Known(t) = p { t.len() } else { 1 }).sum();
+                if size > super::EXPANDED_BYTES_MAX {
+                    *pieces = vec![Piece::Unknown("a text that is too long".into())];
+                }
+            }
             texts = more;
         }
         Val::choice(

@@ -495,7 +495,7 @@ impl Interpreter<'_> {
             }
             "__import__" | "importlib.import_module" => {
                 let module: Arc<str> = first?.as_str()?.into();
-                self.import(&[(Arc::clone(&module), Some("\u{1}import".into()))], at);
+                self.import(&[(Arc::clone(&module), Some("\u{1}import".into()))]);
                 let scope = Rc::clone(&self.frames.last()?.scope);
                 scope.vars.borrow_mut().remove("\u{1}import").unwrap_or_else(Val::none)
             }

@@ -228,7 +228,9 @@ impl Interpreter<'_> {
         self.parameters(closure, receiver.as_ref(), args, &scope, place);
         let globals = outermost(&closure.scope);
         let method_of = receiver.and_then(|val| closure.class.borrow().clone().map(|class| (class, val)));
+        self.collector.calls.push((place, Arc::clone(&name)));
         let val = self.run(closure, scope, globals, Some(key), method_of);
+        self.collector.calls.pop();
         val.step(place, How::Returned(name))
     }
 

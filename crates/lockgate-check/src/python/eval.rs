@@ -214,8 +214,10 @@ impl Interpreter<'_> {
     }
 
     /// A text of bounded length.
-    pub(super) fn text(&self, pieces: Vec<Piece>, trace: crate::value::Trace, at: Span) -> Val {
+    pub(super) fn text(&mut self, pieces: Vec<Piece>, trace: crate::value::Trace, at: Span) -> Val {
         let size: usize = pieces.iter().map(|piece| if let Piece::Known(text) = piece { text.len() } else { 3 }).sum();
+        // Long texts cost what their bytes do.
+        self.steps += size as u64 / 256;
         if size > TEXT_BYTES_MAX || pieces.len() > 4096 {
             return self.unknown(Why::Limit("256 KiB of text"), at);
         }

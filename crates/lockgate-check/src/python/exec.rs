@@ -131,7 +131,7 @@ impl Interpreter<'_> {
                 self.eval(test);
                 self.collector.quiet -= 1;
             }
-            StmtNode::Import(names) => self.import(names, stmt.at),
+            StmtNode::Import(names) => self.import(names),
             StmtNode::ImportFrom(module, level, names) => self.import_from(module.as_deref(), *level, names, stmt.at),
             StmtNode::Global(names) => {
                 let names = names.clone();

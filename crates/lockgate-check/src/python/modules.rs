@@ -108,6 +108,7 @@ impl Interpreter<'_> {
         let journals = std::mem::take(&mut self.journals);
         let quiet = std::mem::replace(&mut self.collector.quiet, 0);
         let frames = std::mem::take(&mut self.frames);
+        let calls = std::mem::take(&mut self.collector.calls);
         let frame = Frame {
             file,
             scope: Rc::clone(&scope),
@@ -129,6 +130,7 @@ impl Interpreter<'_> {
         self.journals = journals;
         self.collector.quiet = quiet;
         self.frames = frames;
+        self.collector.calls = calls;
         self.loading.remove(&file);
         Some(scope)
     }
@@ -144,10 +146,9 @@ impl Interpreter<'_> {
         self.world.tree.file(self.current_file()).map_or_else(|| "".into(), |file| Arc::clone(&file.path))
     }
 
-    pub(super) fn import(&mut self, names: &[(Arc<str>, Option<Arc<str>>)], at: Span) {
+    pub(super) fn import(&mut self, names: &[(Arc<str>, Option<Arc<str>>)]) {
         let here = self.here();
         for (name, alias) in names {
-            self.collector.imported(name, self.place(at));
             let found = self.world.find(&here, name, 0).filter(|file| *file != self.current_file());
             match (alias, found) {
                 (Some(alias), Some(file)) => {
@@ -181,9 +182,6 @@ impl Interpreter<'_> {
         let here = self.here();
         let place = self.place(at);
         let base = module.unwrap_or_default();
-        if level == 0 {
-            self.collector.imported(base, place);
-        }
         let found = self.world.find(&here, base, level).filter(|file| *file != self.current_file());
         let scope = found.and_then(|file| self.module(file));
         for (name, alias) in names {

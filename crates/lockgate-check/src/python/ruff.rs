@@ -19,6 +19,8 @@ use super::syntax::{
 pub const STACK_BYTES: usize = 256 << 20;
 /// Deepest brackets, or replacement fields of f-strings.
 const BRACKETS_MAX: usize = 200;
+/// Most `elif` of a file: each is an `if` within the one before it.
+const ELIFS_MAX: u32 = 2_000;
 /// Deepest blocks.
 const BLOCKS_MAX: u32 = 100;
 /// Most operators and keywords without a comma or a new line between them that may nest.
@@ -53,6 +55,7 @@ fn limits(text: &str, mode: Mode) -> Result<(), SyntaxError> {
     let mut levels = vec![0u32];
     let mut total = 0u32;
     let mut blocks = 0u32;
+    let mut elifs = 0u32;
     loop {
         match lexer.next_token() {
             TokenKind::EndOfFile => return Ok(()),
@@ -71,6 +74,7 @@ fn limits(text: &str, mode: Mode) -> Result<(), SyntaxError> {
                     *level += 1;
                 }
             }
+            TokenKind::Elif => elifs += 1,
             TokenKind::Indent => blocks += 1,
             TokenKind::Dedent => blocks = blocks.saturating_sub(1),
             TokenKind::Comma | TokenKind::Newline | TokenKind::Semi => {
@@ -92,6 +96,8 @@ fn limits(text: &str, mode: Mode) -> Result<(), SyntaxError> {
         }
         let what = if levels.len() > BRACKETS_MAX {
             "brackets are nested deeper than 200"
+        } else if elifs > ELIFS_MAX {
+            "it has more than 2,000 `elif`"
         } else if blocks > BLOCKS_MAX {
             "blocks are nested deeper than 100"
         } else if total > OPERATORS_MAX {

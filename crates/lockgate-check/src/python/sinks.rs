@@ -187,7 +187,7 @@ const POSITIONAL: [(&str, &[&str]); 66] = [
 ];
 
 /// What reads objects by running code in them.
-const UNSAFE: [(&str, &str); 31] = [
+const UNSAFE: [(&str, &str); 30] = [
     ("pickle.load", "a pickle runs code when it is read"),
     ("pickle.loads", "a pickle runs code when it is read"),
     ("pickle.Unpickler", "a pickle runs code when it is read"),
@@ -212,7 +212,6 @@ const UNSAFE: [(&str, &str); 31] = [
     ("jsonpickle.loads", "jsonpickle makes any object that its text names"),
     ("yaml.unsafe_load", "this loader makes any object that its text names"),
     ("yaml.unsafe_load_all", "this loader makes any object that its text names"),
-    ("yaml.full_load", "this loader makes objects that its text names"),
     ("pyspark.SparkContext.pickleFile", "a pickle runs code when it is read"),
     ("spark.sparkContext.pickleFile", "a pickle runs code when it is read"),
     ("sc.pickleFile", "a pickle runs code when it is read"),
@@ -511,6 +510,13 @@ impl Interpreter<'_> {
                         self.collector.storage(&location, &option.trace, sink);
                     }
                     Kind::Unknown(why) => self.collector.storage_unknown(why, sink, provider),
+                    // A default stands beside it: that is what is known.
+                    Kind::Reference(_) if val.options().iter().any(|o| o.as_text().is_some()) => {}
+                    Kind::Reference(name) => {
+                        let why =
+                            crate::value::Unknown { why: crate::value::Why::Runtime(Arc::clone(name)), place: None };
+                        self.collector.storage_unknown(&why, sink, provider);
+                    }
                     _ => {}
                 }
             }
@@ -866,7 +872,9 @@ impl Interpreter<'_> {
                     Kind::Class(class) => class.outside_base(0).map(|b| b.to_string()).unwrap_or_default(),
                     _ => String::new(),
                 });
-                let safe = loader.as_deref().is_some_and(|l| l.ends_with("SafeLoader") || l.ends_with("BaseLoader"));
+                let safe = loader.as_deref().is_some_and(|l| {
+                    l.ends_with("SafeLoader") || l.ends_with("BaseLoader") || l.ends_with("FullLoader")
+                });
                 let known = loader.as_deref().is_none_or(|l| !l.is_empty());
                 if !safe {
                     let verdict = if known { "no" } else { "unknown" };

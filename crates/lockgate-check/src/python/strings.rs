@@ -203,6 +203,13 @@ impl Interpreter<'_> {
                 if from.is_empty() {
                     return self.unknown(Why::Expression, at);
                 }
+                let grows =
+                    text.flat().matches(from).count().saturating_mul(
+                        to.options().iter().filter_map(|t| t.as_str().map(str::len)).max().unwrap_or(0),
+                    );
+                if grows > crate::value::TEXT_BYTES_MAX {
+                    return self.unknown(Why::Limit("256 KiB of text"), at);
+                }
                 let options: Vec<Val> = to
                     .options()
                     .iter()

@@ -20,11 +20,20 @@ pub fn github(report: &Report<'_>) -> String {
         let _ = writeln!(
             out,
             "::{command} file={},line={},col={},title={}::{}",
-            property(&finding.file),
+            property(&format!("{}{}", report.prefix, finding.file)),
             finding.line,
             finding.column,
             property(&format!("lockgate: {}", finding.rule)),
             data(&message(report, finding)),
+        );
+    }
+    for problem in report.problems {
+        let file = property(&format!("{}{}", report.prefix, problem.file));
+        let _ = writeln!(
+            out,
+            "::warning file={file},line={}::{}",
+            problem.line.max(1),
+            data(&format!("not read: {}", problem.what))
         );
     }
     out
@@ -51,7 +60,7 @@ pub fn gitlab(report: &Report<'_>) -> Value {
                 "check_name": finding.rule,
                 "fingerprint": lockgate_core::Digest::of(format!("{}:{}", finding.fingerprint, finding.message).as_bytes()).to_string(),
                 "severity": severity,
-                "location": {"path": finding.file, "lines": {"begin": finding.line}},
+                "location": {"path": format!("{}{}", report.prefix, finding.file), "lines": {"begin": finding.line}},
             })
         })
         .collect()

@@ -26,7 +26,7 @@ pub fn sarif(report: &Report<'_>) -> Value {
         .problems
         .iter()
         .map(|problem| {
-            let mut location = json!({"artifactLocation": {"uri": uri(&problem.file)}});
+            let mut location = json!({"artifactLocation": {"uri": uri(&report.prefix, &problem.file)}});
             if let (Some(object), true) = (location.as_object_mut(), problem.line > 0) {
                 object.insert(
                     "region".to_owned(),
@@ -65,7 +65,7 @@ fn result(report: &Report<'_>, finding: &Finding) -> Value {
         "kind": if finding.answer == Answer::Unresolved { "open" } else { "fail" },
         "message": {"text": finding.message},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": uri(&finding.file)},
+            "artifactLocation": {"uri": uri(&report.prefix, &finding.file)},
             "region": {
                 "startLine": finding.line, "startColumn": finding.column,
                 "endLine": finding.end_line.max(finding.line), "endColumn": finding.end_column.max(1),
@@ -88,7 +88,7 @@ fn result(report: &Report<'_>, finding: &Finding) -> Value {
             .map(|step| {
                 json!({"location": {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": uri(&step.file)},
+                        "artifactLocation": {"uri": uri(&report.prefix, &step.file)},
                         "region": {"startLine": step.line, "startColumn": step.column.max(1)},
                     },
                     "message": {"text": step.what},
@@ -108,8 +108,10 @@ fn result(report: &Report<'_>, finding: &Finding) -> Value {
 }
 
 /// A path as a relative URI (RFC 3986).
-fn uri(path: &str) -> String {
-    path.bytes()
+fn uri(prefix: &str, path: &str) -> String {
+    prefix
+        .bytes()
+        .chain(path.bytes())
         .map(|b| match b {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => (b as char).to_string(),
             b => format!("%{b:02X}"),

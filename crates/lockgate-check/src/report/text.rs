@@ -24,7 +24,8 @@ impl Colours {
 /// Findings one after the other, each with its way, then the count.
 pub fn text(report: &Report<'_>, colours: Colours) -> String {
     let mut out = String::new();
-    for finding in report.findings.iter().filter(|f| f.accepted.is_none()) {
+    let shown = |f: &&Finding| f.accepted.is_none() && (report.strict || f.answer == Answer::Violation);
+    for finding in report.findings.iter().filter(shown) {
         one(&mut out, report, finding, colours);
     }
     for problem in report.problems {
@@ -119,7 +120,8 @@ fn summary(report: &Report<'_>, colours: Colours) -> String {
     let mut parts = vec![
         colours.paint(if violations == 0 { "1;32" } else { "1;31" }, &count(violations, "violation", "violations")),
     ];
-    parts.push(format!("{} unresolved", report.unresolved()));
+    let more = if report.unresolved() > 0 && !report.strict { " (--strict shows them)" } else { "" };
+    parts.push(format!("{} unresolved{more}", report.unresolved()));
     if report.accepted() > 0 {
         parts.push(format!("{} accepted", report.accepted()));
     }

@@ -43,8 +43,22 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     let tree = Tree::walk(&root, &paths, &config.exclude)?;
     let key = args.fingerprint_key.as_deref().map(fingerprint_key).transpose()?;
     let read = read(&tree, &Options { threads, key, watch: config.watched()? })?;
+    if read.facts.files.is_empty() {
+        return Err(Failure::input(format!(
+            "there is nothing to check in {}",
+            paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+        ))
+        .hint("name files of a kind that is read, or look at `check.exclude` of lockgate.yaml"));
+    }
     if args.facts {
-        return output::json(global, &read.facts);
+        return match &args.output {
+            Some(path) => {
+                let text =
+                    serde_json::to_string_pretty(&read.facts).map_err(|_| Failure::bug("the facts are no JSON"))?;
+                write(path, &(text + "\n"))
+            }
+            None => output::json(global, &read.facts),
+        };
     }
     if let Some(path) = &args.observed {
         return compare(global, &read.facts, path);
@@ -52,9 +66,16 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     let verdicts = bundle.judge(&read.facts, &config, threads)?;
     let mut found = findings(&read.facts, &bundle, &verdicts)?;
     if let Some(changed) = &changed {
-        found.retain(|f| changed.contains(&f.file) || f.way.iter().any(|step| changed.contains(&step.file)));
+        // A changed policy is a change to everything that it judges.
+        let of_policy = |path: &String| {
+            path == "lockgate.yaml" || config.policies.iter().any(|folder| Path::new(path).starts_with(folder))
+        };
+        if !changed.iter().any(of_policy) {
+            found.retain(|f| changed.contains(&f.file) || f.files.iter().any(|file| changed.contains(file)));
+        }
     }
-    let mut notices = comments(&tree, &mut found);
+    let names: Vec<&str> = bundle.rules.iter().map(|rule| rule.id.as_str()).collect();
+    let mut notices = comments(&tree, &names, &mut found);
     if let Some(path) = &args.write_baseline {
         return write_baseline(global, args, &found, path);
     }
@@ -77,6 +98,7 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
         notices: &notices,
         files: read.facts.files.len(),
         strict: args.strict,
+        prefix: prefix(&root),
     };
     show(global, args, &report)?;
     if report.fails() {
@@ -119,7 +141,7 @@ fn show(global: &Global, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
     };
     match &args.output {
         Some(path) => {
-            fs::write(path, text + "\n").map_err(|e| Failure::io("write", path, &e))?;
+            write(path, &(text + "\n"))?;
             output::say(global, &format!("the report is in {}", path.display()));
         }
         None => output::line(text.trim_end()),
@@ -170,6 +192,12 @@ fn write_baseline(global: &Global, args: &CheckArgs, found: &[Finding], path: &P
     let open: Vec<Finding> =
         found.iter().filter(|f| f.accepted.is_none() && f.answer == rules::Answer::Violation).cloned().collect();
     let (reason, until) = (args.reason.as_deref().unwrap_or_default(), args.until.as_deref().unwrap_or_default());
+    let today = Clock.now().to_string();
+    if until < today.get(..10).unwrap_or_default() {
+        return Err(
+            Failure::usage(format!("--until {until:?} is over, or is not a day")).hint("write it as 2026-12-31")
+        );
+    }
     let baseline = Baseline::of(&open, reason, until);
     let text = serde_json::to_string_pretty(&baseline).map_err(|_| Failure::bug("the baseline is no JSON"))?;
     // What could not be read again is not written.
@@ -177,7 +205,8 @@ fn write_baseline(global: &Global, args: &CheckArgs, found: &[Finding], path: &P
     let temporary = tempfile::NamedTempFile::new_in(folder).map_err(|e| Failure::io("write in", folder, &e))?;
     fs::write(temporary.path(), text + "\n").map_err(|e| Failure::io("write", path, &e))?;
     Baseline::read(temporary.path()).map_err(|_| {
-        Failure::usage("--reason is empty, or --until is not a day").hint("--reason \"why\" --until 2026-12-31")
+        Failure::usage(if reason.trim().is_empty() { "--reason is empty" } else { "--until is not a day" })
+            .hint("--reason \"why\" --until 2026-12-31")
     })?;
     temporary.persist(path).map_err(|e| Failure::io("write", path, &e.error))?;
     output::say(global, &format!("{} findings accepted until {until} in {}", open.len(), path.display()));
@@ -220,6 +249,17 @@ fn root(named: Option<&Path>, paths: &[PathBuf]) -> Result<PathBuf> {
             None => Ok(root),
         };
     }
+    let marked = |path: &Path| {
+        path.ancestors()
+            .find(|folder| folder.join(".git").exists() || folder.join("lockgate.yaml").is_file())
+            .map(Path::to_path_buf)
+    };
+    let mut roots: Vec<Option<PathBuf>> = paths.iter().map(|path| marked(path)).collect();
+    roots.dedup();
+    if roots.len() > 1 {
+        return Err(Failure::usage("the paths belong to different repositories, each with a policy of its own")
+            .hint("check them one after the other, or name what is above them with --root"));
+    }
     let mut common = paths.first().cloned().unwrap_or_default();
     while !paths.iter().all(|path| path.starts_with(&common)) {
         if !common.pop() {
@@ -230,9 +270,19 @@ fn root(named: Option<&Path>, paths: &[PathBuf]) -> Result<PathBuf> {
         common.pop();
     }
     // The nearest of them: a repository within another folder's is its own.
-    let marked =
-        common.ancestors().find(|folder| folder.join(".git").exists() || folder.join("lockgate.yaml").is_file());
-    Ok(marked.map_or_else(|| common.clone(), Path::to_path_buf))
+    Ok(marked(&common).unwrap_or(common))
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, text: &str) -> Result<()> {
+    lockgate_core::durable::write(path, text.as_bytes(), lockgate_core::durable::Readers::Anyone)
+}
+
+/// Where a folder lies in its repository, for those who show files by the repository's paths.
+fn prefix(root: &Path) -> String {
+    let top = root.ancestors().find(|folder| folder.join(".git").exists());
+    let relative = top.and_then(|top| root.strip_prefix(top).ok()).map(|path| path.to_string_lossy().into_owned());
+    relative.filter(|path| !path.is_empty()).map_or_else(String::new, |path| format!("{path}/"))
 }
 
 fn config(root: &Path) -> Result<Config> {
@@ -271,7 +321,12 @@ fn changed_since(root: &Path, revision: &str) -> Result<Vec<String>> {
         }
         Ok(String::from_utf8_lossy(&done.stdout).split('\0').filter(|p| !p.is_empty()).map(str::to_owned).collect())
     };
-    let mut changed = git(&["diff", "--name-only", "-z", "--relative", "--diff-filter=d", revision, "--"])?;
+    // What others changed since the branch began is not this change.
+    let base = git(&["merge-base", revision, "HEAD"])
+        .ok()
+        .and_then(|lines| lines.first().map(|line| line.trim().to_owned()))
+        .unwrap_or_else(|| revision.to_owned());
+    let mut changed = git(&["diff", "--name-only", "-z", "--relative", "--diff-filter=d", base.as_str(), "--"])?;
     changed.extend(git(&["ls-files", "--others", "--exclude-standard", "-z"])?);
     Ok(changed)
 }
