@@ -227,7 +227,7 @@ fn checkov(bin: &Path, folder: &Path) -> Result<Seen> {
         .args(args)
         .arg(out.path())
         .env("LOG_LEVEL", "ERROR")
-        .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default()))
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()))
         .output()?;
     let text = fs::read_to_string(out.path().join("results_json.json")).context("checkov wrote nothing")?;
     let found: Value = serde_json::from_str(&text)?;
@@ -257,7 +257,7 @@ fn semgrep_command(bin: &Path, rules: &Path, folder: &Path) -> Command {
         .arg(rules)
         .arg(folder)
         .env("SEMGREP_SEND_METRICS", "off")
-        .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default()));
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
     command
 }
 

@@ -638,7 +638,7 @@ pub fn url_passwords(text: &str) -> Vec<(usize, usize)> {
             let user_info = rest.get(..at).unwrap_or_default();
             if let Some(colon) = user_info.find(':') {
                 out.push((start + colon + 1, start + at));
-            } else if user_info.len() >= 20
+            } else if user_info.len() >= 16
                 && user_info.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
             {
                 // A token alone, as Git takes it.

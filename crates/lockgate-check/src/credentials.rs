@@ -319,6 +319,10 @@ pub fn wanted(name: &str) -> Option<Wanted> {
     if last == "key" && KEYS.contains(&before) {
         return Some(Wanted::Token);
     }
+    // A signed URL opens what it names to everybody who has it.
+    if last == "signature" && matches!(before, "amz" | "goog") {
+        return Some(Wanted::Token);
+    }
     if last == "auth" && before == "key" {
         return Some(Wanted::Token);
     }

@@ -333,12 +333,15 @@ texts! {
 }
 
 /// Takes every secret out of what was read, and what would move a terminal's cursor.
-pub fn scrub<T: Texts>(facts: &mut [Fact<T>], secrets: &[std::sync::Arc<str>]) {
+pub fn scrub<T: Texts>(facts: &mut [Fact<T>], secrets: &aho_corasick::AhoCorasick) {
     let clean = |text: &mut String| {
-        for secret in secrets {
-            if text.contains(&**secret) {
-                *text = text.replace(&**secret, "•••");
-            }
+        if secrets.is_match(text.as_str()) {
+            let mut out = String::new();
+            secrets.replace_all_with(text, &mut out, |_, _, out| {
+                out.push_str("•••");
+                true
+            });
+            *text = out;
         }
         if text.contains(is_unseen) {
             *text = text.replace(is_unseen, "\u{FFFD}");

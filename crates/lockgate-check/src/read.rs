@@ -113,7 +113,7 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
         return Err(Failure::bug("a reader failed"));
     }
     let found = all.into_inner().unwrap_or_default();
-    Ok(assemble(tree, &asked, found, options.key.is_some()))
+    assemble(tree, &asked, found, options.key.is_some())
 }
 
 fn is_python(tree: &Tree, file: u32) -> bool {
@@ -154,7 +154,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
     out
 }
 
-fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Read {
+fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Result<Read> {
     let mut facts = Facts { version: facts::VERSION.to_owned(), ..Facts::default() };
     let mut masks = Masks::default();
     let mut merged = Found::default();
@@ -223,7 +223,14 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Read 
     facts.audit = placed(tree, "audit", merged.audit, |a| format!("{}|{}", a.component, a.setting));
     facts.tasks = placed(tree, "task", merged.tasks, |t| format!("{}|{}", t.dag, t.name));
     // Most secrets are too long to stand in a name by chance; the shortest are left to excerpts.
-    let secrets: Vec<std::sync::Arc<str>> = masks.values.iter().filter(|v| v.chars().count() >= 5).cloned().collect();
+    let secrets = masks.values.iter().filter(|v| v.chars().count() >= 5).map(|v| v.as_bytes());
+    let secrets = aho_corasick::AhoCorasick::builder()
+        .match_kind(aho_corasick::MatchKind::LeftmostLongest)
+        .build(secrets)
+        .map_err(|_| {
+            Failure::input("there are more secrets than can be hidden from the report")
+                .hint("check fewer files at a time")
+        })?;
     facts::scrub(&mut facts.credentials, &secrets);
     facts::scrub(&mut facts.storage, &secrets);
     facts::scrub(&mut facts.commands, &secrets);
@@ -248,7 +255,7 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Read 
     }
     facts.problems.sort();
     facts.problems.dedup();
-    Read { facts, masks }
+    Ok(Read { facts, masks })
 }
 
 /// One credential is one finding: of the ways that lead from the same literals, the one that

@@ -91,7 +91,7 @@ fn the_corpus_is_judged_as_it_says() {
     }
     assert!(planted >= 150 && clean >= 100, "{planted} planted, {clean} clean");
     assert!(alarms.is_empty(), "false alarms:\n{alarms}");
-    assert!(misses * 50 <= planted, "missed {misses} of {planted}:\n{missed}");
+    assert!(misses == 0, "missed {misses} of {planted}:\n{missed}");
 }
 
 const ROUNDS: usize = 1_000;

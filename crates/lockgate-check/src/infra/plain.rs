@@ -253,7 +253,7 @@ fn without_comments(text: &str) -> String {
 /// `requirements.txt`, after PEP 508.
 pub fn requirements(collector: &mut Collector<'_>, file: u32, text: &str) {
     let mut offset = 0;
-    let mut hashed = false;
+    let is_constrained = text.contains("\n-c ") || text.starts_with("-c ") || text.contains("--constraint");
     for line in text.split_inclusive('\n') {
         let start = offset;
         offset += line.len();
@@ -265,14 +265,12 @@ pub fn requirements(collector: &mut Collector<'_>, file: u32, text: &str) {
             collector.verification_off("--trusted-host", place, "");
         }
         if body.is_empty() || body.starts_with(['#', '-', '.']) {
-            hashed |= body.starts_with("--hash");
             continue;
         }
-        let _ = hashed;
         let body = body.split(" #").next().unwrap_or(body).trim_end_matches('\\');
         // `-c constraints.txt` pins elsewhere; a constraints file is where it is pinned.
         let is_url = body.contains("://");
-        if !is_url && !text.contains("\n-c ") && !text.starts_with("-c ") && !text.contains("--constraint") {
+        if !is_url && !is_constrained {
             collector.package("pip", body, place, "requirements");
         }
     }
