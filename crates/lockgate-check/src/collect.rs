@@ -610,10 +610,19 @@ fn storage_fact(location: &Location, sink: Sink<'_>) -> facts::Storage {
     }
 }
 
+/// Longest user, password and host of a URL.
+const AUTHORITY_CHARS_MAX: usize = 600;
+
 /// Where the host of a URL starts: behind its user and password, which may hold a slash or a `#`
 /// that nobody encoded.
 fn authority(rest: &str) -> usize {
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '`')).unwrap_or(rest.len());
+    // No user, password and host are longer together.
+    let near = rest
+        .char_indices()
+        .take(AUTHORITY_CHARS_MAX)
+        .find(|(_, c)| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '`'));
+    let far = rest.char_indices().nth(AUTHORITY_CHARS_MAX).map_or(rest.len(), |(at, _)| at);
+    let end = near.map_or(far, |(at, _)| at);
     let line = rest.get(..end).unwrap_or_default();
     let head = line.split(['/', '?', '#']).next().unwrap_or_default();
     if let Some(at) = head.rfind('@') {
@@ -630,7 +639,7 @@ fn authority(rest: &str) -> usize {
 /// Passwords of URLs: `scheme://user:password@host` (RFC 3986, section 3.2.1).
 pub fn url_passwords(text: &str) -> Vec<(usize, usize)> {
     let mut out = Vec::new();
-    let mut from = 0;
+    let (mut from, mut tried) = (0, 0);
     while let Some(at) = text.get(from..).and_then(|rest| rest.find("://")) {
         let start = from + at + 3;
         let rest = text.get(start..).unwrap_or_default();
@@ -646,7 +655,8 @@ pub fn url_passwords(text: &str) -> Vec<(usize, usize)> {
             }
         }
         from = start;
-        if out.len() > 32 {
+        tried += 1;
+        if out.len() > 32 || tried > 2_000 {
             break;
         }
     }
