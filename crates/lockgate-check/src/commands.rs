@@ -159,7 +159,7 @@ impl Collector<'_> {
         {
             self.container(&words, trace, sink);
         }
-        if matches!(program, "curl" | "wget") && command.piped {
+        if matches!(program, "curl" | "wget") && command.runs_on {
             does.push("download-and-run".to_owned());
         }
         if program == "chmod" && words.iter().any(|w| matches!(*w, "777" | "0777" | "a+rwx" | "o+w")) {

@@ -9,15 +9,21 @@
 mod airflow;
 mod builtins;
 mod calls;
+mod collections;
 mod containers;
+mod decoding;
+mod environment;
 mod eval;
 mod exec;
 mod formats;
 mod modules;
+mod paths;
 mod ruff;
 mod sinks;
 mod strings;
 pub mod syntax;
+mod unsafe_calls;
+mod workloads;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 

@@ -25,6 +25,8 @@ pub struct Command {
     pub offset: usize,
     /// Whether its output goes to the next one.
     pub piped: bool,
+    /// Whether the next one runs it.
+    pub runs_on: bool,
 }
 
 /// The commands of a script in order, those within `$(...)` and `sh -c` included. `variables`
@@ -32,7 +34,19 @@ pub struct Command {
 pub fn read(script: &str, variables: &mut Vec<(String, String)>) -> Vec<Command> {
     let mut out = Vec::new();
     scan(script, 0, variables, &mut out, 0);
+    // A pipe counts where what comes out of it is run.
+    let runs: Vec<bool> = out.iter().skip(1).map(is_interpreter).chain([false]).collect();
+    for (command, runs) in out.iter_mut().zip(runs) {
+        command.runs_on = command.piped && runs;
+    }
     out
+}
+
+/// Whether a command runs what it reads.
+fn is_interpreter(command: &Command) -> bool {
+    let words = command.words.iter().map(String::as_str).find(|w| !matches!(*w, "sudo" | "env" | "-E"));
+    let program = words.map_or("", |w| w.rsplit('/').next().unwrap_or(w));
+    matches!(program, "sh" | "bash" | "zsh" | "dash" | "ksh" | "perl" | "ruby" | "node") || program.starts_with("python")
 }
 
 fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &mut Vec<Command>, depth: usize) {

@@ -1,0 +1,150 @@
+//! Functions and operators of the language.
+
+use std::sync::Arc;
+
+use hcl_edit::expr::{ForExpr, FuncCall};
+
+use super::{Module, item};
+use crate::{
+    source::Place,
+    value::{How, Kind, Piece, Text, Val, Why, joined},
+};
+
+impl<'b> Module<'b> {
+    pub(super) fn call(&mut self, file: u32, call: &FuncCall, at: Place, depth: usize) -> Val {
+        let args: Vec<Val> = call.args.iter().map(|arg| self.eval(file, arg, depth + 1)).collect();
+        let first = args.first();
+        let list = |val: Option<&Val>| match val.map(|v| &v.kind) {
+            Some(Kind::List(items)) => Some(items.borrow().clone()),
+            _ => None,
+        };
+        let traces = || joined(at, How::Changed("function"), args.iter().map(|a| a.trace.clone()));
+        let text = |text: String| Val::text(Text::Known(text.into()), traces());
+        let known = first.and_then(Val::as_str).map(str::to_owned);
+        let name = call.name.name.as_str();
+        let result = match name {
+            "join" => list(args.get(1)).and_then(|items| {
+                let separator = known.clone()?;
+                let mut pieces = Vec::new();
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        pieces.push(Piece::Known(separator.as_str().into()));
+                    }
+                    pieces.extend(item.options().first().map(Val::pieces).unwrap_or_default());
+                }
+                let traces = joined(at, How::Joined, items.iter().map(|i| i.trace.clone()));
+                Some(Val::text(Text::of(pieces), traces))
+            }),
+            "format" => known.clone().map(|format| {
+                let mut rest = args.iter().skip(1);
+                let mut pieces = Vec::new();
+                let mut parts = format.split('%');
+                pieces.push(Piece::Known(parts.next().unwrap_or_default().into()));
+                for part in parts {
+                    let tail = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+                    if let Some(tail) = tail.strip_prefix(['s', 'd', 'v', 'q']) {
+                        pieces
+                            .extend(rest.next().and_then(|v| v.options().first().map(Val::pieces)).unwrap_or_default());
+                        pieces.push(Piece::Known(tail.into()));
+                    } else {
+                        pieces.push(Piece::Known(format!("%{part}").into()));
+                    }
+                }
+                Val::text(Text::of(pieces), traces())
+            }),
+            "lower" => known.map(|t| text(t.to_lowercase())),
+            "upper" => known.map(|t| text(t.to_uppercase())),
+            "trimspace" => known.map(|t| text(t.trim().to_owned())),
+            "title" | "trim" | "nonsensitive" | "sensitive" | "tostring" | "tolist" | "toset" | "distinct"
+            | "flatten" | "sort" | "tomap" | "compact" | "try" | "jsonencode" | "yamlencode" => first.cloned(),
+            "replace" => match (known, args.get(1).and_then(Val::as_str), args.get(2).and_then(Val::as_str)) {
+                (Some(t), Some(from), Some(to)) if !from.is_empty() => Some(text(t.replace(from, to))),
+                _ => None,
+            },
+            "substr" => match (known, args.get(1).and_then(Val::as_int), args.get(2).and_then(Val::as_int)) {
+                (Some(t), Some(from), Some(length)) => {
+                    let length = if length < 0 { usize::MAX } else { length as usize };
+                    Some(text(t.chars().skip(from.max(0) as usize).take(length).collect()))
+                }
+                _ => None,
+            },
+            "strrev" => known.map(|t| text(t.chars().rev().collect())),
+            "split" => match (known, args.get(1).and_then(Val::as_str)) {
+                (Some(separator), Some(t)) if !separator.is_empty() => {
+                    Some(Val::list(t.split(separator.as_str()).map(|part| text(part.to_owned())).collect()))
+                }
+                _ => None,
+            },
+            "base64decode" => known.and_then(|t| {
+                use base64::Engine as _;
+                let bytes = base64::engine::general_purpose::STANDARD.decode(t).ok()?;
+                Some(text(String::from_utf8(bytes).ok()?).step(at, How::Decoded("Base64")))
+            }),
+            "coalesce" => Some(Val::choice(args.iter().filter(|a| !matches!(a.kind, Kind::None)).cloned().collect())),
+            "concat" => Some(Val::list(args.iter().flat_map(|a| list(Some(a)).unwrap_or_default()).collect())),
+            "merge" => {
+                let mut dict = crate::value::Dict::default();
+                for arg in &args {
+                    match &arg.kind {
+                        Kind::Dict(more) => {
+                            more.borrow().entries.iter().for_each(|(k, v)| dict.set(k.clone(), v.clone()));
+                        }
+                        _ => dict.open = true,
+                    }
+                }
+                Some(Val::dict(dict.entries, dict.open))
+            }
+            "lookup" => match (args.first(), args.get(1)) {
+                (Some(of), Some(key)) => {
+                    let found = item(of, key, at);
+                    Some(if found.is_unknown() { args.get(2).cloned().unwrap_or(found) } else { found })
+                }
+                _ => None,
+            },
+            "element" => match (args.first(), args.get(1)) {
+                (Some(of), Some(index)) => Some(item(of, index, at)),
+                _ => None,
+            },
+            "keys" => match first.map(|v| &v.kind) {
+                Some(Kind::Dict(dict)) => {
+                    Some(Val::list(dict.borrow().entries.iter().map(|(k, _)| k.clone()).collect()))
+                }
+                _ => None,
+            },
+            "values" => match first.map(|v| &v.kind) {
+                Some(Kind::Dict(dict)) => {
+                    Some(Val::list(dict.borrow().entries.iter().map(|(_, v)| v.clone()).collect()))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        result.unwrap_or_else(|| Val::unknown(Why::Call(Arc::from(name)), Some(at)))
+    }
+
+    pub(super) fn for_each(&mut self, file: u32, each: &ForExpr, depth: usize) -> Val {
+        let over = self.eval(file, &each.intro.collection_expr, depth + 1);
+        let pairs: Vec<(Val, Val)> = match &over.kind {
+            Kind::Dict(dict) => dict.borrow().entries.clone(),
+            Kind::List(items) => {
+                items.borrow().iter().enumerate().map(|(i, v)| (Val::new(Kind::Int(i as i64)), v.clone())).collect()
+            }
+            _ => return Val::unknown(Why::Expression, None),
+        };
+        let mut keys = Vec::new();
+        let mut out = Vec::new();
+        for (key, value) in pairs.into_iter().take(256) {
+            let before = self.names.len();
+            self.names.push((each.intro.value_var.as_str().to_owned(), value));
+            if let Some(name) = &each.intro.key_var {
+                self.names.push((name.as_str().to_owned(), key));
+            }
+            if let Some(expression) = &each.key_expr {
+                keys.push(self.eval(file, expression, depth + 1));
+            }
+            out.push(self.eval(file, &each.value_expr, depth + 1));
+            self.names.truncate(before);
+        }
+        if each.key_expr.is_some() { Val::dict(keys.into_iter().zip(out).collect(), false) } else { Val::list(out) }
+    }
+}

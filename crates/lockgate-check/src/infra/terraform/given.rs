@@ -1,0 +1,113 @@
+//! What resources are given: names, locations, scripts, policies.
+
+use super::{DEPTH_MAX, cloud};
+use crate::{
+    collect::{Collector, Sink},
+    source::Place,
+    value::{Kind, Text, Val},
+};
+
+pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str, val: &Val, at: Place, depth: usize) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    let place_of = |v: &Val| crate::value::literals(&v.trace).into_iter().find(|p| p.file == at.file).unwrap_or(at);
+    match &val.kind {
+        Kind::Dict(dict) => {
+            let entries = dict.borrow().entries.clone();
+            let denies = entries
+                .iter()
+                .any(|(k, v)| matches!(k.as_str(), Some("Effect" | "effect")) && v.as_str() == Some("Deny"));
+            if denies {
+                return;
+            }
+            for (key, value) in &entries {
+                let Some(name) = key.as_str() else { continue };
+                if super::is_aside(&[name]) || matches!(name, "tags" | "labels" | "depends_on") {
+                    continue;
+                }
+                let sink = Sink { what: address, place: place_of(value), access: "any" };
+                collector.named(name, value, sink, "name");
+                collector.environment_switch(name, value.as_str().unwrap_or_default(), sink.place);
+                let words = crate::credentials::words(name);
+                let last = words.iter().rev().find(|w| *w != "name" && *w != "id").map_or("", String::as_str);
+                let is_bucket = last == "bucket"
+                    || name == "name" && kind.ends_with("_bucket")
+                    || (name == "name" && kind.contains("storage_container"))
+                    || name == "storage_container_name"
+                    || name == "container_name" && kind.contains("azure");
+                if is_bucket {
+                    let provider = crate::storage::provider_of(kind).unwrap_or("any");
+                    let account = entries.iter().find_map(|(k, v)| {
+                        matches!(k.as_str(), Some("storage_account_name"))
+                            .then(|| v.as_str().map(str::to_owned))
+                            .flatten()
+                    });
+                    for option in value.options() {
+                        if let Some(text) = option.as_text().map(Text::flat)
+                            && !text.is_empty()
+                            && !text.contains("://")
+                            && !text.starts_with("arn:")
+                        {
+                            let location =
+                                crate::storage::bucket(provider, &text, account.as_deref().unwrap_or_default(), "");
+                            collector.storage(&location, &option.trace, sink);
+                        }
+                    }
+                }
+                given_to(collector, address, kind, value, at, depth + 1);
+            }
+            let dict = dict.borrow();
+            collector.dictionary(&dict, at);
+        }
+        Kind::List(items) => {
+            for item in items.borrow().iter() {
+                given_to(collector, address, kind, item, at, depth + 1);
+            }
+        }
+        Kind::Str(text) => {
+            let sink = Sink { what: address, place: place_of(val), access: "any" };
+            let flat = text.flat();
+            collector.locations(val, sink);
+            collector.credentials_in("", &flat, &val.trace, sink);
+            if flat.starts_with("#!") {
+                collector.script(&flat, &val.trace, sink.place, address, &mut Vec::new());
+            }
+            if flat.trim_start().starts_with('{')
+                && flat.len() < 64 << 10
+                && let Ok(documents) = crate::yaml::parse(&flat)
+                && let Some(document) = documents.first()
+            {
+                let inner = crate::python::retraced(&crate::yaml::value(document, 0, 0), &val.trace, 0);
+                given_to(collector, address, kind, &inner, at, depth + 1);
+                cloud::policy(collector, address, &inner, sink.place);
+            }
+        }
+        Kind::Choice(options) => {
+            options.iter().for_each(|option| given_to(collector, address, kind, option, at, depth + 1));
+        }
+        _ => {}
+    }
+}
+
+/// Names of nested mappings of a local.
+pub(super) fn nested(collector: &mut Collector<'_>, val: &Val, at: Place, depth: usize) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    match &val.kind {
+        Kind::Dict(dict) => {
+            for (key, value) in &dict.borrow().entries {
+                if let Some(name) = key.as_str() {
+                    collector.assigned(name, value, at);
+                }
+                nested(collector, value, at, depth + 1);
+            }
+        }
+        Kind::List(items) => items.borrow().iter().for_each(|item| nested(collector, item, at, depth + 1)),
+        Kind::Str(text) => {
+            collector.credentials_in("", &text.flat(), &val.trace, Sink { what: "locals", place: at, access: "" });
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,213 @@
+//! Calls that are unsafe by themselves: deserialization, drivers that take a password by position,
+//! switches that weaken transport.
+
+use super::Interpreter;
+use crate::{
+    collect::Sink,
+    source::Place,
+    value::{Args, Kind, Text, Val},
+};
+
+/// What reads objects by running code in them.
+pub(super) const UNSAFE: [(&str, &str); 30] = [
+    ("pickle.load", "a pickle runs code when it is read"),
+    ("pickle.loads", "a pickle runs code when it is read"),
+    ("pickle.Unpickler", "a pickle runs code when it is read"),
+    ("_pickle.load", "a pickle runs code when it is read"),
+    ("_pickle.loads", "a pickle runs code when it is read"),
+    ("cPickle.load", "a pickle runs code when it is read"),
+    ("cPickle.loads", "a pickle runs code when it is read"),
+    ("pickle5.load", "a pickle runs code when it is read"),
+    ("pickle5.loads", "a pickle runs code when it is read"),
+    ("cloudpickle.load", "a pickle runs code when it is read"),
+    ("cloudpickle.loads", "a pickle runs code when it is read"),
+    ("dill.load", "a pickle runs code when it is read"),
+    ("dill.loads", "a pickle runs code when it is read"),
+    ("joblib.load", "joblib reads pickles, and a pickle runs code when it is read"),
+    ("sklearn.externals.joblib.load", "joblib reads pickles, and a pickle runs code when it is read"),
+    ("pandas.read_pickle", "a pickle runs code when it is read"),
+    ("pandas.io.pickle.read_pickle", "a pickle runs code when it is read"),
+    ("shelve.open", "a shelf holds pickles, and a pickle runs code when it is read"),
+    ("marshal.load", "marshal reads code"),
+    ("marshal.loads", "marshal reads code"),
+    ("jsonpickle.decode", "jsonpickle makes any object that its text names"),
+    ("jsonpickle.loads", "jsonpickle makes any object that its text names"),
+    ("yaml.unsafe_load", "this loader makes any object that its text names"),
+    ("yaml.unsafe_load_all", "this loader makes any object that its text names"),
+    ("pyspark.SparkContext.pickleFile", "a pickle runs code when it is read"),
+    ("spark.sparkContext.pickleFile", "a pickle runs code when it is read"),
+    ("sc.pickleFile", "a pickle runs code when it is read"),
+    ("hickle.load", "hickle reads pickles"),
+    ("klepto.archives.file_archive", "klepto reads pickles"),
+    ("pickletools.genops", ""),
+];
+
+impl Interpreter<'_> {
+    pub(super) fn deserializes(&mut self, name: &str, last: &str, args: &Args, place: Place) {
+        if let Some((_, because)) = UNSAFE.iter().find(|(known, because)| *known == name && !because.is_empty()) {
+            self.collector.deserialization(name, "no", because, place);
+            return;
+        }
+        let is = |val: Option<&Val>, truth: bool| {
+            val.is_some_and(|v| v.options().iter().any(|v| matches!(v.kind, Kind::Bool(b) if b == truth)))
+        };
+        match name {
+            "torch.load" => {
+                let weights = args.keyword("weights_only");
+                if is(weights, false) {
+                    self.collector.deserialization(
+                        name,
+                        "no",
+                        "with weights_only=False it reads a pickle, which runs code",
+                        place,
+                    );
+                } else if weights.is_none() && !args.open {
+                    self.collector.deserialization(
+                        name,
+                        "no",
+                        "without weights_only=True, PyTorch before 2.6 reads a pickle, which runs code",
+                        place,
+                    );
+                } else if !is(weights, true) {
+                    self.collector.deserialization(name, "unknown", "weights_only decides, and is not known", place);
+                }
+            }
+            "numpy.load" if is(args.keyword("allow_pickle"), true) => {
+                self.collector.deserialization(
+                    name,
+                    "no",
+                    "with allow_pickle=True it reads a pickle, which runs code",
+                    place,
+                );
+            }
+            "yaml.load" | "yaml.load_all" => {
+                let loader = args.get(1, "Loader").map(|v| match &v.kind {
+                    Kind::External(name) => name.to_string(),
+                    Kind::Class(class) => class.outside_base(0).map(|b| b.to_string()).unwrap_or_default(),
+                    _ => String::new(),
+                });
+                let safe = loader.as_deref().is_some_and(|l| {
+                    l.ends_with("SafeLoader") || l.ends_with("BaseLoader") || l.ends_with("FullLoader")
+                });
+                let known = loader.as_deref().is_none_or(|l| !l.is_empty());
+                if !safe {
+                    let verdict = if known { "no" } else { "unknown" };
+                    self.collector.deserialization(
+                        name,
+                        verdict,
+                        "this loader makes objects that its text names",
+                        place,
+                    );
+                }
+            }
+            _ => {
+                if is(args.keyword("trust_remote_code"), true) {
+                    self.collector.deserialization(
+                        name,
+                        "no",
+                        "with trust_remote_code=True it runs code of the model's repository",
+                        place,
+                    );
+                }
+                if last == "load_model" && is(args.keyword("safe_mode"), false) {
+                    self.collector.deserialization(name, "no", "with safe_mode=False a model may bring code", place);
+                }
+                if name.ends_with("ruamel.yaml.YAML") && args.get(0, "typ").and_then(Val::as_str) == Some("unsafe") {
+                    self.collector.deserialization(name, "no", "this loader makes objects that its text names", place);
+                }
+            }
+        }
+    }
+
+    /// Drivers that take a password by position.
+    pub(super) fn connects(&mut self, name: &str, last: &str, args: &Args, sink: Sink<'_>) {
+        let at = match (name, last) {
+            ("pymysql.connect" | "MySQLdb.connect" | "mysql.connector.connect", _) => 2,
+            ("cx_Oracle.connect" | "oracledb.connect", _) => 1,
+            ("jwt.encode", _) => 1,
+            ("hmac.new" | "cryptography.fernet.Fernet", _) => 0,
+            (_, "connect") if name.contains("SSHClient") => 3,
+            (_, "setpassword") => 0,
+            _ => return,
+        };
+        if let Some(val) = args.positional.get(at).cloned() {
+            self.collector.secret_value("password", &val, sink, name);
+            if let (Kind::Bytes(bytes), true) = (&val.kind, self.collector.quiet == 0) {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                let val = Val::text(Text::Known(text.into()), val.trace.clone());
+                self.collector.secret_value("key", &val, sink, name);
+            }
+        }
+    }
+
+    /// Switches that weaken transport, wherever they are given.
+    pub(super) fn switch(&mut self, callee: &str, name: &str, val: &Val, place: Place) {
+        for option in val.options() {
+            let is_false = matches!(option.kind, Kind::Bool(false))
+                || option.as_str().is_some_and(|t| matches!(t, "false" | "False" | "0" | "no"));
+            let is_true = matches!(option.kind, Kind::Bool(true))
+                || option.as_str().is_some_and(|t| matches!(t, "true" | "True" | "1"));
+            let text = match &option.kind {
+                Kind::External(name) => name.to_string(),
+                _ => option.as_str().unwrap_or_default().to_owned(),
+            };
+            let off = match name {
+                "verify"
+                | "verify_ssl"
+                | "verify_certs"
+                | "ssl_verify"
+                | "validate_certs"
+                | "check_hostname"
+                | "verify_hostname"
+                | "ssl_check_hostname"
+                | "tls_verify"
+                | "verify_tls"
+                | "ssl_verify_cert"
+                | "validate_certificate"
+                | "ssl_assert_hostname" => is_false,
+                "insecure"
+                | "tls_insecure_skip_verify"
+                | "disable_ssl_certificate_validation"
+                | "insecure_skip_verify"
+                | "skip_tls_verify"
+                | "tlsAllowInvalidCertificates"
+                | "tls_allow_invalid_certificates"
+                | "trust_server_certificate"
+                | "TrustServerCertificate"
+                | "ssl_no_verify"
+                | "allow_invalid_certificates"
+                | "tlsInsecure"
+                | "disable_tls_verification" => is_true,
+                "cert_reqs" | "verify_mode" | "ssl_cert_reqs" => text.ends_with("CERT_NONE") || text == "none",
+                "ssl" => is_false && (callee.contains("aiohttp") || callee.starts_with("?.")),
+                "ssl_context" | "context" | "_create_default_https_context" => {
+                    text.ends_with("_create_unverified_context")
+                }
+                "policy" => text.ends_with("AutoAddPolicy"),
+                _ => false,
+            };
+            if off {
+                self.collector.verification_off(name, place, "");
+            }
+            if matches!(name, "ACL" | "acl" | "predefined_acl" | "canned_acl")
+                && (text.starts_with("public-read") || text.starts_with("publicRead"))
+            {
+                self.open_storage(callee, &format!("its ACL is {text}"), place);
+            }
+            let plain = match name {
+                "sslmode" | "ssl_mode" => matches!(text.as_str(), "disable" | "DISABLED" | "allow"),
+                "security_protocol" | "security.protocol" | "kafka.security.protocol" => {
+                    matches!(text.as_str(), "PLAINTEXT" | "SASL_PLAINTEXT")
+                }
+                "use_ssl" | "secure" | "use_tls" | "ssl_enabled" | "encrypt" | "smtp_starttls" => {
+                    is_false && !matches!(callee.rsplit('.').next(), Some("set_cookie" | "Cookie"))
+                }
+                "ssl_disabled" | "disable_tls" | "disable_ssl" => is_true,
+                _ => false,
+            };
+            if plain {
+                self.collector.unencrypted(name, place);
+            }
+        }
+    }
+}
