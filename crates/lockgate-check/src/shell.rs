@@ -46,7 +46,8 @@ pub fn read(script: &str, variables: &mut Vec<(String, String)>) -> Vec<Command>
 fn is_interpreter(command: &Command) -> bool {
     let words = command.words.iter().map(String::as_str).find(|w| !matches!(*w, "sudo" | "env" | "-E"));
     let program = words.map_or("", |w| w.rsplit('/').next().unwrap_or(w));
-    matches!(program, "sh" | "bash" | "zsh" | "dash" | "ksh" | "perl" | "ruby" | "node") || program.starts_with("python")
+    matches!(program, "sh" | "bash" | "zsh" | "dash" | "ksh" | "perl" | "ruby" | "node")
+        || program.starts_with("python")
 }
 
 fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &mut Vec<Command>, depth: usize) {

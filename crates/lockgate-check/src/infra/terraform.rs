@@ -13,7 +13,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use hcl_edit::{
     Span as _,
-    expr::{BinaryOperator, Expression, ForExpr, FuncCall, ObjectKey, Traversal, TraversalOperator},
+    expr::{BinaryOperator, Expression, ObjectKey, Traversal, TraversalOperator},
     structure::{Block, Body, Structure},
     template::{Directive, Element, Template},
 };
@@ -22,7 +22,7 @@ use given::{given_to, nested};
 
 use super::cloud;
 use crate::{
-    collect::{Collector, Sink},
+    collect::Collector,
     source::{Language, Place},
     value::{How, Kind, Piece, Text, Val, Why, joined, literal},
 };

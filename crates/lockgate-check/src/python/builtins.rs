@@ -2,13 +2,8 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-
 use super::{Interpreter, ROUNDS_MAX, syntax::Span};
-use crate::value::{Args, CHOICES_MAX, Dict, How, Kind, Object, Piece, TEXT_BYTES_MAX, Text, Val, Why, joined};
+use crate::value::{Args, CHOICES_MAX, Dict, How, Kind, Object, TEXT_BYTES_MAX, Text, Val, Why, joined};
 
 const BUILTINS: [&str; 72] = [
     "ArithmeticError",

@@ -1,6 +1,6 @@
 //! Methods of lists and mappings.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use super::{Interpreter, syntax::Span};
 use crate::value::{Args, Dict, Kind, Val, Why};

@@ -6,7 +6,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use super::{Interpreter, calls::entries, syntax::Span};
+use super::{Interpreter, calls::entries, syntax::Span, unsafe_calls::UNSAFE};
 use crate::{
     collect::Sink,
     credentials, facts, jinja,
@@ -560,7 +560,7 @@ impl Interpreter<'_> {
         }
     }
 
-    fn open_storage(&mut self, callee: &str, because: &str, place: Place) {
+    pub(super) fn open_storage(&mut self, callee: &str, because: &str, place: Place) {
         if self.collector.quiet > 0 {
             return;
         }

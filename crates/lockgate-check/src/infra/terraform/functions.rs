@@ -10,7 +10,7 @@ use crate::{
     value::{How, Kind, Piece, Text, Val, Why, joined},
 };
 
-impl<'b> Module<'b> {
+impl Module<'_> {
     pub(super) fn call(&mut self, file: u32, call: &FuncCall, at: Place, depth: usize) -> Val {
         let args: Vec<Val> = call.args.iter().map(|arg| self.eval(file, arg, depth + 1)).collect();
         let first = args.first();

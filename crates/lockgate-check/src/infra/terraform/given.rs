@@ -23,7 +23,7 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
             }
             for (key, value) in &entries {
                 let Some(name) = key.as_str() else { continue };
-                if super::is_aside(&[name]) || matches!(name, "tags" | "labels" | "depends_on") {
+                if crate::infra::is_aside(&[name]) || matches!(name, "tags" | "labels" | "depends_on") {
                     continue;
                 }
                 let sink = Sink { what: address, place: place_of(value), access: "any" };
