@@ -171,16 +171,11 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// A value that got a name.
+    /// A value that got a name or stands under a key.
     pub fn assigned(&mut self, name: &str, val: &Val, place: Place) {
         if self.quiet == 0 {
             self.named(name, val, Sink { what: "", place, access: "" }, "name");
         }
-    }
-
-    /// A value under a key.
-    pub fn entry(&mut self, name: &str, val: &Val, place: Place) {
-        self.assigned(name, val, place);
     }
 
     pub fn environment_set(&mut self, callee: &str, name: &str, val: &Val, place: Place) {
@@ -241,12 +236,12 @@ impl<'a> Collector<'a> {
                 },
                 Kind::List(items) if wanted == Some(Wanted::Authorization) => {
                     let items = items.borrow().clone();
-                    self.pair(name, &items, sink);
+                    self.pair(&items, sink);
                     continue;
                 }
                 Kind::Tuple(items) if wanted == Some(Wanted::Authorization) => {
                     let items = items.to_vec();
-                    self.pair(name, &items, sink);
+                    self.pair(&items, sink);
                     continue;
                 }
                 _ => continue,
@@ -307,14 +302,14 @@ impl<'a> Collector<'a> {
     }
 
     /// `auth=("user", "password")`.
-    fn pair(&mut self, name: &str, items: &[Val], sink: Sink<'_>) {
+    fn pair(&mut self, items: &[Val], sink: Sink<'_>) {
         if let [_, second] = items {
-            self.secret_value("password", second, sink, name);
+            self.secret_value("password", second, sink);
         }
     }
 
     /// A value where a password must be, whatever it is called.
-    pub fn secret_value(&mut self, name: &str, val: &Val, sink: Sink<'_>, _of: &str) {
+    pub fn secret_value(&mut self, name: &str, val: &Val, sink: Sink<'_>) {
         if self.quiet > 0 {
             return;
         }

@@ -152,7 +152,7 @@ impl Collector<'_> {
                 }
             }
         }
-        self.tls(program, &words, trace, sink);
+        self.tls(program, &words, sink);
         self.installs(program, &words, place, &what);
         if matches!(program, "docker" | "podman" | "nerdctl")
             && words.iter().any(|w| matches!(*w, "run" | "pull" | "create"))
@@ -333,8 +333,7 @@ impl Collector<'_> {
         }
     }
 
-    fn tls(&mut self, program: &str, words: &[&str], trace: &Trace, sink: Sink<'_>) {
-        let _ = trace;
+    fn tls(&mut self, program: &str, words: &[&str], sink: Sink<'_>) {
         let has = |flags: &[&str]| words.iter().any(|w| flags.contains(w));
         let short = |flag: char| {
             words.iter().skip(1).any(|w| w.starts_with('-') && !w.starts_with("--") && w.len() < 12 && w.contains(flag))

@@ -69,11 +69,8 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                 for (end, index) in documents.drain(..) {
                     let text = reader.document(&end);
                     let text = expand_plain(&text, variables);
-                    if let Some(command) = out.get_mut(index) {
-                        command.document.push_str(&text);
-                    } else {
-                        command.document.push_str(&text);
-                    }
+                    // Its command is done, or is the one that is being read.
+                    out.get_mut(index).unwrap_or(&mut command).document.push_str(&text);
                 }
                 finish(&mut command, variables, out, depth, false);
             }

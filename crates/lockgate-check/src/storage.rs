@@ -183,7 +183,6 @@ fn by_host(host: &str, path: &str) -> Option<Location> {
             .strip_prefix("storage/v1/b/")
             .or_else(|| path.strip_prefix("upload/storage/v1/b/"))
             .or_else(|| path.strip_prefix("download/storage/v1/b/"))
-            .or_else(|| path.strip_prefix("storage/v1/b/"))
             .unwrap_or(path);
         let (bucket, key) = cut(path);
         return (!bucket.is_empty()).then(|| Location::new("gs", bucket, "", key));

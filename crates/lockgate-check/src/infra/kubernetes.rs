@@ -301,7 +301,7 @@ pub fn kustomization(collector: &mut Collector<'_>, file: u32, document: &Node) 
             if let Some((name, value)) = literal.str().and_then(|t| t.split_once('=')) {
                 let place = literal.place(file);
                 let sink = Sink { what: "secretGenerator", place, access: "" };
-                collector.secret_value(name, &val(value, place), sink, "");
+                collector.secret_value(name, &val(value, place), sink);
             }
         }
     }

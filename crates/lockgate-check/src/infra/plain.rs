@@ -60,7 +60,7 @@ pub fn lines(collector: &mut Collector<'_>, file: u32, text: &str) {
         if path.ends_with(".pgpass") {
             let mut fields = line.splitn(5, ':');
             if let Some(password) = fields.nth(4) {
-                collector.secret_value("password", &val(password, place), sink, "");
+                collector.secret_value("password", &val(password, place), sink);
             }
             continue;
         }
@@ -71,7 +71,7 @@ pub fn lines(collector: &mut Collector<'_>, file: u32, text: &str) {
                 && word == "password"
                 && let Some(password) = words.next()
             {
-                collector.secret_value("password", &val(password, place), sink, "");
+                collector.secret_value("password", &val(password, place), sink);
             }
         }
         if let Some((name, value)) = line.split_once([':', '='])

@@ -53,9 +53,6 @@ impl Interpreter<'_> {
                 }
             }
         }
-        if self.frames.len() == 2 || !closure.decorators.is_empty() {
-            let _ = joined(place, How::Joined, [val.trace.clone()]);
-        }
     }
 
     /// A function that was defined with outside decorators.
@@ -246,11 +243,6 @@ impl Interpreter<'_> {
             Some(text) => Val::text(text, joined(self.place(at), How::Rendered, traces)),
             None => val.clone(),
         }
-    }
-
-    /// What a function that nobody calls returns is given to the framework.
-    pub(super) fn uncalled_result(&mut self, closure: &Rc<Closure>, val: &Val) {
-        let _ = (closure, val);
     }
 }
 

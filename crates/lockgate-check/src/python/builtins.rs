@@ -269,7 +269,7 @@ impl Interpreter<'_> {
                 }
                 let place = self.place(at);
                 for (k, v) in &args.keywords {
-                    self.collector.entry(k, v, place);
+                    self.collector.assigned(k, v, place);
                     dict.set(Val::str(Arc::clone(k)), v.clone());
                 }
                 Val::new(Kind::Dict(Rc::new(RefCell::new(dict))))

@@ -362,8 +362,7 @@ impl Interpreter<'_> {
         }
         self.partitions(closure, &scope);
         let method_of = receiver.and_then(|val| class.map(|class| (Rc::clone(class), val)));
-        let val = self.run(closure, scope, globals, Some(key), method_of);
-        self.uncalled_result(closure, &val);
+        self.run(closure, scope, globals, Some(key), method_of);
         self.frames.pop();
     }
 

@@ -126,7 +126,7 @@ impl Interpreter<'_> {
                     }
                 }
                 for (k, v) in &args.keywords {
-                    self.collector.entry(k, v, place);
+                    self.collector.assigned(k, v, place);
                     more.push((Val::str(Arc::clone(k)), v.clone()));
                 }
                 for (k, v) in more {

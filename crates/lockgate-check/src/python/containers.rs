@@ -159,7 +159,7 @@ impl Interpreter<'_> {
             if let Some(name) = index.as_str() {
                 match &object.kind {
                     Kind::External(callee) => self.collector.environment_set(callee, name, &val, place),
-                    _ => self.collector.entry(name, &val, place),
+                    _ => self.collector.assigned(name, &val, place),
                 }
             }
             match &object.kind {

@@ -41,7 +41,7 @@ impl Interpreter<'_> {
             _ if name.ends_with("xcom_push") => {
                 let key: Arc<str> = args.get(0, "key")?.as_str()?.into();
                 let val = args.get(1, "value")?.clone();
-                self.collector.entry(&key, &val, place);
+                self.collector.assigned(&key, &val, place);
                 self.environment.insert(format!("XCom[{key}]").into(), val);
                 return Some(Val::none());
             }
@@ -54,7 +54,7 @@ impl Interpreter<'_> {
             _ if name.ends_with("Variable.set") || name == "os.putenv" => {
                 let key: Arc<str> = args.get(0, "key")?.as_str()?.into();
                 let val = args.get(1, "value")?.clone();
-                self.collector.entry(&key, &val, place);
+                self.collector.assigned(&key, &val, place);
                 let owner = if name == "os.putenv" { "os.environ" } else { "Variable" };
                 self.environment.insert(format!("{owner}[{key}]").into(), val);
                 return Some(Val::none());

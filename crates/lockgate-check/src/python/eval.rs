@@ -117,7 +117,7 @@ impl Interpreter<'_> {
                     let key_val = self.eval(key);
                     let val = self.eval(value);
                     if let Some(name) = key_val.as_str() {
-                        self.collector.entry(name, &val, self.place(value.at));
+                        self.collector.assigned(name, &val, self.place(value.at));
                     }
                     dict.set(key_val, val);
                 }
@@ -399,7 +399,7 @@ impl Interpreter<'_> {
                 let val = self.eval(&c.element);
                 if let (Some(name), Collection::Dict) = (keys.last().and_then(Val::as_str), c.kind) {
                     let name: Arc<str> = name.into();
-                    self.collector.entry(&name, &val, self.place(c.element.at));
+                    self.collector.assigned(&name, &val, self.place(c.element.at));
                 }
                 out.push(val);
             }

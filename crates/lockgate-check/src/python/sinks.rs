@@ -218,7 +218,7 @@ impl Interpreter<'_> {
         self.template_files(&args, sink, at);
         self.buckets(name, receiver, &keywords, sink);
         self.file_system(name, receiver, &args, sink);
-        self.special(name, last, receiver, &args, &keywords, sink);
+        self.special(name, last, &args, &keywords, sink);
         None
     }
 
@@ -302,13 +302,13 @@ impl Interpreter<'_> {
         if matches!(last, "Secret" | "SecretDict")
             && let Some(value) = args.keyword("value")
         {
-            self.collector.secret_value("secret", value, sink, last);
+            self.collector.secret_value("secret", value, sink);
         }
         // A key for a service, whatever the parameter is called.
         if matches!(last, "login" | "authenticate" | "auth" | "set_api_key" | "Client" | "init" | "configure") {
             for val in args.keyword("key").into_iter().chain(args.keyword("api")).chain(args.positional.first()) {
                 if val.as_str().is_some_and(credentials::is_random) {
-                    self.collector.secret_value("key", val, sink, last);
+                    self.collector.secret_value("key", val, sink);
                 }
             }
         }
@@ -570,15 +570,7 @@ impl Interpreter<'_> {
     }
 
     /// Calls that are known by name.
-    fn special(
-        &mut self,
-        name: &str,
-        last: &str,
-        receiver: Option<&Val>,
-        args: &Args,
-        keywords: &[(Arc<str>, Val)],
-        sink: Sink<'_>,
-    ) {
+    fn special(&mut self, name: &str, last: &str, args: &Args, keywords: &[(Arc<str>, Val)], sink: Sink<'_>) {
         let place = sink.place;
         self.deserializes(name, last, args, place);
         if name.ends_with("_create_unverified_context") || last == "disable_ssl_verification" {
@@ -681,9 +673,6 @@ impl Interpreter<'_> {
             for item in items.iter().filter_map(Val::as_str) {
                 self.collector.package("pip", item, place, name);
             }
-        }
-        if last.ends_with("SecurityManager") || name.starts_with("airflow.models.Connection") {
-            let _ = receiver;
         }
     }
 

@@ -131,11 +131,11 @@ impl Interpreter<'_> {
             _ => return,
         };
         if let Some(val) = args.positional.get(at).cloned() {
-            self.collector.secret_value("password", &val, sink, name);
+            self.collector.secret_value("password", &val, sink);
             if let (Kind::Bytes(bytes), true) = (&val.kind, self.collector.quiet == 0) {
                 let text = String::from_utf8_lossy(bytes).into_owned();
                 let val = Val::text(Text::Known(text.into()), val.trace.clone());
-                self.collector.secret_value("key", &val, sink, name);
+                self.collector.secret_value("key", &val, sink);
             }
         }
     }
