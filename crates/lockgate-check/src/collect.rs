@@ -277,9 +277,7 @@ impl<'a> Collector<'a> {
 
     /// A name of the environment with its value: a credential, a bucket, a switch.
     pub fn environment_value(&mut self, name: &str, val: &Val, sink: Sink<'_>) {
-        let words = credentials::words(name);
-        let last = words.iter().rev().find(|w| *w != "name").map_or("", String::as_str);
-        if last == "bucket" {
+        if storage::names_bucket(name) {
             for option in val.options() {
                 if let Some(text) = option.as_text().map(Text::flat)
                     && !text.is_empty()

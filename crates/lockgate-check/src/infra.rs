@@ -348,14 +348,6 @@ fn bucket_of(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Nod
     let around = keys.join(".");
     for (key, value) in node.entries() {
         let (Some(name), Some(text)) = (key.str(), value.str()) else { continue };
-        let words = credentials::words(name);
-        let mut rest = words.as_slice();
-        if let [before @ .., last] = rest
-            && last == "name"
-        {
-            rest = before;
-        }
-        let last = rest.last().map_or("", String::as_str);
         if is_aside(&[name]) || text.contains(char::is_whitespace) || text.is_empty() {
             continue;
         }
@@ -365,7 +357,9 @@ fn bucket_of(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Nod
                 _ => None,
             })
         });
-        let is_bucket = last == "bucket" || name.ends_with("BUCKET") || last == "container" && provider == Some("abfs");
+        let is_bucket = storage::names_bucket(name)
+            || name.ends_with("BUCKET")
+            || storage::noun(name) == "container" && provider == Some("abfs");
         if !is_bucket || text.contains("://") {
             continue;
         }

@@ -217,6 +217,16 @@ pub fn path(provider: &'static str, text: &str) -> Option<Location> {
     (!bucket.is_empty()).then(|| Location::new(provider, bucket, "", key))
 }
 
+/// Whether a name is that of a bucket: `bucket`, `s3BucketName`, `LAKE_BUCKET`.
+pub fn names_bucket(name: &str) -> bool {
+    noun(name) == "bucket"
+}
+
+/// What a name is the name of: its last word but `name`.
+pub fn noun(name: &str) -> String {
+    crate::credentials::words(name).into_iter().rev().find(|word| word != "name").unwrap_or_default()
+}
+
 /// The provider that a name of a client, an operator or a parameter tells.
 pub fn provider_of(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();

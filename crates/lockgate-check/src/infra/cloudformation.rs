@@ -4,7 +4,7 @@
 use super::cloud;
 use crate::{
     collect::{Collector, Sink},
-    credentials, storage,
+    storage,
     value::{How, Kind, Piece, Text, Val, Why, joined, literal},
     yaml::{Data, Node},
 };
@@ -183,9 +183,7 @@ fn given(collector: &mut Collector<'_>, address: &str, val: &Val, at: crate::sou
                 let sink = Sink { what: address, place: place_of(value), access: "any" };
                 collector.named(name, value, sink, "name");
                 collector.environment_switch(name, value.as_str().unwrap_or_default(), sink.place);
-                let words = credentials::words(name);
-                let last = words.iter().rev().find(|w| *w != "name").map_or("", String::as_str);
-                if last == "bucket" {
+                if storage::names_bucket(name) {
                     for option in value.options() {
                         if let Some(text) = option.as_text().map(Text::flat)
                             && !text.is_empty()

@@ -38,9 +38,7 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
         for location in storage::find(&super::rendered(entry.value).unwrap_or_else(|| entry.value.to_owned())) {
             collector.storage(&location, &value.trace, sink);
         }
-        let words = credentials::words(entry.name);
-        let last = words.iter().rev().find(|w| *w != "name").map_or("", String::as_str);
-        if last == "bucket" && !entry.value.contains("://") && !entry.value.is_empty() {
+        if storage::names_bucket(entry.name) && !entry.value.contains("://") && !entry.value.is_empty() {
             let provider = storage::provider_of(&what).unwrap_or("any");
             collector.storage(&storage::bucket(provider, entry.value, "", ""), &value.trace, sink);
         }
