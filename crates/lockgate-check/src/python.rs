@@ -238,19 +238,25 @@ impl<'a> Interpreter<'a> {
         &self.called
     }
 
-    /// Follows the functions of these files that nobody called, with unknown arguments.
+    /// Follows the functions of these files that nobody called, with unknown arguments. `called` are
+    /// those that modules called; of the others, those that one of the same file calls are left to it,
+    /// so that what is found does not depend on which thread read which file.
     pub fn uncalled(&mut self, files: &HashSet<u32>, called: &HashSet<FunctionKey>) {
-        self.called.extend(called.iter().copied());
-        let mut next = 0;
-        while let Some((key, closure, class)) = self.defined.get(next).cloned() {
-            next += 1;
-            if !files.contains(&key.0) || self.called.contains(&key) {
-                continue;
+        let mut files: Vec<u32> = files.iter().copied().collect();
+        files.sort_unstable();
+        for file in files {
+            self.called.clear();
+            let mut next = 0;
+            while let Some((key, closure, class)) = self.defined.get(next).cloned() {
+                next += 1;
+                if key.0 != file || called.contains(&key) || self.called.contains(&key) {
+                    continue;
+                }
+                self.steps = 0;
+                self.collector.entered = Some(key);
+                self.run_uncalled(&closure, class.as_ref());
+                self.collector.entered = None;
             }
-            self.steps = 0;
-            self.collector.entered = Some(key);
-            self.run_uncalled(&closure, class.as_ref());
-            self.collector.entered = None;
         }
     }
 

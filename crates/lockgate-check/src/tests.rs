@@ -129,3 +129,28 @@ fn mutilated_files_are_read_to_an_end() {
         assert!(failed.is_none(), "round {round}, {path}: {failed:?}\n{text}");
     }
 }
+
+/// A function of another file that an uncalled one calls: the same facts, whoever reads which file.
+#[test]
+fn threads_find_the_same() {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for n in 0..40 {
+        // Those behind are called by those in front; none in a circle.
+        let other = if n < 20 { format!("m{}", 39 - n) } else { "elsewhere".to_owned() };
+        let text = format!(
+            "import boto3\nfrom {other} import put as other\n\ndef put(bucket):\n    boto3.client('s3').put_object(Bucket=bucket, Key='a')\n\ndef run(day):\n    other('b{n}')\n"
+        );
+        files.push((format!("m{n}.py"), text));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+    let tree = Tree::of(&files);
+    let facts = |threads| {
+        let options = Options { threads, key: Some(vec![7; 32]), watch: Vec::new() };
+        serde_json::to_string(&read(&tree, &options).unwrap().facts.storage).unwrap()
+    };
+    let alone = facts(1);
+    assert!(alone.contains("b19"));
+    for threads in [2, 3, 5] {
+        assert_eq!(facts(threads), alone);
+    }
+}
