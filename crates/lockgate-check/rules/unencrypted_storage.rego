@@ -4,7 +4,7 @@
 # description: Whoever gets at the medium or at a copy of it can read the data.
 # custom:
 #   severity: medium
-#   fix: Turn on encryption with a key that you manage, and refuse requests without TLS.
+#   fix: Turn on encryption with a key that you manage.
 #   references:
 #     - CWE-311
 #     - SOC 2 CC6.1
@@ -19,10 +19,4 @@ deny contains {"fact": b.id, "message": sprintf("%s is not encrypted: %s", [b.ad
 	some b in input.buckets
 	b.role == "source"
 	b.encrypted == "no"
-}
-
-deny contains {"fact": b.id, "message": sprintf("%s takes requests without TLS: %s", [b.address, concat(", ", b.because)])} if {
-	some b in input.buckets
-	b.role == "source"
-	b.encrypted_transport == "no"
 }

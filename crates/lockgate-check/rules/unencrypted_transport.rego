@@ -4,7 +4,7 @@
 # description: Anybody on the way can read and change it.
 # custom:
 #   severity: medium
-#   fix: Use the encrypted form of the protocol.
+#   fix: Use the encrypted form of the protocol, and refuse requests without TLS.
 #   references:
 #     - CWE-319
 #     - SOC 2 CC6.7
@@ -25,6 +25,13 @@ deny contains {"fact": n.id, "message": sprintf("what is sent to %s://%s goes ou
 deny contains {"fact": n.id, "message": sprintf("`%s` turns encryption off", [n.sink])} if {
 	some n in plain
 	n.host == ""
+}
+
+# A store that takes requests in plain text.
+deny contains {"fact": b.id, "message": sprintf("%s takes requests without TLS: %s", [b.address, concat(", ", b.because)])} if {
+	some b in input.buckets
+	b.role == "source"
+	b.encrypted_transport == "no"
 }
 
 unresolved contains {"fact": n.id, "message": sprintf("what is sent to %s://%s may go out unencrypted", [n.scheme, n.host])} if {

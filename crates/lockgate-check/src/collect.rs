@@ -3,6 +3,7 @@
 //! A reader says what a value is called, what it is given to and where; what that makes of it is
 //! decided here, the same for every language.
 
+mod packages;
 mod within;
 
 use std::sync::Arc;
@@ -14,11 +15,12 @@ use crate::{
     facts,
     source::{Place, Tree},
     storage::{self, Location},
+    switches::{self, Weakness},
     value::{Dict, HOLE, How, Kind, REFERENCE, Text, Trace, Val, literals, steps},
 };
 
 pub use within::pairs;
-use within::{authority, netrc, url_passwords};
+use within::{authority, netrc, signatures, url_passwords};
 
 /// A fact before its places have lines.
 #[derive(Debug)]
@@ -95,6 +97,7 @@ pub struct Collector<'a> {
     pub calls: Vec<(Place, Arc<str>)>,
     /// Evaluation steps of the file that is being read, where its reader counts them here.
     pub steps: u64,
+    pub charts: crate::infra::helm::Charts,
 }
 
 /// What a value is given to.
@@ -117,6 +120,7 @@ impl<'a> Collector<'a> {
             watch,
             calls: Vec::new(),
             steps: 0,
+            charts: crate::infra::helm::Charts::default(),
         }
     }
 
@@ -181,20 +185,22 @@ impl<'a> Collector<'a> {
     pub fn environment_set(&mut self, callee: &str, name: &str, val: &Val, place: Place) {
         if self.quiet == 0 {
             self.named(name, val, Sink { what: callee, place, access: "" }, "name");
-            self.environment_switch(name, val.as_str().unwrap_or_default(), place);
+            self.switch(name, val.as_str().unwrap_or_default(), place);
         }
     }
 
-    /// Settings of the environment that turn protection off.
-    pub fn environment_switch(&mut self, name: &str, value: &str, place: Place) {
-        let off = match name {
-            "PYTHONHTTPSVERIFY" | "NODE_TLS_REJECT_UNAUTHORIZED" => value == "0",
-            "GIT_SSL_NO_VERIFY" | "AWS_NO_VERIFY_SSL" => matches!(value, "1" | "true" | "True"),
-            "CURL_CA_BUNDLE" | "REQUESTS_CA_BUNDLE" => value.is_empty(),
-            _ => false,
-        };
-        if off {
-            self.verification_off(name, place, "");
+    /// A setting that may weaken a connection, by its name and value; `name` may be a path.
+    pub fn switch(&mut self, name: &str, value: &str, place: Place) {
+        match switches::weakens(name, value) {
+            Some(Weakness::Unverified) => self.verification_off(name, place, ""),
+            Some(Weakness::Plain) => self.unencrypted(name, place),
+            None => {}
+        }
+        for (name, weakness) in switches::in_url(value) {
+            match weakness {
+                Weakness::Unverified => self.verification_off(name, place, ""),
+                Weakness::Plain => self.unencrypted(name, place),
+            }
         }
     }
 
@@ -289,7 +295,7 @@ impl<'a> Collector<'a> {
                 }
             }
         }
-        self.environment_switch(name, val.as_str().unwrap_or_default(), sink.place);
+        self.switch(name, val.as_str().unwrap_or_default(), sink.place);
     }
 
     /// A text that is just the name of a bucket that the team watches.
@@ -342,6 +348,13 @@ impl<'a> Collector<'a> {
             let mut fact = self.fact(name, value, Strength::Format, sink, "form");
             fact.entity = Some(found.entity.as_str().to_owned());
             self.push_credential(fact, value, trace, sink.place);
+        }
+        for (start, end) in signatures(text) {
+            if let Some(value) = text.get(start..end) {
+                taken.push((start, end));
+                let fact = self.fact(name, value, Strength::Format, sink, "form");
+                self.push_credential(fact, value, trace, sink.place);
+            }
         }
         // A sentence with a URL in it that nothing is given to is a sentence.
         let is_prose = sink.what.is_empty() && text.split_whitespace().count() > 3;
@@ -532,52 +545,6 @@ impl<'a> Collector<'a> {
             ));
         }
         self.found.images.push(raw);
-    }
-
-    pub fn package(&mut self, manager: &str, requirement: &str, place: Place, sink: &str) {
-        if self.quiet > 0 {
-            return;
-        }
-        let bare = requirement.split([';', '#']).next().unwrap_or(requirement).trim();
-        // Who fetches it is not part of its name.
-        let without_user = match bare.split_once("://") {
-            Some((scheme, rest)) => {
-                match rest.split_once('/').map(|(host, path)| (host.rsplit('@').next().unwrap_or(host), path)) {
-                    Some((host, path)) => format!("{scheme}://{host}/{path}"),
-                    None => bare.to_owned(),
-                }
-            }
-            None => bare.to_owned(),
-        };
-        let bare = without_user.as_str();
-        let end = bare.find(['=', '<', '>', '~', '!', '@', ' ', '[']).unwrap_or(bare.len());
-        let (name, version) = bare.split_at(end);
-        if name.is_empty()
-            || name.contains([HOLE, REFERENCE])
-            || name.starts_with(['-', '.', '/', '$', '{'])
-            || name.contains("://") && !name.contains('+')
-        {
-            return;
-        }
-        let version = version.split_once(']').map_or(version, |(_, v)| v).trim();
-        let exact = match manager {
-            "conda" | "apt" => version.starts_with('=') && !version.contains('*'),
-            _ => {
-                (version.starts_with("==") && !version.contains('*'))
-                    || version.starts_with("===")
-                    || version.starts_with('@') && (version.contains(".whl") || version.contains('@'))
-            }
-        };
-        let is_archive = name.ends_with(".whl") || name.ends_with(".tar.gz");
-        let what = facts::Package {
-            manager: manager.to_owned(),
-            name: name.to_owned(),
-            version: version.replace([HOLE, REFERENCE], "…"),
-            pinned: exact || is_archive || requirement.contains("--hash="),
-            sink: sink.to_owned(),
-        };
-        let raw = self.raw(place, &None, what);
-        self.found.packages.push(raw);
     }
 
     pub fn deserialization(&mut self, function: &str, safe: &str, because: &str, place: Place) {

@@ -1,5 +1,7 @@
 //! What the commands of a script do: with credentials, storage, packages, images and TLS.
 
+mod installs;
+
 use std::sync::Arc;
 
 use crate::{
@@ -129,7 +131,7 @@ impl Collector<'_> {
         let sink = Sink { what: &what, place, access: access(program, &words) };
         for (name, value) in &command.assignments {
             self.command_value(name, value, trace, sink);
-            self.environment_switch(name, value, place);
+            self.switch(name, value, place);
         }
         if program.is_empty() {
             return;
@@ -139,7 +141,8 @@ impl Collector<'_> {
         let mut does = Vec::new();
         self.options(program, &words, trace, sink);
         if !prints {
-            self.touched(program, &words, trace, sink);
+            self.touched(program, &words, &command.account, trace, sink);
+            self.opened(program, &words, sink);
             for location in storage::find(&command.document) {
                 self.storage(&location, trace, sink);
             }
@@ -254,7 +257,7 @@ impl Collector<'_> {
     }
 
     /// Storage that the arguments name.
-    fn touched(&mut self, program: &str, words: &[&str], trace: &Trace, sink: Sink<'_>) {
+    fn touched(&mut self, program: &str, words: &[&str], known_account: &str, trace: &Trace, sink: Sink<'_>) {
         for word in words.iter().skip(1) {
             for location in storage::find(word) {
                 self.storage(&location, trace, sink);
@@ -287,7 +290,9 @@ impl Collector<'_> {
                 }
             }
             "az" | "azcopy" => {
-                if let Some(container) = option(&[
+                let is_name = |name: &&str| !name.starts_with(['.', '/', '~']) && !name.contains("://");
+                let first = |names: &[&'static str]| names.iter().find_map(|name| option(&[name]).filter(is_name));
+                if let Some(container) = first(&[
                     "--container-name",
                     "-c",
                     "--source-container",
@@ -296,14 +301,14 @@ impl Collector<'_> {
                     "-d",
                     "-s",
                 ]) {
-                    let account = option(&["--account-name", "--source-account-name"]).unwrap_or_default();
+                    let account = option(&["--account-name", "--source-account-name"]).unwrap_or(known_account);
                     self.storage(&storage::bucket("abfs", container, account, ""), trace, sink);
                 }
                 if words.get(1) == Some(&"storage")
                     && let Some(container) = option(&["--destination", "--source"])
                         .filter(|c| !c.contains(['/', '.']) && !c.contains([HOLE, REFERENCE]))
                 {
-                    let account = option(&["--account-name"]).unwrap_or_default();
+                    let account = option(&["--account-name"]).unwrap_or(known_account);
                     self.storage(&storage::bucket("abfs", container, account, ""), trace, sink);
                 }
             }
@@ -333,6 +338,54 @@ impl Collector<'_> {
         }
     }
 
+    /// What opens storage to everybody.
+    fn opened(&mut self, program: &str, words: &[&str], sink: Sink<'_>) {
+        let has = |wanted: &dyn Fn(&str) -> bool| words.iter().skip(1).any(|w| wanted(w));
+        let acl = |w: &str| w.starts_with("public-read") || w == "authenticated-read";
+        let value = |w: &str| w.split_once('=').map_or(w, |(_, v)| v).to_owned();
+        let everybody =
+            |w: &str| w.contains("allUsers") || w.contains("AllUsers") || w.contains("allAuthenticatedUsers");
+        let because = match program {
+            "aws" | "s4cmd" if has(&|w| acl(&value(w))) => "its ACL lets everybody read",
+            "aws" if has(&|w| everybody(w)) => "its ACL lets everybody in",
+            "aws" if has(&|w| w == "put-public-access-block") && has(&|w| w.contains("BlockPublicAcls=false")) => {
+                "its public access block is off"
+            }
+            "aws" if has(&|w| w == "delete-public-access-block") => "its public access block is taken off",
+            "gsutil" | "gcloud"
+                if has(&|w| {
+                    everybody(w) || value(w).starts_with("publicRead") || value(w).starts_with("public-read")
+                }) =>
+            {
+                "everybody has access"
+            }
+            "mc" if has(&|w| matches!(w, "anonymous" | "policy"))
+                && has(&|w| w == "set")
+                && has(&|w| matches!(w, "download" | "public" | "upload")) =>
+            {
+                "everybody has access"
+            }
+            "az" if words.iter().zip(words.iter().skip(1)).any(|(a, b)| {
+                *a == "--public-access" && matches!(*b, "blob" | "container")
+                    || *a == "--allow-blob-public-access" && *b == "true"
+            }) =>
+            {
+                "everybody may read it"
+            }
+            "s3cmd" if has(&|w| matches!(w, "--acl-public" | "-P")) => "its ACL lets everybody read",
+            _ => return,
+        };
+        if self.quiet == 0 {
+            let provider = storage::provider_of(program).unwrap_or(match program {
+                "az" => "abfs",
+                "gsutil" | "gcloud" => "gs",
+                _ => "s3",
+            });
+            let resource = crate::infra::Resource { address: sink.what, provider, place: sink.place };
+            crate::infra::bucket(self, &resource, |b| b.public = facts::Switch::Yes, because);
+        }
+    }
+
     fn tls(&mut self, program: &str, words: &[&str], sink: Sink<'_>) {
         let has = |flags: &[&str]| words.iter().any(|w| flags.contains(w));
         let short = |flag: char| {
@@ -357,156 +410,6 @@ impl Collector<'_> {
         };
         if off {
             self.verification_off(sink.what, sink.place, "");
-        }
-    }
-
-    fn installs(&mut self, program: &str, words: &[&str], place: Place, sink: &str) {
-        let mut rest = words.get(1..).unwrap_or_default();
-        let mut manager = program;
-        if program.starts_with("python") && rest.first() == Some(&"-m") {
-            manager = rest.get(1).copied().unwrap_or_default();
-            rest = rest.get(2..).unwrap_or_default();
-        }
-        if manager == "uv" && rest.first() == Some(&"pip") {
-            manager = "pip";
-            rest = rest.get(1..).unwrap_or_default();
-        }
-        let manager = match manager {
-            "pip" | "pip3" | "pipx" => "pip",
-            "conda" | "mamba" | "micromamba" => "conda",
-            "npm" | "yarn" => return,
-            _ => return,
-        };
-        if rest.first() != Some(&"install") && !(manager == "conda" && rest.contains(&"install")) {
-            return;
-        }
-        // Hashes and constraints pin what the names do not.
-        if rest.iter().any(|w| matches!(*w, "--require-hashes" | "-c" | "--constraint" | "--no-deps" | "--no-index"))
-            || rest.iter().any(|w| w.starts_with("--constraint="))
-        {
-            return;
-        }
-        let mut skip = false;
-        for word in rest.iter().skip(1) {
-            if std::mem::take(&mut skip) {
-                continue;
-            }
-            if word.starts_with('-') {
-                skip = matches!(
-                    *word,
-                    "-r" | "--requirement"
-                        | "-i"
-                        | "--index-url"
-                        | "--extra-index-url"
-                        | "-t"
-                        | "--target"
-                        | "--prefix"
-                        | "-f"
-                        | "--find-links"
-                        | "-e"
-                        | "--editable"
-                        | "-n"
-                        | "--name"
-                        | "--trusted-host"
-                        | "--python"
-                        | "--cache-dir"
-                        | "--root"
-                        | "--proxy"
-                        | "--timeout"
-                        | "--retries"
-                        | "--platform"
-                ) && !word.contains('=');
-                continue;
-            }
-            // `2>&1`.
-            if word.chars().all(|c| c.is_ascii_digit()) {
-                continue;
-            }
-            // The tools that install are what they are.
-            let bare = word.split(['=', '<', '>', '~', '[']).next().unwrap_or(word);
-            if *word == "install" || matches!(bare, "pip" | "setuptools" | "wheel" | "uv") && !word.contains('=') {
-                continue;
-            }
-            self.package(manager, word, place, sink);
-        }
-    }
-
-    fn container(&mut self, words: &[&str], trace: &Trace, sink: Sink<'_>) {
-        let start = words.iter().position(|w| matches!(*w, "run" | "pull" | "create")).map_or(1, |i| i + 1);
-        let rest = words.get(start..).unwrap_or_default();
-        let mut workload = facts::Workload {
-            kind: "docker".to_owned(),
-            root: facts::Switch::Unset,
-            escalation: facts::Switch::Unset,
-            ..facts::Workload::default()
-        };
-        let mut skip = false;
-        let mut image = None;
-        for (i, word) in rest.iter().enumerate() {
-            if std::mem::take(&mut skip) {
-                continue;
-            }
-            if !word.starts_with('-') {
-                image = Some(*word);
-                break;
-            }
-            let (name, value) = word.split_once('=').map_or((*word, None), |(n, v)| (n, Some(v)));
-            let value = value.or_else(|| rest.get(i + 1).copied()).unwrap_or_default();
-            match name {
-                "--privileged" => workload.privileged = true,
-                "-v" | "--volume" | "--mount"
-                    if value.contains("docker.sock") || value.starts_with("/:") || value.starts_with("/etc") =>
-                {
-                    workload.host_mounts.push(value.split(':').next().unwrap_or(value).to_owned());
-                }
-                "--network" | "--net" if value == "host" => workload.host_namespaces.push("network".to_owned()),
-                "--pid" if value == "host" => workload.host_namespaces.push("pid".to_owned()),
-                "-u" | "--user" => {
-                    workload.root = if matches!(value.split(':').next(), Some("0" | "root")) {
-                        facts::Switch::Yes
-                    } else {
-                        facts::Switch::No
-                    };
-                }
-                "--cap-add" => workload.capabilities.push(value.to_owned()),
-                "-e" | "--env" => {
-                    if let Some((name, value)) = value.split_once('=') {
-                        self.command_value(name, value, trace, sink);
-                    }
-                }
-                _ => {}
-            }
-            let is_switch = matches!(
-                name,
-                "--rm"
-                    | "-d"
-                    | "--detach"
-                    | "-it"
-                    | "-i"
-                    | "-t"
-                    | "-ti"
-                    | "--privileged"
-                    | "--init"
-                    | "--read-only"
-                    | "--interactive"
-                    | "--tty"
-                    | "--no-healthcheck"
-                    | "-P"
-                    | "-q"
-                    | "--quiet"
-            );
-            skip = !is_switch && !word.contains('=');
-        }
-        let Some(image) = image else { return };
-        self.image(image, trace, sink);
-        if workload.privileged
-            || !workload.host_mounts.is_empty()
-            || !workload.host_namespaces.is_empty()
-            || workload.root == facts::Switch::Yes
-        {
-            workload.image = image.replace([HOLE, REFERENCE], "…");
-            let raw = self.raw(sink.place, trace, workload);
-            self.found.workloads.push(raw);
         }
     }
 

@@ -9,23 +9,28 @@ mod cloudformation;
 mod compose;
 mod data;
 mod docker;
+pub mod helm;
 mod kubernetes;
+mod names;
 mod plain;
 mod terraform;
+mod xml;
 
 pub use cloud::{Resource, bucket};
 
+use std::cell::Cell;
+
 use crate::{
     collect::{Collector, Sink},
-    credentials,
+    credentials, facts, interpolate,
     source::{Language, Place},
     storage,
     value::{Text, Val, literal},
     yaml::{self, Data, Node},
 };
 
-/// Longest text that substitution makes.
-pub(crate) const EXPANDED_BYTES_MAX: usize = 64 << 10;
+/// Most names that are put into one text of a document.
+const INTERPOLATIONS_MAX: u32 = 500;
 /// Most values of a document that are looked at.
 const VALUES_MAX: usize = 50_000;
 /// Largest JSON file that is read for its names when its name says nothing of its kind.
@@ -51,6 +56,8 @@ pub fn read(collector: &mut Collector<'_>, file: u32) {
         Language::Sql => plain::sql(collector, file, &text),
         Language::Settings => plain::settings(collector, file, &text),
         Language::Requirements => plain::requirements(collector, file, &text),
+        Language::Xml => xml::read(collector, file, &text),
+        Language::Template => plain::lines(collector, file, &text),
         Language::Key => plain::key(collector, file, &text),
         Language::Makefile => plain::makefile(collector, file, &text),
         Language::Python | Language::Notebook | Language::Rego => {}
@@ -69,6 +76,12 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
     if name.ends_with("lock.json") || name.ends_with(".lock") || name == "package-lock.json" {
         return;
     }
+    if text.contains("{{")
+        && let Some(chart) = helm::folder(collector.tree, &path)
+        && helm::read(collector, file, text, chart, |collector, manifest| document(collector, file, manifest))
+    {
+        return;
+    }
     let documents = match yaml::parse(text) {
         Ok(documents) => documents,
         Err(error) => {
@@ -85,60 +98,70 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
             return;
         }
     };
-    for document in &documents {
-        // SOPS encrypts values in place.
-        if document.get("sops").is_some() {
-            continue;
-        }
-        let has = |key: &str| document.get(key).is_some();
-        let kind = document.get("kind").and_then(Node::str).unwrap_or_default();
-        if path.contains(".github/") || name == "action.yml" || name == "action.yaml" {
-            actions::github(collector, file, document);
-        } else if name.contains("gitlab-ci") {
-            actions::gitlab(collector, file, document);
-        } else if has("AWSTemplateFormatVersion")
-            || document.get("Resources").is_some_and(|r| r.entries().iter().any(|(_, v)| v.get("Type").is_some()))
-        {
-            cloudformation::read(collector, file, document);
-            continue;
-        } else if name.contains("kustomization") || kind == "Kustomization" {
-            kubernetes::kustomization(collector, file, document);
-        } else if document.get("apiVersion").and_then(Node::str).is_some_and(|v| v.starts_with("lockgate/"))
-            || kind == "DataContract"
-        {
-            data::lockgate(collector, file, document);
-            if kind == "Check" || kind == "Workspace" || kind == "CheckBaseline" {
-                continue;
-            }
-        } else if has("apiVersion") && has("kind") {
-            kubernetes::manifest(collector, file, document);
-        } else if name.contains("compose")
-            || document
-                .get("services")
-                .is_some_and(|s| s.entries().iter().any(|(_, v)| v.get("image").is_some() || v.get("build").is_some()))
-        {
-            compose::read(collector, file, document);
-        } else if has("sources") || has("models") || name == "dbt_project.yml" || name == "profiles.yml" {
-            data::dbt(collector, file, document);
-        }
-        // Texts for people, and secrets that are encrypted or kept elsewhere.
-        let talks = ["i18n", "locale", "locales", "translations", "lang", "labels", "messages"];
-        if path.split(['/', '.']).any(|part| talks.contains(&part))
-            || matches!(kind, "ExternalSecret" | "SealedSecret" | "SecretProviderClass" | "ClusterExternalSecret")
-        {
-            continue;
-        }
-        if kind != "Secret" && !path.contains(".github/") {
-            generic(collector, file, document);
-        }
+    for one in &documents {
+        document(collector, file, one);
     }
     kubernetes::values(collector, file, &documents);
+}
+
+/// Reads a document by its kind, and for what names and texts tell by themselves.
+fn document(collector: &mut Collector<'_>, file: u32, document: &Node) {
+    let Some(path) = collector.tree.file(file).map(|source| std::sync::Arc::clone(&source.path)) else { return };
+    let name = path.rsplit('/').next().unwrap_or(&path).to_ascii_lowercase();
+    // SOPS encrypts values in place.
+    if document.get("sops").is_some() {
+        return;
+    }
+    let has = |key: &str| document.get(key).is_some();
+    let kind = document.get("kind").and_then(Node::str).unwrap_or_default();
+    if path.contains(".github/") || name == "action.yml" || name == "action.yaml" {
+        actions::github(collector, file, document);
+    } else if name.contains("gitlab-ci") {
+        actions::gitlab(collector, file, document);
+    } else if has("AWSTemplateFormatVersion")
+        || document.get("Resources").is_some_and(|r| r.entries().iter().any(|(_, v)| v.get("Type").is_some()))
+    {
+        cloudformation::read(collector, file, document);
+        return;
+    } else if name.contains("kustomization") || kind == "Kustomization" {
+        kubernetes::kustomization(collector, file, document);
+    } else if document.get("apiVersion").and_then(Node::str).is_some_and(|v| v.starts_with("lockgate/"))
+        || kind == "DataContract"
+    {
+        data::lockgate(collector, file, document);
+        if kind == "Check" || kind == "Workspace" || kind == "CheckBaseline" {
+            return;
+        }
+    } else if has("dependencies") && (has("channels") || name.starts_with("environment") || name.starts_with("conda")) {
+        data::conda(collector, file, document);
+    } else if has("apiVersion") && has("kind") {
+        kubernetes::manifest(collector, file, document);
+    } else if name.contains("compose")
+        || document
+            .get("services")
+            .is_some_and(|s| s.entries().iter().any(|(_, v)| v.get("image").is_some() || v.get("build").is_some()))
+    {
+        compose::read(collector, file, document);
+    } else if has("sources") || has("models") || name == "dbt_project.yml" || name == "profiles.yml" {
+        data::dbt(collector, file, document);
+    }
+    // Texts for people, and secrets that are encrypted or kept elsewhere.
+    let talks = ["i18n", "locale", "locales", "translations", "lang", "labels", "messages"];
+    if path.split(['/', '.']).any(|part| talks.contains(&part))
+        || matches!(kind, "ExternalSecret" | "SealedSecret" | "SecretProviderClass" | "ClusterExternalSecret")
+    {
+        return;
+    }
+    if kind != "Secret" && !path.contains(".github/") {
+        let names = names::Names::of(collector, &path, document);
+        generic(collector, file, document, &names);
+    }
 }
 
 /// A scalar as a value whose way starts at its place.
 pub(crate) fn scalar(node: &Node, file: u32) -> Option<Val> {
     let text = node.str()?;
-    Some(Val::text(Text::Known(text.into()), literal(node.place(file))))
+    Some(Val::text(Text::Known(text.into()), node.way(file)))
 }
 
 pub(crate) fn val(text: &str, place: Place) -> Val {
@@ -187,9 +210,17 @@ fn is_aside(path: &[&str]) -> bool {
 }
 
 /// What names and texts tell by themselves.
-fn generic(collector: &mut Collector<'_>, file: u32, document: &Node) {
+fn generic(collector: &mut Collector<'_>, file: u32, document: &Node, names: &names::Names) {
     let mut found: Vec<(Vec<String>, Node)> = Vec::new();
+    // What a statement denies is not used.
+    let mut denied: Vec<std::ops::Range<usize>> = Vec::new();
     document.walk(&mut Vec::new(), &mut |path, node| {
+        if node.get("Effect").and_then(Node::str) == Some("Deny") {
+            denied.push(node.start..node.end);
+        }
+        if denied.last().is_some_and(|within| within.contains(&node.start)) {
+            return;
+        }
         if found.len() < VALUES_MAX {
             found.push((path.iter().map(|p| (*p).to_owned()).collect(), node.clone()));
         }
@@ -200,7 +231,7 @@ fn generic(collector: &mut Collector<'_>, file: u32, document: &Node) {
     for (path, node) in &found {
         let keys: Vec<&str> = path.iter().map(String::as_str).collect();
         match &node.data {
-            Data::Scalar(..) => one_scalar(collector, file, document, &keys, node),
+            Data::Scalar(..) => one_scalar(collector, file, (document, names), &keys, node),
             Data::Map(_) => {
                 let name =
                     ["name", "Name", "key", "Key", "ParameterKey"].iter().find_map(|k| node.get(k)).and_then(Node::str);
@@ -214,42 +245,48 @@ fn generic(collector: &mut Collector<'_>, file: u32, document: &Node) {
                         Sink { what: keys.last().copied().unwrap_or(""), place, access: "" },
                     );
                 }
-                bucket_of(collector, file, &keys, node);
+                bucket_of(collector, file, &keys, node, names);
+            }
+            // `auth: [user, password]`.
+            Data::List(items) if keys.last() == Some(&"auth") => {
+                if let [user, password] = &items[..]
+                    && let (Some(_), Some(val)) = (user.str(), scalar(password, file))
+                {
+                    let place = password.place(file);
+                    collector.secret_value("password", &val, Sink { what: "auth", place, access: "" });
+                }
             }
             Data::List(_) => {}
         }
     }
 }
 
-/// `${a.b}` of the document itself, as OmegaConf and Hydra resolve it.
-fn interpolated(document: &Node, text: &str, depth: usize) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        if out.len() > EXPANDED_BYTES_MAX {
-            break;
-        }
-        out.push_str(before);
-        let Some((name, tail)) = after.split_once('}') else {
-            out.push_str("${");
-            rest = after;
-            continue;
-        };
-        let value =
-            if depth < 6 && !name.contains([':', '-', ' ']) { document.at(name).and_then(Node::str) } else { None };
-        if let Some(value) = value {
-            out.push_str(&interpolated(document, value, depth + 1));
-        } else {
-            out.push_str(&format!("${{{name}}}"));
-        }
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
+fn decoded(text: &str) -> Option<String> {
+    use base64::Engine as _;
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?).ok()
 }
 
-fn one_scalar(collector: &mut Collector<'_>, file: u32, document: &Node, keys: &[&str], node: &Node) {
+/// `${a.b}` of the document itself, as OmegaConf and Hydra resolve it.
+fn interpolated(document: &Node, text: &str, depth: usize, left: &Cell<u32>) -> String {
+    interpolate::substitute(text, "${", "}", |name| {
+        left.set(left.get().checked_sub(1)?);
+        let is_name = depth < 6 && !name.contains([':', '-', ' ']);
+        let value = is_name.then(|| document.at(name).and_then(Node::str)).flatten()?;
+        Some(interpolated(document, value, depth + 1, left))
+    })
+}
+
+fn one_scalar(
+    collector: &mut Collector<'_>,
+    file: u32,
+    (document, names): (&Node, &names::Names),
+    keys: &[&str],
+    node: &Node,
+) {
     let (Some(text), Some(val)) = (node.str(), scalar(node, file)) else { return };
+    if text.is_empty() {
+        collector.switch(&keys.join("."), text, node.place(file));
+    }
     if text.is_empty()
         || node.tag.as_deref().is_some_and(|tag| tag.contains("vault") || tag.contains("secret") || tag.contains("env"))
     {
@@ -273,15 +310,31 @@ fn one_scalar(collector: &mut Collector<'_>, file: u32, document: &Node, keys: &
     {
         let inner = crate::infra::val(value, node.place(file));
         config_value(collector, name.trim_start_matches('-'), &inner, sink);
-        collector.environment_switch(name, value, node.place(file));
+        collector.switch(name, value, node.place(file));
     }
-    collector.environment_switch(key, text, node.place(file));
+    collector.switch(&what, text, node.place(file));
+    if matches!(key, "acl" | "canned_acl" | "predefined_acl" | "predefinedAcl" | "x-amz-acl")
+        && (text.starts_with("public-read") || text.starts_with("publicRead"))
+    {
+        let provider = if text.contains('-') { "s3" } else { "gs" };
+        let resource = Resource { address: &what, provider, place: node.place(file) };
+        bucket(collector, &resource, |b| b.public = facts::Switch::Yes, &format!("its ACL is {text}"));
+    }
+    // `auths: {registry: {auth: <user and password in Base64>}}` of Docker.
+    if key == "auth"
+        && keys.contains(&"auths")
+        && let Some((_, password)) = decoded(text).as_deref().and_then(|pair| pair.split_once(':'))
+    {
+        let inner =
+            crate::value::Val { kind: crate::value::Kind::Str(Text::Known(password.into())), trace: val.trace.clone() };
+        collector.secret_value("password", &inner, sink);
+    }
     if aside {
         return;
     }
     // What has templates in it is rendered with nothing known.
-    let inner = interpolated(document, text, 0);
-    let rendered = rendered(&inner).or((inner != text).then_some(inner));
+    let inner = interpolated(document, text, 0, &Cell::new(INTERPOLATIONS_MAX));
+    let rendered = names.rendered(&inner).or((inner != text).then_some(inner));
     for location in storage::find(rendered.as_deref().unwrap_or(text)) {
         collector.storage(&location, &val.trace, sink);
     }
@@ -290,12 +343,19 @@ fn one_scalar(collector: &mut Collector<'_>, file: u32, document: &Node, keys: &
     }
 }
 
-/// A text with templates or `${...}` as far as it is known.
+/// A text with templates or `${...}` as far as it is known without a document around it.
 pub(crate) fn rendered(text: &str) -> Option<String> {
-    if crate::jinja::is_template(text) && !text.contains("${{") {
-        return crate::jinja::render(text, &crate::jinja::Context::default()).map(|t| t.flat().to_string());
+    names::Names::default().rendered(text)
+}
+
+/// A text that a resource is given: locations, credentials, a script of its own.
+fn text_given(collector: &mut Collector<'_>, text: &Text, val: &Val, sink: Sink<'_>) {
+    let flat = text.flat();
+    collector.locations(val, sink);
+    collector.credentials_in("", &flat, &val.trace, sink);
+    if flat.starts_with("#!") {
+        collector.script(&flat, &val.trace, sink.place, sink.what, &mut Vec::new());
     }
-    (text.contains('$') && !text.contains("${{")).then(|| crate::shell::expand_plain(text, &[]))
 }
 
 /// A named value of a configuration: texts for people are none.
@@ -329,9 +389,16 @@ pub(crate) fn config_value(collector: &mut Collector<'_>, name: &str, val: &Val,
 fn default_of(text: &str) -> Option<String> {
     let text = text.trim();
     if let Some(inner) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}'))
-        && let Some((_, default)) = inner.split_once(":-").or_else(|| inner.split_once('-'))
+        && let Some((name, default)) = inner.split_once(":-").or_else(|| inner.split_once('-'))
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
     {
         return Some(default.to_owned());
+    }
+    // OmegaConf's `${oc.env:NAME,default}`.
+    if let Some(inner) = text.strip_prefix("${oc.env:").and_then(|t| t.strip_suffix('}'))
+        && let Some((_, default)) = inner.split_once(',')
+    {
+        return Some(default.trim().trim_matches(['"', '\'']).to_owned());
     }
     if text.starts_with("{{") {
         let rendered = crate::jinja::render(text, &crate::jinja::Context::default())?;
@@ -341,14 +408,15 @@ fn default_of(text: &str) -> Option<String> {
 }
 
 /// `bucket: name` with what stands beside it.
-fn bucket_of(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Node) {
+fn bucket_of(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Node, names: &names::Names) {
     if is_aside(keys) {
         return;
     }
     let around = keys.join(".");
     for (key, value) in node.entries() {
         let (Some(name), Some(text)) = (key.str(), value.str()) else { continue };
-        if is_aside(&[name]) || text.contains(char::is_whitespace) || text.is_empty() {
+        let is_template = crate::jinja::is_template(text);
+        if is_aside(&[name]) || text.contains(char::is_whitespace) && !is_template || text.is_empty() {
             continue;
         }
         let provider = storage::provider_of(name).or_else(|| storage::provider_of(&around)).or_else(|| {
@@ -363,14 +431,10 @@ fn bucket_of(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Nod
         if !is_bucket || text.contains("://") {
             continue;
         }
-        let account = node.entries().iter().find_map(|(k, v)| {
-            matches!(k.str(), Some("account" | "account_name" | "storage_account" | "storageAccount" | "accountName"))
-                .then(|| v.str())
-                .flatten()
-        });
-        let text = rendered(text).unwrap_or_else(|| text.to_owned());
-        let location = storage::bucket(provider.unwrap_or("any"), &text, account.unwrap_or_default(), "");
+        let account = node.entries().iter().find_map(|(k, v)| storage::account(k.str()?, v.str()?));
+        let text = names.rendered(text).unwrap_or_else(|| text.to_owned());
+        let location = storage::bucket(provider.unwrap_or("any"), &text, &account.unwrap_or_default(), "");
         let place = value.place(file);
-        collector.storage(&location, &literal(place), Sink { what: &around, place, access: "any" });
+        collector.storage(&location, &value.way(file), Sink { what: &around, place, access: "any" });
     }
 }

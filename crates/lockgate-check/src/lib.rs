@@ -17,7 +17,9 @@ pub mod config;
 mod credentials;
 pub mod facts;
 pub mod finding;
+mod gotemplate;
 mod infra;
+mod interpolate;
 mod jinja;
 mod notebook;
 pub mod observed;
@@ -29,6 +31,7 @@ mod settings;
 mod shell;
 pub mod source;
 mod storage;
+mod switches;
 mod value;
 mod yaml;
 

@@ -127,6 +127,17 @@ impl Class {
         })
     }
 
+    /// Whether its members are objects: an enumeration whose members are not texts themselves.
+    fn is_enum_with_methods(&self) -> bool {
+        let is_text = |base: &crate::value::Val| {
+            matches!(&base.kind, crate::value::Kind::External(name)
+                if matches!(&**name, "str" | "builtins.str" | "enum.StrEnum" | "int"))
+        };
+        self.outside_base(0).is_some_and(|base| base.starts_with("enum."))
+            && !self.bases.iter().any(is_text)
+            && self.attrs.borrow().values().any(|v| matches!(v.kind, crate::value::Kind::Function(_)))
+    }
+
     fn all_fields(&self, depth: usize) -> Vec<Arc<str>> {
         let mut fields = Vec::new();
         if depth < 8 {

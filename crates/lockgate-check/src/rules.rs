@@ -26,6 +26,7 @@ use crate::{
 };
 
 const DEADLINE: Duration = Duration::from_mins(1);
+const FOLDERS_DEEP_MAX: usize = 8;
 const FILES_MAX: usize = 256;
 /// Deepest brackets of a rule: its parser recurses.
 const NESTED_MAX: usize = 200;
@@ -255,11 +256,25 @@ fn evaluate(engine: &mut Engine, index: usize, rule: &Rule) -> Result<Vec<Verdic
     Ok(verdicts)
 }
 
-/// The Rego files of a folder, in order; those of tests when asked for.
+/// The Rego files of a folder and those below it, in order; those of tests when asked for.
 pub fn rego_files(folder: &Path, tests: bool) -> Result<Vec<(String, String)>> {
     let mut files = Vec::new();
+    rego_below(folder, tests, &mut files, 0)?;
+    if files.len() > FILES_MAX {
+        return Err(Failure::input(format!("{} holds more than 256 files of rules", folder.display())));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn rego_below(folder: &Path, tests: bool, files: &mut Vec<(String, String)>, depth: usize) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(|e| Failure::io("read the rules in", folder, &e))? {
-        let path = entry.map_err(|e| Failure::io("read", folder, &e))?.path();
+        let entry = entry.map_err(|e| Failure::io("read", folder, &e))?;
+        let path = entry.path();
+        // Links are not followed.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && depth < FOLDERS_DEEP_MAX {
+            rego_below(&path, tests, files, depth + 1)?;
+        }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name.ends_with(".rego") && (tests || !name.ends_with("_test.rego")) {
             let text = config_yaml::read_text(&path)?;
@@ -269,12 +284,11 @@ pub fn rego_files(folder: &Path, tests: bool) -> Result<Vec<(String, String)>> {
             }
             files.push((path.display().to_string(), text));
         }
+        if files.len() > FILES_MAX {
+            break;
+        }
     }
-    if files.len() > FILES_MAX {
-        return Err(Failure::input(format!("{} holds more than 256 files of rules", folder.display())));
-    }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 /// How deep brackets are nested, those of texts included.

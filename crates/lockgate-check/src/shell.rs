@@ -4,10 +4,22 @@
 //! templates in it, and must not be refused for that. Variables are followed in order; what is
 //! not assigned is a reference to the environment.
 
+mod expand;
+
+pub use expand::expand_plain;
+use expand::{balanced, parameter, value_of};
+
 use crate::value::{HOLE, REFERENCE};
 
 /// Most commands that are read of a script.
 const COMMANDS_MAX: usize = 5_000;
+/// Most loops without an end.
+const UNCLOSED_MAX: u32 = 50;
+/// Most values of a loop that are followed.
+const VALUES_MAX: usize = 32;
+/// Stands in a word where the value of an unquoted variable is split.
+const SPLIT: char = '\u{1F}';
+const SPLIT_TEXT: &str = "\u{1F}";
 /// Deepest scripts within scripts.
 const DEPTH_MAX: usize = 6;
 const WORD_BYTES_MAX: usize = 64 << 10;
@@ -23,6 +35,8 @@ pub struct Command {
     pub document: String,
     /// Where it starts in the script, in bytes.
     pub offset: usize,
+    /// `AZURE_STORAGE_ACCOUNT`, which Azure's programs take from the environment.
+    pub account: String,
     /// Whether its output goes to the next one.
     pub piped: bool,
     /// Whether the next one runs it.
@@ -54,7 +68,7 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
     if depth > DEPTH_MAX {
         return;
     }
-    let mut reader = Reader { substitutions: 0, chars: script.char_indices().peekable(), script };
+    let mut reader = Reader { substitutions: 0, unclosed: 0, chars: script.char_indices().peekable(), script };
     let mut command = Command { offset: base, ..Command::default() };
     let mut documents: Vec<(String, usize)> = Vec::new();
     loop {
@@ -99,12 +113,21 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                 } else if operator.starts_with("<<") {
                     documents.push((word, out.len()));
                 } else if !word.is_empty() {
-                    command.words.push(word);
+                    command.words.push(word.replace(SPLIT, " "));
                 }
             }
             _ => {
                 let word = reader.word(variables, base, out, depth);
-                let word = appended(word, variables);
+                if command.words.is_empty() && word == "for" {
+                    reader.each(variables, base, out, depth);
+                    continue;
+                }
+                let mut word = appended(word, variables);
+                // `names=(a b c)`: its words are split where it is used.
+                if word.ends_with('=') && reader.chars.peek().is_some_and(|(_, c)| *c == '(') {
+                    reader.chars.next();
+                    word.push_str(&reader.array(variables, base, out, depth));
+                }
                 let assigned = word.split_once('=').filter(|(name, _)| {
                     !name.is_empty()
                         && name.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -112,7 +135,7 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                 });
                 match assigned {
                     Some((name, value)) if command.words.is_empty() => {
-                        command.assignments.push((name.to_owned(), value.to_owned()));
+                        command.assignments.push((name.to_owned(), value.replace(SPLIT, " ")));
                     }
                     // A keyword is no command.
                     _ if command.words.is_empty()
@@ -133,7 +156,8 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                                 | "[["
                                 | "["
                         ) => {}
-                    _ => command.words.push(word),
+                    // What an unquoted variable holds is split into words.
+                    _ => command.words.extend(word.split(SPLIT).filter(|w| !w.is_empty()).map(str::to_owned)),
                 }
             }
         }
@@ -199,6 +223,9 @@ fn finish(
         done.words = rest;
     }
     done.piped = piped;
+    let account = done.assignments.iter().chain(variables.iter().rev());
+    let mut account = account.filter(|(name, _)| name == "AZURE_STORAGE_ACCOUNT").map(|(_, value)| value.clone());
+    done.account = account.next().unwrap_or_default();
     // A script within: `sh -c "..."`, `ssh host "..."`, `eval "..."`.
     let program = done.words.first().map(|w| w.rsplit('/').next().unwrap_or(w).to_owned()).unwrap_or_default();
     let inner = match program.as_str() {
@@ -233,6 +260,8 @@ fn scan_at(script: &str, offset: usize, variables: &mut Vec<(String, String)>, o
 struct Reader<'t> {
     /// How many `$(...)` were read.
     substitutions: usize,
+    /// How many loops had no end.
+    unclosed: u32,
     chars: std::iter::Peekable<std::str::CharIndices<'t>>,
     script: &'t str,
 }
@@ -335,7 +364,15 @@ impl Reader<'_> {
                         Some((_, c)) => word.push(c),
                     }
                 }
-                '$' | '`' => self.dollar(&mut word, variables, base, out, depth),
+                '$' | '`' => {
+                    let before = word.len();
+                    self.dollar(&mut word, variables, base, out, depth);
+                    if word.get(before..).is_some_and(|value| value.contains(char::is_whitespace)) {
+                        let value = word.split_off(before);
+                        let is_blank = |c: char| c.is_whitespace();
+                        word.push_str(&value.replace(is_blank, SPLIT_TEXT));
+                    }
+                }
                 _ => {
                     word.push(c);
                     self.chars.next();
@@ -343,6 +380,69 @@ impl Reader<'_> {
             }
         }
         word
+    }
+
+    /// The words of `(a b c)` behind its bracket.
+    fn array(&mut self, variables: &[(String, String)], base: usize, out: &mut Vec<Command>, depth: usize) -> String {
+        let mut words: Vec<String> = Vec::new();
+        loop {
+            while self.chars.peek().is_some_and(|(_, c)| c.is_whitespace()) {
+                self.chars.next();
+            }
+            match self.chars.peek().map(|(_, c)| *c) {
+                None => break,
+                Some(')') => {
+                    self.chars.next();
+                    break;
+                }
+                Some(';' | '&' | '|' | '<' | '>' | '(') => drop(self.chars.next()),
+                Some('#') => self.skip_line(),
+                Some(_) => words.push(self.word(variables, base, out, depth)),
+            }
+            if words.len() > COMMANDS_MAX {
+                break;
+            }
+        }
+        words.join(" ")
+    }
+
+    /// `for name in a b c; do ...; done`: the body once for each value.
+    fn each(&mut self, variables: &mut Vec<(String, String)>, base: usize, out: &mut Vec<Command>, depth: usize) {
+        self.blanks();
+        let name = self.word(variables, base, out, depth);
+        let mut values = Vec::new();
+        let mut listed = false;
+        loop {
+            self.blanks();
+            match self.chars.peek().map(|(_, c)| *c) {
+                None => break,
+                Some('\n' | ';' | '(' | ')' | '&' | '|' | '<' | '>') => break,
+                Some(_) => {
+                    let word = self.word(variables, base, out, depth);
+                    if !listed && word == "in" {
+                        listed = true;
+                    } else if values.len() < VALUES_MAX {
+                        values.extend(word.split(SPLIT).filter(|w| !w.is_empty()).map(str::to_owned));
+                    }
+                }
+            }
+        }
+        let Some(at) = self.chars.peek().map(|(at, _)| *at) else { return };
+        let rest = self.script.get(at..).unwrap_or_default();
+        // Loops that do not end are looked for their end a few times only.
+        let (body, length) = if self.unclosed < UNCLOSED_MAX { loop_body(rest) } else { (0..0, 0) };
+        self.unclosed += u32::from(length == 0);
+        if values.is_empty() {
+            values.push(REFERENCE.to_string());
+        }
+        // Loops within loops get fewer values each, so that all of them together stay few.
+        values.truncate((VALUES_MAX >> (2 * depth).min(8)).max(1));
+        for value in values {
+            variables.retain(|(known, _)| *known != name);
+            variables.push((name.clone(), value));
+            scan(rest.get(body.clone()).unwrap_or_default(), base + at + body.start, variables, out, depth + 1);
+        }
+        self.skip(rest.get(..length).map_or(0, |t| t.chars().count()));
     }
 
     /// `$name`, `${name:-default}`, `$(command)`, a backquote.
@@ -408,100 +508,33 @@ impl Reader<'_> {
     }
 }
 
-/// What stands between the first bracket and the one that closes it.
-fn balanced(text: &str, open: char, close: char) -> &str {
-    let mut depth = 0usize;
-    for (i, c) in text.char_indices() {
-        if c == open {
-            depth += 1;
-        } else if c == close {
-            depth -= 1;
-            if depth == 0 {
-                return text.get(open.len_utf8()..i).unwrap_or_default();
-            }
-        }
-    }
-    text.get(open.len_utf8()..).unwrap_or_default()
-}
-
-fn value_of(name: &str, variables: &[(String, String)]) -> String {
-    match variables.iter().rev().find(|(known, _)| known == name) {
-        Some((_, value)) => value.clone(),
-        None => REFERENCE.to_string(),
-    }
-}
-
-/// `name:-default` and its kin.
-fn parameter(inner: &str, variables: &[(String, String)], depth: usize) -> String {
-    let end = inner.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(inner.len());
-    let (name, operator) = inner.split_at(end);
-    let known = variables.iter().rev().find(|(k, _)| k == name).map(|(_, v)| v.clone());
-    for start in [":-", "-", ":=", "="] {
-        if let Some(default) = operator.strip_prefix(start) {
-            return known
-                .filter(|v| !v.is_empty())
-                .unwrap_or_else(|| expand_at(default.trim_matches('"'), variables, depth + 1));
-        }
-    }
-    match (known, operator) {
-        (Some(value), "") => value,
-        (Some(value), operator) => replaced(&value, operator),
-        (None, _) => REFERENCE.to_string(),
-    }
-}
-
-/// `${name/from/to}`, `${name#prefix}`, `${name%suffix}`, `${name,,}`, `${name^^}`.
-fn replaced(value: &str, operator: &str) -> String {
-    if operator == ",," {
-        return value.to_lowercase();
-    }
-    if operator == "^^" {
-        return value.to_uppercase();
-    }
-    if let Some(rule) = operator.strip_prefix("//").or_else(|| operator.strip_prefix('/')) {
-        let (from, to) = rule.split_once('/').unwrap_or((rule, ""));
-        return if from.is_empty() { value.to_owned() } else { value.replace(from, to) };
-    }
-    if let Some(prefix) = operator.strip_prefix("##").or_else(|| operator.strip_prefix('#')) {
-        return value.strip_prefix(prefix).unwrap_or(value).to_owned();
-    }
-    if let Some(suffix) = operator.strip_prefix("%%").or_else(|| operator.strip_prefix('%')) {
-        return value.strip_suffix(suffix).unwrap_or(value).to_owned();
-    }
-    HOLE.to_string()
-}
-
-/// `$name` and `${name}` in a text that is not a script, such as a here-document or a setting.
-pub fn expand_plain(text: &str, variables: &[(String, String)]) -> String {
-    expand_at(text, variables, 0)
-}
-
-fn expand_at(text: &str, variables: &[(String, String)], depth: usize) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('$') {
-        if out.len() > WORD_BYTES_MAX || depth > DEPTH_MAX {
+/// What stands between `do` and its `done`, and where that ends.
+fn loop_body(text: &str) -> (std::ops::Range<usize>, usize) {
+    let mut start = None;
+    let mut depth = 0;
+    let mut at = 0;
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || c == ';') {
+        if at > WORD_BYTES_MAX {
             break;
         }
-        out.push_str(before);
-        if after.starts_with('{') && !after.starts_with("{{") {
-            let inner = balanced(after, '{', '}');
-            out.push_str(&parameter(inner, variables, depth + 1));
-            rest = after.get(inner.len() + 2..).unwrap_or_default();
-            continue;
+        let end = at + word.len();
+        match word.trim_end_matches(|c: char| c.is_whitespace() || c == ';') {
+            "do" => {
+                depth += 1;
+                start.get_or_insert(end);
+            }
+            "done" => {
+                depth -= 1;
+                if depth <= 0 {
+                    return (start.unwrap_or(at)..at, end);
+                }
+            }
+            _ => {}
         }
-        let end = after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len());
-        let (name, tail) = after.split_at(end);
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-            out.push('$');
-            rest = after;
-        } else {
-            out.push_str(&value_of(name, variables));
-            rest = tail;
-        }
+        at = end;
     }
-    out.push_str(rest);
-    out
+    // One that does not end is read as if it were none.
+    (0..0, 0)
 }
 
 #[cfg(test)]
@@ -525,6 +558,14 @@ mod tests {
         );
         check("bash -c 'gsutil ls gs://a'", &[&["bash", "-c", "gsutil ls gs://a"], &["gsutil", "ls", "gs://a"]]);
         check("x=$(aws s3 ls s3://b)", &[&["aws", "s3", "ls", "s3://b"]]);
+        check("O=\"-k -s\"\ncurl $O \"$O\"", &[&["curl", "-k", "-s", "-k -s"]]);
+        check(
+            "d=a_b_c\necho ${d%%_*} ${d%_*} ${d#*_} ${d##*_} ${d/_/-}",
+            &[&["echo", "a", "a_b", "b_c", "c", "a-b_c"]],
+        );
+        check("o=(-k 'x')\ncurl \"${o[@]}\" y", &[&["curl", "-k", "x", "y"]]);
+        check("for x in a b; do\n  ls s3://$x\ndone; ls c", &[&["ls", "s3://a"], &["ls", "s3://b"], &["ls", "c"]]);
+        check("for x in a; do for y in 1 2; do ls $x$y; done; done", &[&["ls", "a1"], &["ls", "a2"]]);
     }
 
     #[test]

@@ -46,9 +46,12 @@ pub enum Language {
     Docker,
     Shell,
     Sql,
+    Xml,
     Settings,
     Requirements,
     Makefile,
+    /// A template of no kind of its own: what Helm's templates include, what Terraform renders.
+    Template,
     /// A file of a private key.
     Key,
     Rego,
@@ -212,7 +215,7 @@ impl Tree {
             if kind.is_symlink() || !kind.is_file() || exclude.iter().any(|pattern| pattern.matches(&path)) {
                 continue;
             }
-            let Some(language) = language(&path) else { continue };
+            let Some(language) = language(&path).or_else(|| key_by_content(entry.path())) else { continue };
             bytes += entry.metadata().map_or(0, |meta| meta.len().min(FILE_BYTES_MAX));
             if tree.files.len() >= FILES_MAX || bytes > TREE_BYTES_MAX {
                 return Err(Failure::input(format!(
@@ -283,6 +286,18 @@ impl Tree {
     }
 }
 
+/// A file without an ending that begins as a private key does.
+fn key_by_content(path: &Path) -> Option<Language> {
+    let name = path.file_name()?.to_string_lossy();
+    if name.contains('.') {
+        return None;
+    }
+    let mut start = [0; 40];
+    let read = fs::File::open(path).and_then(|mut file| file.read(&mut start)).ok()?;
+    let start = std::str::from_utf8(start.get(..read)?).ok()?;
+    (start.starts_with("-----BEGIN") && start.contains("PRIVATE KEY")).then_some(Language::Key)
+}
+
 /// A path without control characters.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).take(300).collect()
@@ -307,10 +322,12 @@ fn language(path: &str) -> Option<Language> {
         "yaml" | "yml" => Language::Yaml,
         "json" => Language::Json,
         "sh" | "bash" | "zsh" => Language::Shell,
-        "sql" => Language::Sql,
+        "sql" | "hql" | "ddl" => Language::Sql,
+        "xml" => Language::Xml,
         "ini" | "cfg" | "conf" | "properties" | "env" | "toml" => Language::Settings,
         "rego" => Language::Rego,
         "pem" | "key" | "ppk" => Language::Key,
+        "tpl" | "tftpl" | "gotmpl" => Language::Template,
         "mk" => Language::Makefile,
         _ if matches!(bare, "makefile" | "gnumakefile") => Language::Makefile,
         _ if matches!(bare, "id_rsa" | "id_dsa" | "id_ecdsa" | "id_ed25519") => Language::Key,
@@ -318,13 +335,22 @@ fn language(path: &str) -> Option<Language> {
         _ if bare == "dockerfile" || bare.starts_with("dockerfile.") || bare == "containerfile" => Language::Docker,
         _ if bare == ".env"
             || bare.starts_with(".env.")
-            || matches!(bare, ".netrc" | "_netrc" | ".pypirc" | ".pgpass" | ".npmrc" | "credentials")
+            || matches!(
+                bare,
+                ".netrc" | "_netrc" | ".pypirc" | ".pgpass" | ".npmrc" | ".s3cfg" | ".boto" | "credentials"
+            )
             || path.ends_with(".dvc/config")
             || path.ends_with(".aws/config") =>
         {
             Language::Settings
         }
-        "txt" if bare.contains("requirements") || bare.contains("constraints") => Language::Requirements,
+        "txt" | "in"
+            if bare.contains("requirements")
+                || bare.contains("constraints")
+                || path.split('/').rev().nth(1) == Some("requirements") =>
+        {
+            Language::Requirements
+        }
         _ => return None,
     })
 }

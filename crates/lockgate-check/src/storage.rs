@@ -68,8 +68,12 @@ static URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     ))
     .ok()
 });
-static ARN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!(r"(?i)arn:aws[a-z-]*:s3:[^:\s]*:[^:\s]*:(?P<rest>{PART}+)")).ok());
+static ARN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&format!(
+        r"(?i)arn:(?:aws[a-z-]*|[\u{{FFFB}}\u{{FFFC}}]|\$\{{[^}}\s]*\}}):s3:[^:\s]*:[^:\s]*:(?P<rest>{PART}+)"
+    ))
+    .ok()
+});
 static HTTPS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(&format!(r"(?i)https?://(?P<host>[^/\s\x22'`<>|;,(){{}}]+)(?P<path>/{PART}*)?")).ok());
 /// An endpoint's own scheme, as DuckDB and Snowflake write it.
@@ -82,6 +86,11 @@ static AZURE_STAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// All locations that a text names.
 pub fn find(text: &str) -> Vec<Location> {
+    // A location as a parameter of a URL.
+    if ["%3A%2F%2F", "%3a%2f%2f", "%3A//", "%3a//"].iter().any(|mark| text.contains(mark)) {
+        let plain = ["%3A", "%3a"].iter().fold(text.to_owned(), |text, code| text.replace(code, ":"));
+        return find(&["%2F", "%2f"].iter().fold(plain, |text, code| text.replace(code, "/")));
+    }
     let mut found = Vec::new();
     if !text.contains(':') {
         return found;
@@ -215,6 +224,20 @@ pub fn path(provider: &'static str, text: &str) -> Option<Location> {
     }
     let (bucket, key) = cut(text.trim_start_matches('/'));
     (!bucket.is_empty()).then(|| Location::new(provider, bucket, "", key))
+}
+
+/// The storage account that a setting names: by itself or in a connection string.
+pub fn account(name: &str, value: &str) -> Option<String> {
+    if let Some((_, rest)) = value.split_once("AccountName=") {
+        return rest.split([';', '&', '"', '\'']).next().map(str::to_owned);
+    }
+    let words = crate::credentials::words(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let is_account = matches!(
+        words.as_slice(),
+        ["account"] | ["account", "name"] | [.., "storage", "account"] | [.., "storage", "account", "name"]
+    );
+    (is_account && !value.is_empty() && !value.contains([' ', '/'])).then(|| value.to_owned())
 }
 
 /// Whether a name is that of a bucket: `bucket`, `s3BucketName`, `LAKE_BUCKET`.

@@ -9,7 +9,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::{
     source::Place,
-    value::{Kind, Text, Val, literal},
+    value::{Kind, Text, Trace, Val, literal},
 };
 
 const DEPTH_MAX: usize = 64;
@@ -24,6 +24,8 @@ pub struct Node {
     /// A tag of one's own, such as `!Sub` or `!vault`.
     pub tag: Option<Rc<str>>,
     pub data: Data,
+    /// The way that led here, where the text was rendered from a template.
+    pub from: Trace,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +83,11 @@ impl Node {
 
     pub fn place(&self, file: u32) -> Place {
         Place::new(file, self.start, self.end)
+    }
+
+    /// The way that led here; it begins at its place where there is none before.
+    pub fn way(&self, file: u32) -> Trace {
+        self.from.clone().or_else(|| literal(self.place(file)))
     }
 
     pub fn is_null(&self) -> bool {
@@ -213,7 +220,16 @@ impl<'t> Reader<'t> {
         let (anchor, node) = match event {
             Event::Scalar(value, style, anchor, tag) => {
                 let style = if style == ScalarStyle::Plain { Style::Plain } else { Style::Quoted };
-                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::Scalar(Rc::from(&*value), style) })
+                (
+                    anchor,
+                    Node {
+                        start,
+                        end,
+                        tag: own(tag.as_deref()),
+                        data: Data::Scalar(Rc::from(&*value), style),
+                        from: None,
+                    },
+                )
             }
             Event::SequenceStart(_, anchor, tag) => {
                 let mut items = Vec::new();
@@ -225,7 +241,7 @@ impl<'t> Reader<'t> {
                         event => items.push(self.node(event, span, depth + 1)?),
                     }
                 };
-                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::List(items.into()) })
+                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::List(items.into()), from: None })
             }
             Event::MappingStart(_, anchor, tag) => {
                 let mut entries: Vec<(Node, Node)> = Vec::new();
@@ -255,7 +271,7 @@ impl<'t> Reader<'t> {
                         entries.push((key, value));
                     }
                 }
-                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::Map(entries.into()) })
+                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::Map(entries.into()), from: None })
             }
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id) else {
@@ -300,7 +316,7 @@ pub fn value(node: &Node, file: u32, depth: usize) -> Val {
                     return Val::new(Kind::Bool(b));
                 }
             }
-            Val::text(Text::Known((&**text).into()), literal(node.place(file)))
+            Val::text(Text::Known((&**text).into()), node.way(file))
         }
         _ if depth > DEPTH_MAX => Val::none(),
         Data::List(items) => Val::list(items.iter().map(|item| value(item, file, depth + 1)).collect()),

@@ -43,6 +43,12 @@ pub enum Format {
     Jsonl,
     /// SARIF 2.1.0, where findings are about files.
     Sarif,
+    /// Workflow commands of GitHub Actions, of `check`.
+    Github,
+    /// GitLab's code quality report, of `check`.
+    Gitlab,
+    /// JUnit's XML, of `check`.
+    Junit,
 }
 
 #[derive(Debug, Subcommand)]
@@ -220,11 +226,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FOLDER")]
     pub root: Option<PathBuf>,
     /// Print what was read, and judge nothing.
-    #[arg(long, conflicts_with_all = ["report", "baseline", "write_baseline"])]
+    #[arg(long, conflicts_with_all = ["baseline", "write_baseline"])]
     pub facts: bool,
-    /// The report's form; --format json and sarif do as well.
-    #[arg(long, value_enum, value_name = "FORM")]
-    pub report: Option<ReportForm>,
     /// Where the report goes instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -262,18 +265,6 @@ pub struct CheckArgs {
     /// Threads; as many as there are cores by default.
     #[arg(long, value_name = "COUNT")]
     pub threads: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum ReportForm {
-    Table,
-    Json,
-    Sarif,
-    /// Workflow commands of GitHub Actions.
-    Github,
-    /// GitLab's code quality report.
-    Gitlab,
-    Junit,
 }
 
 #[derive(Subcommand, Debug)]

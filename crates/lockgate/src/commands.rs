@@ -43,6 +43,12 @@ pub fn dispatch(cli: &Cli) -> Result<()> {
         return Err(Failure::usage("--format sarif is for findings about files")
             .hint("use it with `lockgate scan` or `lockgate check`"));
     }
+    if matches!(global.format, Format::Github | Format::Gitlab | Format::Junit)
+        && !matches!(cli.command, Command::Check(_))
+    {
+        return Err(Failure::usage("--format github, gitlab and junit are for findings in code")
+            .hint("use it with `lockgate check`"));
+    }
     match &cli.command {
         Command::Init(args) => init::init(global, args),
         Command::Demo(args) => demo::demo(global, args),

@@ -126,7 +126,7 @@ pub fn rows<T: Serialize>(
             }
             line(&table.trim_fmt());
         }
-        Format::Json | Format::Sarif => json(global, &items)?,
+        Format::Json | Format::Sarif | Format::Github | Format::Gitlab | Format::Junit => json(global, &items)?,
         Format::Jsonl => {
             for item in items {
                 json(global, item)?;

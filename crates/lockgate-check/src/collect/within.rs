@@ -55,6 +55,25 @@ pub(super) fn url_passwords(text: &str) -> Vec<(usize, usize)> {
     out
 }
 
+/// Signatures of shared access URLs: `?sv=...&sig=...`, which open what they name to everybody.
+pub(super) fn signatures(text: &str) -> Vec<(usize, usize)> {
+    if !text.contains("sv=") && !text.contains("se=") {
+        return Vec::new();
+    }
+    text.match_indices("sig=")
+        .take(32)
+        .filter(|(at, _)| text.get(..*at).is_some_and(|before| before.ends_with(['?', '&', ' ', ';'])))
+        .map(|(at, mark)| {
+            let start = at + mark.len();
+            let rest = text.get(start..).unwrap_or_default();
+            let end =
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '%' | '+' | '/' | '=' | '-' | '_'));
+            (start, start + end.unwrap_or(rest.len()))
+        })
+        .filter(|(start, end)| end - start >= 40)
+        .collect()
+}
+
 /// The password of a line of `.netrc`: `machine host login name password value`.
 pub(super) fn netrc(text: &str) -> Option<(usize, usize)> {
     if !text.contains("machine ") || !text.contains(" login ") {

@@ -213,6 +213,13 @@ pub fn words(name: &str) -> Vec<String> {
 
 /// What a name asks for, if a credential.
 pub fn wanted(name: &str) -> Option<Wanted> {
+    // `fs.azure.account.key.<account>.dfs.core.windows.net` of Hadoop: the account stands last.
+    if let Some((name, _)) =
+        name.strip_suffix("core.windows.net").and_then(|n| n.trim_end_matches('.').rsplit_once('.'))
+    {
+        return wanted(name.rsplit_once('.').map_or(name, |(name, _)| name))
+            .or(name.contains(".sas.").then_some(Wanted::Token));
+    }
     let words = words(name);
     let all: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut all = all.as_slice();
@@ -256,6 +263,10 @@ pub fn wanted(name: &str) -> Option<Wanted> {
     let (last, rest) = all.split_last()?;
     let before = rest.last().copied().unwrap_or_default();
     let last = last.trim_end_matches(|c: char| c.is_ascii_digit());
+    // Whoever has the cookie of a session is in it.
+    if matches!(last, "phpsessid" | "jsessionid" | "sessid") {
+        return Some(Wanted::Token);
+    }
     if ASIDE.contains(&last) && !(last == "url" || last == "uri") {
         // `aws_access_key_id` names a credential's public half; its form decides.
         return (last == "id" && before == "key" && rest.contains(&"access")).then_some(Wanted::Authorization);
@@ -284,7 +295,8 @@ pub fn wanted(name: &str) -> Option<Wanted> {
             || last == "sas" && rest.is_empty()
             || last == "pat" && rest.is_empty() && name != "PAT"
             // `passwordSecret` names the secret that the password is in.
-            || matches!(last, "secret" | "secrets") && (PASSWORDS.contains(&before) || before == "token" || before == "key")
+            || matches!(last, "secret" | "secrets")
+                && (PASSWORDS.contains(&before) || matches!(before, "token" | "key" | "existing" | "tls"))
             || matches!(last, "secrets" | "credentials")
                 && matches!(before, "k8s" | "kubernetes" | "use" | "from" | "image" | "pull");
         return (!not).then_some(Wanted::Token);

@@ -148,6 +148,7 @@ pub fn is_reference(text: &str) -> bool {
     // A digest names its algorithm.
     if [
         "sha256:",
+        "sha256|",
         "sha512:",
         "sha1:",
         "md5:",
@@ -252,7 +253,11 @@ pub fn has_shape(text: &str) -> bool {
     });
     // InfluxDB's tokens: 64 random bytes.
     let is_influx = text.len() == 88 && text.strip_suffix("==").is_some_and(|rest| rest.chars().all(token));
-    (is_prefixed || is_influx) && !is_manual(text)
+    // Airtable's: an id, then 64 hexadecimal digits.
+    let is_airtable = text.strip_prefix("pat").and_then(|rest| rest.split_once('.')).is_some_and(|(id, secret)| {
+        id.len() == 14 && id.chars().all(token) && secret.len() == 64 && secret.chars().all(|c| c.is_ascii_hexdigit())
+    });
+    (is_prefixed || is_influx || is_airtable) && !is_manual(text)
 }
 
 /// Text that looks made by a machine: long, of letters and digits, none of which comes often.

@@ -9,15 +9,19 @@ use crate::{
     yaml::Node,
 };
 
+/// Most workflows that are looked through for calls of another.
+const CALLERS_MAX: usize = 200;
+
 /// GitHub's workflows and composite actions.
 pub fn github(collector: &mut Collector<'_>, file: u32, document: &Node) {
-    let mut around: Vec<(String, String)> = environment(collector, file, document.get("env"), "env", &[]);
+    let around: Vec<(String, String)> = environment(collector, file, document.get("env"), "env", &[]);
     permissions(collector, file, document.get("permissions"));
+    let inputs = inputs(collector, file, document);
     let jobs = document.get("jobs").map(Node::entries).unwrap_or_default();
     for (name, job) in jobs {
         let what = format!("job {}", name.str().unwrap_or("?"));
         permissions(collector, file, job.get("permissions"));
-        let matrix = matrix(job);
+        let matrix = [inputs.clone(), matrix(job)].concat();
         let mut own = around.clone();
         own.extend(environment(collector, file, job.get("env"), &what, &matrix));
         if let Some(container) = job.get("container") {
@@ -30,7 +34,7 @@ pub fn github(collector: &mut Collector<'_>, file: u32, document: &Node) {
         steps(collector, file, job.get("steps"), &what, &own, &matrix);
     }
     if let Some(runs) = document.get("runs") {
-        steps(collector, file, runs.get("steps"), "action", &std::mem::take(&mut around), &[]);
+        steps(collector, file, runs.get("steps"), "action", &around, &inputs);
     }
 }
 
@@ -64,9 +68,40 @@ fn steps(
             collector.credentials_in("", &text, &val.trace, sink);
         }
         if let Some(with) = step.get("with") {
-            super::bucket_of(collector, file, &["with"], with);
+            super::bucket_of(collector, file, &["with"], with, &super::names::Names::default());
         }
     }
+}
+
+/// What a workflow or an action is given: its defaults, and what the workflows of the tree say.
+fn inputs(collector: &mut Collector<'_>, file: u32, document: &Node) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    let declared = ["on.workflow_call.inputs", "on.workflow_dispatch.inputs", "inputs"];
+    for (name, input) in declared.iter().filter_map(|path| document.at(path)).flat_map(Node::entries) {
+        let (Some(name), Some(default)) = (name.str(), input.get("default")) else { continue };
+        let Some(val) = scalar(default, file) else { continue };
+        config_value(collector, name, &val, Sink { what: "inputs", place: default.place(file), access: "" });
+        out.push((format!("inputs.{name}"), val.as_str().unwrap_or_default().to_owned()));
+    }
+    let Some(path) = collector.tree.file(file).map(|f| f.path.clone()) else { return out };
+    let callers = collector.tree.files.iter().filter(|f| f.path.contains(".github/workflows/") && f.path != path);
+    for text in callers.take(CALLERS_MAX).filter_map(|caller| caller.text().ok()) {
+        if !text.contains(&*path) {
+            continue;
+        }
+        for caller in crate::yaml::parse(text).unwrap_or_default() {
+            for (_, job) in caller.get("jobs").map(Node::entries).unwrap_or_default() {
+                let calls =
+                    job.get("uses").and_then(Node::str).is_some_and(|uses| uses.trim_start_matches("./") == &*path);
+                for (name, value) in job.get("with").filter(|_| calls).map(Node::entries).unwrap_or_default() {
+                    if let (Some(name), Some(value)) = (name.str(), value.str()) {
+                        out.push((format!("inputs.{name}"), value.to_owned()));
+                    }
+                }
+            }
+        }
+    }
+    out
 }
 
 /// Names that a matrix gives one value after the other: each value is one of them.
@@ -96,43 +131,28 @@ fn expanded(text: &str, environment: &[(String, String)], matrix: &[(String, Str
     let most =
         matrix.iter().map(|(name, _)| matrix.iter().filter(|(n, _)| n == name).count()).max().unwrap_or(1).min(32);
     let mut all = Vec::new();
-    for round in 0..if text.contains("matrix.") { most } else { 1 } {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${{") {
-            if out.len() > super::EXPANDED_BYTES_MAX {
-                break;
-            }
-            out.push_str(before);
-            let Some((expression, tail)) = after.split_once("}}") else {
-                out.push_str("${{");
-                rest = after;
-                continue;
-            };
+    for round in 0..if text.contains("matrix.") || text.contains("inputs.") { most } else { 1 } {
+        let out = crate::interpolate::substitute(text, "${{", "}}", |expression| {
             let expression = expression.trim();
             // `a || 'default'`.
             let (expression, default) =
                 expression.split_once("||").map_or((expression, None), |(a, b)| (a.trim(), Some(b.trim())));
             let found = if let Some(name) = expression.strip_prefix("env.") {
                 environment.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone())
-            } else if let Some(name) = expression.strip_prefix("matrix.") {
+            } else if let Some(name) =
+                expression.strip_prefix("matrix.").or_else(|| expression.starts_with("inputs.").then_some(expression))
+            {
                 let values: Vec<&String> = matrix.iter().filter(|(n, _)| n == name).map(|(_, v)| v).collect();
                 values.get(round.min(values.len().saturating_sub(1))).map(|v| (*v).clone())
             } else {
                 None
             };
             let literal = default.and_then(|d| d.strip_prefix('\'').and_then(|d| d.strip_suffix('\'')));
-            match found.or_else(|| literal.map(str::to_owned)) {
-                Some(value) => out.push_str(&value),
-                None => out.push(if expression.starts_with("secrets.") || expression.starts_with("vars.") {
-                    REFERENCE
-                } else {
-                    HOLE
-                }),
-            }
-            rest = tail;
-        }
-        out.push_str(rest);
+            Some(found.or_else(|| literal.map(str::to_owned)).unwrap_or_else(|| {
+                let is_kept = expression.starts_with("secrets.") || expression.starts_with("vars.");
+                if is_kept { REFERENCE } else { HOLE }.to_string()
+            }))
+        });
         all.push(out);
     }
     all.join("\n")
@@ -153,7 +173,7 @@ fn environment(
         let val = Val::text(Text::from_flat(&text, &[]), literal(place));
         let sink = Sink { what, place, access: "any" };
         config_value(collector, name, &val, sink);
-        collector.environment_switch(name, &text, place);
+        collector.switch(name, &text, place);
         for location in crate::storage::find(&text) {
             collector.storage(&location, &val.trace, sink);
         }
@@ -194,18 +214,24 @@ pub fn gitlab(collector: &mut Collector<'_>, file: u32, document: &Node) {
     for (name, job) in document.entries() {
         let Some(name) = name.str() else { continue };
         let mut own = around.clone();
+        // What a job does not say is said by those that it extends.
+        let bases = bases(document, job);
+        for base in bases.iter().rev() {
+            own.extend(variables(collector, file, base.get("variables")));
+        }
         own.extend(variables(collector, file, job.get("variables")));
         if name == "image" || name == "default" {
-            image(collector, file, job, "pipeline");
+            known_image(collector, file, job, "pipeline", &own);
         }
         if let Some(node) = job.get("image") {
-            image(collector, file, node, name);
+            known_image(collector, file, node, name, &own);
         }
         for service in job.get("services").map(Node::items).unwrap_or_default() {
             image(collector, file, service, name);
         }
         for key in ["script", "before_script", "after_script"] {
-            let Some(node) = job.get(key).or_else(|| (name == key).then_some(job)) else { continue };
+            let inherited = || bases.iter().find_map(|base| base.get(key));
+            let Some(node) = job.get(key).or_else(|| (name == key).then_some(job)).or_else(inherited) else { continue };
             let items = if node.items().is_empty() { std::slice::from_ref(node) } else { node.items() };
             for item in items {
                 if let Some(script) = item.str() {
@@ -213,6 +239,30 @@ pub fn gitlab(collector: &mut Collector<'_>, file: u32, document: &Node) {
                 }
             }
         }
+    }
+}
+
+/// The jobs that a job extends, the nearest first.
+fn bases<'n>(document: &'n Node, job: &'n Node) -> Vec<&'n Node> {
+    let mut out: Vec<&Node> = Vec::new();
+    let mut job = job;
+    while out.len() < 8
+        && let Some(extends) = job.get("extends")
+    {
+        let name = extends.str().or_else(|| extends.items().last().and_then(Node::str));
+        let Some(base) = name.and_then(|name| document.get(name)) else { break };
+        out.push(base);
+        job = base;
+    }
+    out
+}
+
+fn known_image(collector: &mut Collector<'_>, file: u32, node: &Node, what: &str, names: &[(String, String)]) {
+    let node = node.get("image").or_else(|| node.get("name")).unwrap_or(node);
+    if let Some(text) = node.str() {
+        let place = node.place(file);
+        let text = crate::shell::expand_plain(text, names);
+        collector.image(&text, &literal(place), Sink { what, place, access: "" });
     }
 }
 
@@ -224,7 +274,7 @@ fn variables(collector: &mut Collector<'_>, file: u32, node: Option<&Node>) -> V
         let place: Place = value.place(file);
         config_value(collector, name, &val, Sink { what: "variables", place, access: "" });
         let text = crate::shell::expand_plain(val.as_str().unwrap_or_default(), &out);
-        collector.environment_switch(name, &text, place);
+        collector.switch(name, &text, place);
         out.push((name.to_owned(), text));
     }
     out

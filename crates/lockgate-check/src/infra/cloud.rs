@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A value of a resource by its path; the first item of lists on the way.
-fn at(val: &Val, path: &str) -> Option<Val> {
+pub fn at(val: &Val, path: &str) -> Option<Val> {
     let mut current: Val = val.clone();
     for key in path.split('.') {
         while let Kind::List(items) = &current.kind {
@@ -24,7 +24,7 @@ fn at(val: &Val, path: &str) -> Option<Val> {
     Some(current)
 }
 
-fn is(val: Option<&Val>, truth: bool) -> bool {
+pub fn is(val: Option<&Val>, truth: bool) -> bool {
     val.is_some_and(|v| {
         v.options().iter().any(|v| match &v.kind {
             Kind::Bool(b) => *b == truth,
@@ -48,7 +48,7 @@ fn texts(val: &Val, out: &mut Vec<String>, depth: usize) {
     }
 }
 
-fn all_texts(val: Option<&Val>) -> Vec<String> {
+pub fn all_texts(val: Option<&Val>) -> Vec<String> {
     let mut out = Vec::new();
     if let Some(val) = val {
         texts(val, &mut out, 0);
@@ -57,9 +57,18 @@ fn all_texts(val: Option<&Val>) -> Vec<String> {
 }
 
 /// Where a setting stands.
-fn place_of(val: Option<&Val>, other: Place) -> Place {
-    val.and_then(|v| v.options().iter().find_map(|v| literals(&v.trace).into_iter().find(|p| p.file == other.file)))
-        .unwrap_or(other)
+pub fn place_of(val: Option<&Val>, other: Place) -> Place {
+    fn of(val: &Val, file: u32, depth: usize) -> Option<Place> {
+        let own = literals(&val.trace).into_iter().find(|p| p.file == file);
+        own.or_else(|| match &val.kind {
+            _ if depth > 4 => None,
+            Kind::Choice(options) => options.iter().find_map(|v| of(v, file, depth + 1)),
+            Kind::List(items) => items.borrow().iter().find_map(|v| of(v, file, depth + 1)),
+            Kind::Dict(dict) => dict.borrow().entries.iter().find_map(|(_, v)| of(v, file, depth + 1)),
+            _ => None,
+        })
+    }
+    val.and_then(|v| of(v, other.file, 0)).unwrap_or(other)
 }
 
 pub struct Resource<'r> {
@@ -135,6 +144,9 @@ const ENCRYPTED: [(&str, &str); 24] = [
     ("aws_sagemaker_endpoint_configuration", "encrypted"),
     ("aws_workspaces_workspace", "root_volume_encryption_enabled"),
 ];
+/// What is kept unencrypted where nothing is said; a copy is as what it was copied from.
+const UNENCRYPTED_UNLESS_SET: [(&str, &str); 2] =
+    [("aws_efs_file_system", "encrypted"), ("aws_ebs_volume", "encrypted")];
 /// Settings that say whether requests must be encrypted.
 const TRANSPORT: [(&str, &str); 10] = [
     ("azurerm_storage_account", "https_traffic_only_enabled"),
@@ -154,6 +166,13 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
     let get = |path: &str| at(val, path);
     let provider = crate::storage::provider_of(kind).unwrap_or("any");
     let resource = |setting: Option<&Val>| Resource { address, provider, place: place_of(setting, place) };
+    if let Some((_, path)) = UNENCRYPTED_UNLESS_SET.iter().find(|(known, _)| *known == kind)
+        && get(path).is_none()
+        && get("snapshot_id").is_none()
+        && !is_data
+    {
+        bucket(collector, &resource(None), |b| b.encrypted = facts::Switch::No, &format!("{path} is not set"));
+    }
     for (known, path) in ENCRYPTED {
         let setting = get(path).filter(|_| known == kind);
         if is(setting.as_ref(), false) || setting.as_ref().and_then(Val::as_str) == Some("Disabled") {
@@ -346,7 +365,7 @@ fn document(collector: &mut Collector<'_>, address: &str, val: &Val, place: Plac
             actions.as_ref(),
             resources.as_ref(),
             at(&statement, "condition").is_some(),
-            place,
+            place_of(principals.as_ref().or(actions.as_ref()), place),
         );
     }
 }
@@ -367,7 +386,7 @@ pub fn policy(collector: &mut Collector<'_>, address: &str, val: &Val, place: Pl
             actions.as_ref(),
             resources.as_ref(),
             at(&statement, "Condition").is_some(),
-            place,
+            place_of(principal.as_ref().or(actions.as_ref()), place),
         );
     }
 }

@@ -182,7 +182,7 @@ fn given(collector: &mut Collector<'_>, address: &str, val: &Val, at: crate::sou
                 }
                 let sink = Sink { what: address, place: place_of(value), access: "any" };
                 collector.named(name, value, sink, "name");
-                collector.environment_switch(name, value.as_str().unwrap_or_default(), sink.place);
+                collector.switch(name, value.as_str().unwrap_or_default(), sink.place);
                 if storage::names_bucket(name) {
                     for option in value.options() {
                         if let Some(text) = option.as_text().map(Text::flat)
@@ -202,12 +202,7 @@ fn given(collector: &mut Collector<'_>, address: &str, val: &Val, at: crate::sou
         }
         Kind::Str(text) => {
             let sink = Sink { what: address, place: place_of(val), access: "any" };
-            let flat = text.flat();
-            collector.locations(val, sink);
-            collector.credentials_in("", &flat, &val.trace, sink);
-            if flat.starts_with("#!") {
-                collector.script(&flat, &val.trace, sink.place, address, &mut Vec::new());
-            }
+            super::text_given(collector, text, val, sink);
         }
         Kind::Choice(options) => options.iter().for_each(|v| given(collector, address, v, at, depth + 1)),
         _ => {}

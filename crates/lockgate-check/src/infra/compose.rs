@@ -24,8 +24,18 @@ pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
             if let Some(script) = command.str() {
                 collector.script(script, &literal(place), place, &what, &mut Vec::new());
             } else {
-                let words: Vec<_> = command.items().iter().filter_map(|w| scalar(w, file)).collect();
-                collector.words(&words, place, &what);
+                // A script in the list is read for itself.
+                let is_script = |word: &&Node| word.str().is_some_and(|w| w.trim().contains(char::is_whitespace));
+                let mut scripts = command.items().iter().filter(is_script).peekable();
+                if scripts.peek().is_none() {
+                    let words: Vec<_> = command.items().iter().filter_map(|w| scalar(w, file)).collect();
+                    collector.words(&words, place, &what);
+                }
+                for script in scripts {
+                    // `$$` is the shell's own dollar.
+                    let text = script.str().unwrap_or_default().replace("$$", "$");
+                    collector.script_at(&text, script.place(file), &what, &mut Vec::new());
+                }
             }
         }
         for item in service.get("environment").map(Node::items).unwrap_or_default() {
@@ -53,7 +63,8 @@ pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
         }
         for volume in service.get("volumes").map(Node::items).unwrap_or_default() {
             let source = volume.str().or_else(|| volume.get("source").and_then(Node::str)).unwrap_or_default();
-            let source = source.split(':').next().unwrap_or(source);
+            let source = shell::expand_plain(source, &[]);
+            let source = source.split(':').next().unwrap_or(&source);
             if source.ends_with("docker.sock")
                 || matches!(source, "/" | "/etc" | "/proc" | "/sys" | "/root" | "/var/run")
             {

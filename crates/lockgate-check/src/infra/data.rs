@@ -77,6 +77,24 @@ fn personal(columns: Option<&Node>) -> Vec<String> {
         .collect()
 }
 
+/// Conda's `environment.yml`: its own packages, and those of pip.
+pub fn conda(collector: &mut Collector<'_>, file: u32, document: &Node) {
+    for dependency in document.get("dependencies").map(Node::items).unwrap_or_default() {
+        if let Some(text) = dependency.str() {
+            let text = text.rsplit("::").next().unwrap_or(text);
+            // The tools that install are what they are.
+            if !matches!(text, "pip" | "setuptools" | "wheel") {
+                collector.package("conda", text, dependency.place(file), "environment");
+            }
+        }
+        for package in dependency.get("pip").map(Node::items).unwrap_or_default() {
+            if let Some(text) = package.str().filter(|t| !t.starts_with('-')) {
+                collector.package("pip", text, package.place(file), "environment");
+            }
+        }
+    }
+}
+
 /// Pipelines, contracts (ODCS v3) and workspaces.
 pub fn lockgate(collector: &mut Collector<'_>, file: u32, document: &Node) {
     let kind = document.get("kind").and_then(Node::str).unwrap_or_default();

@@ -104,14 +104,13 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
                 user = None;
             }
             "ARG" | "ENV" | "LABEL" => {
-                for (name, value) in assignments(&instruction.name, rest) {
-                    let value = shell::expand_plain(&value, &variables);
+                for (name, value) in assignments(&instruction.name, rest, &variables) {
                     if instruction.name == "LABEL" {
                         continue;
                     }
                     let named = val(&value, place);
                     collector.named(&name, &named, sink, "image");
-                    collector.environment_switch(&name, &value, place);
+                    collector.switch(&name, &value, place);
                     for location in crate::storage::find(&value) {
                         collector.storage(&location, &trace, sink);
                     }
@@ -153,20 +152,19 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
 }
 
 /// `NAME=value NAME="value"`, and the old `ENV NAME value`.
-fn assignments(instruction: &str, rest: &str) -> Vec<(String, String)> {
-    let mut variables = Vec::new();
+fn assignments(instruction: &str, rest: &str, variables: &[(String, String)]) -> Vec<(String, String)> {
     let joined = rest.replace("\\\n", " ");
     let first = joined.split_whitespace().next().unwrap_or_default();
     if !first.contains('=') {
         if instruction == "ENV"
             && let Some((name, value)) = joined.split_once(char::is_whitespace)
         {
-            return vec![(name.to_owned(), value.trim().trim_matches('"').to_owned())];
+            return vec![(name.to_owned(), shell::expand_plain(value.trim().trim_matches('"'), variables))];
         }
         return Vec::new();
     }
-    shell::read(&format!("export {joined}"), &mut variables);
-    variables
+    let commands = shell::read(&format!("export {joined}"), &mut variables.to_vec());
+    commands.into_iter().flat_map(|command| command.assignments).collect()
 }
 
 /// Keys and credentials that are copied into the image.

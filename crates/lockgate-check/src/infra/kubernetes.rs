@@ -3,12 +3,12 @@
 
 use base64::Engine as _;
 
-use super::{scalar, val};
+use super::{cloud, scalar, val};
 use crate::{
     collect::{Collector, Pod, Policy, Sink},
     credentials, facts,
     source::Place,
-    value::literal,
+    value::{Kind, Val, literal},
     yaml::{self, Node},
 };
 
@@ -41,6 +41,16 @@ pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
             {
                 let broad = ["cluster-admin"];
                 super::cloud::permission(collector, &name, &kind, &broad, role.place(file));
+            }
+        }
+        "StorageClass" => {
+            let setting = document.at("parameters.encrypted");
+            if let Some(setting) = setting.filter(|s| s.bool() == Some(false)) {
+                let provisioner = document.get("provisioner").and_then(Node::str).unwrap_or_default();
+                let provider = crate::storage::provider_of(provisioner).unwrap_or("any");
+                let address = format!("StorageClass {name}");
+                let resource = cloud::Resource { address: &address, provider, place: setting.place(file) };
+                cloud::bucket(collector, &resource, |b| b.encrypted = facts::Switch::No, "encrypted is false");
             }
         }
         "ClusterRole" | "Role" => {
@@ -77,9 +87,18 @@ pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
     // Pods, wherever the kind keeps its template.
     let mut pods: Vec<(Vec<(String, String)>, Node)> = Vec::new();
     let mut templates: Vec<(usize, Vec<(String, String)>)> = Vec::new();
+    let mut workflows: Vec<Node> = Vec::new();
     document.walk(&mut Vec::new(), &mut |path, node| {
         if let Some(meta) = node.at("metadata.labels") {
             templates.push((path.len(), labels(Some(meta))));
+        }
+        let is_workflow =
+            node.get("templates").is_some_and(|t| !t.items().is_empty()) && node.get("entrypoint").is_some();
+        // Operators take volumes beside the pods that they make.
+        let has_volumes =
+            node.get("volumes").is_some_and(|v| !v.items().is_empty()) && node.get("containers").is_none();
+        if is_workflow || has_volumes {
+            workflows.push(node.clone());
         }
         let is_pod = node.get("containers").is_some_and(|c| !c.items().is_empty())
             || (path.last() == Some(&"templates") || path.contains(&"templates")) && node.get("container").is_some();
@@ -95,8 +114,44 @@ pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
     });
     let of_training =
         matches!(kind.as_str(), "PyTorchJob" | "TFJob" | "MPIJob" | "XGBoostJob" | "PaddleJob" | "TrainJob" | "RayJob");
+    for workflow in &workflows {
+        of_workflow(collector, file, workflow, &kind, &name, &namespace);
+    }
     for (labels, spec) in &pods {
         pod(collector, file, spec, &Owner { kind: &kind, name: &name, namespace: &namespace, labels, of_training });
+    }
+}
+
+/// What a workflow of Argo says for the pods of all its steps.
+fn of_workflow(collector: &mut Collector<'_>, file: u32, spec: &Node, kind: &str, name: &str, namespace: &str) {
+    let empty = || facts::Workload {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        namespace: namespace.to_owned(),
+        root: facts::Switch::Unset,
+        escalation: facts::Switch::Unset,
+        ..facts::Workload::default()
+    };
+    let mut found = Vec::new();
+    let context = spec.get("securityContext");
+    let user = context.and_then(|c| c.get("runAsUser")).filter(|u| u.str() == Some("0"));
+    let root = context.and_then(|c| c.get("runAsNonRoot")).filter(|r| r.bool() == Some(false));
+    if let Some(at) = user.or(root) {
+        found.push((at.place(file), facts::Workload { root: facts::Switch::Yes, ..empty() }));
+    }
+    for volume in spec.get("volumes").map(Node::items).unwrap_or_default() {
+        if let Some(path) = volume.at("hostPath.path") {
+            let mounts = vec![path.str().unwrap_or("…").to_owned()];
+            found.push((path.place(file), facts::Workload { host_mounts: mounts, ..empty() }));
+        }
+    }
+    if let Some(network) = spec.get("hostNetwork").filter(|n| n.bool() == Some(true)) {
+        let namespaces = vec!["network".to_owned()];
+        found.push((network.place(file), facts::Workload { host_namespaces: namespaces, ..empty() }));
+    }
+    for (place, workload) in found {
+        let raw = collector.raw(place, &None, workload);
+        collector.found.workloads.push(raw);
     }
 }
 
@@ -147,7 +202,7 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
         let image = text(container, "image");
         if let Some(node) = container.get("image") {
             let place = node.place(file);
-            collector.image(&image, &literal(place), Sink { what: &what, place, access: "" });
+            collector.image(&image, &node.way(file), Sink { what: &what, place, access: "" });
         }
         let mut all = Vec::new();
         let mut last = None;
@@ -163,7 +218,7 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
                 all.push(val);
             }
         }
-        let script = all.iter().filter_map(crate::value::Val::as_str).collect::<Vec<_>>().join(" ");
+        let script = all.iter().filter_map(Val::as_str).collect::<Vec<_>>().join(" ");
         let is_script = all.iter().any(|w| w.as_str().is_some_and(|w| w.contains(char::is_whitespace)));
         if let (Some(place), false) = (last, is_script) {
             collector.words(&all, place, &what);
@@ -255,7 +310,7 @@ fn secret(collector: &mut Collector<'_>, file: u32, document: &Node, name: &str)
                 Some(text.to_owned())
             };
             let Some(decoded) = decoded else { continue };
-            let value = val(decoded.trim(), place);
+            let value = Val { trace: value.way(file), ..val(decoded.trim(), place) };
             let sink = Sink { what: &what, place, access: "" };
             if credentials::wanted(key).is_some() {
                 collector.named(key, &value, sink, "manifest");
@@ -367,6 +422,60 @@ fn patched(collector: &mut Collector<'_>, patch: &Node, place: Place, text: &str
     for (place, workload) in found {
         let raw = collector.raw(place, &None, workload);
         collector.found.workloads.push(raw);
+    }
+}
+
+/// A resource of Terraform's provider for Kubernetes: what its pods may do, wherever they stand.
+pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: &Val, at: Place) {
+    let mut found: Vec<(Place, facts::Workload)> = Vec::new();
+    settings(val, at, kind, address, &mut found, 0);
+    for (place, workload) in found {
+        let raw = collector.raw(place, &None, workload);
+        collector.found.workloads.push(raw);
+    }
+}
+
+fn settings(val: &Val, at: Place, kind: &str, name: &str, found: &mut Vec<(Place, facts::Workload)>, depth: usize) {
+    match &val.kind {
+        _ if depth > 16 => {}
+        Kind::List(items) => {
+            items.borrow().iter().for_each(|item| settings(item, at, kind, name, found, depth + 1));
+        }
+        Kind::Dict(dict) => {
+            for (key, value) in &dict.borrow().entries {
+                let empty = || facts::Workload {
+                    kind: kind.to_owned(),
+                    name: name.to_owned(),
+                    root: facts::Switch::Unset,
+                    escalation: facts::Switch::Unset,
+                    ..facts::Workload::default()
+                };
+                let on = cloud::is(Some(value), true);
+                let zero = value.as_int() == Some(0) || value.as_str() == Some("0");
+                let workload = match key.as_str().unwrap_or_default() {
+                    "privileged" if on => facts::Workload { privileged: true, ..empty() },
+                    "allow_privilege_escalation" if on => facts::Workload { escalation: facts::Switch::Yes, ..empty() },
+                    "run_as_user" if zero => facts::Workload { root: facts::Switch::Yes, ..empty() },
+                    "run_as_non_root" if cloud::is(Some(value), false) => {
+                        facts::Workload { root: facts::Switch::Yes, ..empty() }
+                    }
+                    "host_network" if on => facts::Workload { host_namespaces: vec!["network".to_owned()], ..empty() },
+                    "host_pid" if on => facts::Workload { host_namespaces: vec!["pid".to_owned()], ..empty() },
+                    "host_ipc" if on => facts::Workload { host_namespaces: vec!["ipc".to_owned()], ..empty() },
+                    "host_path" => {
+                        let path = cloud::at(value, "path");
+                        let path = path.as_ref().and_then(Val::as_str).unwrap_or("…").to_owned();
+                        facts::Workload { host_mounts: vec![path], ..empty() }
+                    }
+                    _ => {
+                        settings(value, at, kind, name, found, depth + 1);
+                        continue;
+                    }
+                };
+                found.push((cloud::place_of(Some(value), at), workload));
+            }
+        }
+        _ => {}
     }
 }
 

@@ -6,8 +6,12 @@ use crate::{
     credentials, settings,
     source::Place,
     storage,
-    value::literal,
+    value::{How, joined, literal},
 };
+
+/// Most files of macros that a model is rendered with, and most bytes of them.
+const MACRO_FILES_MAX: usize = 200;
+const MACRO_BYTES_MAX: usize = 128 << 10;
 
 /// Environment files, INI, properties, TOML and their kin.
 pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
@@ -20,14 +24,34 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
         lines(collector, file, text);
         return;
     }
-    for entry in settings::entries(text) {
-        let place = Place::new(file, entry.start, entry.start + entry.value.len());
+    let entries = if name.ends_with(".conf") { settings::directives(text) } else { settings::entries(text) };
+    if entries.len() >= settings::ENTRIES_MAX {
+        collector.problem(file, 0, "of its settings the first 50,000 were looked at");
+    }
+    let known = settings::Known::new(&entries);
+    let place_of = |entry: &settings::Entry<'_>| Place::new(file, entry.start, entry.start + entry.value.len());
+    for entry in &entries {
+        let place = place_of(entry);
+        let (text, used) = known.value(entry);
+        let ways = used.iter().filter_map(|i| entries.get(*i)).map(|e| literal(place_of(e)));
+        let trace = if used.is_empty() {
+            literal(place)
+        } else {
+            joined(place, How::Joined, std::iter::once(literal(place)).chain(ways))
+        };
         let value = val(entry.value, place);
         let what =
             if entry.section.is_empty() { entry.name.to_owned() } else { format!("{}.{}", entry.section, entry.name) };
         let sink = Sink { what: &what, place, access: "any" };
         config_value(collector, entry.name, &value, sink);
-        collector.environment_switch(entry.name, entry.value, place);
+        if !used.is_empty() {
+            collector.credentials_in(entry.name, &text, &trace, sink);
+        }
+        // Poetry's `name = "*"`: any version.
+        if entry.section.ends_with("dependencies") && entry.section.contains("poetry") && entry.value == "*" {
+            collector.package("pip", entry.name, place, "pyproject");
+        }
+        collector.switch(&what, entry.value, place);
         let lower = what.to_ascii_lowercase();
         let talks = ["description", "comment", "deny", "prohibited", "forbidden", "blocked", "readme", "homepage"]
             .iter()
@@ -35,12 +59,37 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
         if talks {
             continue;
         }
-        for location in storage::find(&super::rendered(entry.value).unwrap_or_else(|| entry.value.to_owned())) {
-            collector.storage(&location, &value.trace, sink);
+        let text = super::rendered(&text).unwrap_or(text);
+        for location in storage::find(&text) {
+            collector.storage(&location, &trace, sink);
         }
-        if storage::names_bucket(entry.name) && !entry.value.contains("://") && !entry.value.is_empty() {
-            let provider = storage::provider_of(&what).unwrap_or("any");
-            collector.storage(&storage::bucket(provider, entry.value, "", ""), &value.trace, sink);
+        // What stands beside it says whose it is.
+        let beside = |wanted: &dyn Fn(&str, &str) -> Option<String>| {
+            entries.iter().filter(|e| e.section == entry.section).find_map(|e| wanted(e.name, e.value))
+        };
+        let kind = || {
+            beside(&|name, value| {
+                let is_kind = matches!(
+                    name.to_ascii_lowercase().as_str(),
+                    "type" | "name" | "provider" | "kind" | "connector.class"
+                );
+                is_kind.then(|| storage::provider_of(value)).flatten().map(str::to_owned)
+            })
+        };
+        let is_bucket = storage::names_bucket(entry.name);
+        let is_container = storage::noun(entry.name) == "container";
+        if (is_bucket || is_container) && !text.contains("://") && !text.is_empty() {
+            let provider = storage::provider_of(&what).or_else(|| match kind()?.as_str() {
+                "s3" => Some("s3"),
+                "gs" => Some("gs"),
+                "abfs" => Some("abfs"),
+                _ => None,
+            });
+            let account = beside(&|name, value| storage::account(name, value)).unwrap_or_default();
+            if is_bucket || provider == Some("abfs") || !account.is_empty() {
+                let provider = provider.unwrap_or(if account.is_empty() { "any" } else { "abfs" });
+                collector.storage(&storage::bucket(provider, &text, &account, ""), &trace, sink);
+            }
         }
     }
 }
@@ -125,7 +174,7 @@ fn of_make(text: &str, variables: &[(String, String)], depth: usize) -> String {
     while let Some(at) = rest.find("$(").or_else(|| rest.find("${")) {
         let (before, after) = rest.split_at(at);
         out.push_str(before);
-        if out.len() > super::EXPANDED_BYTES_MAX {
+        if out.len() > crate::interpolate::BYTES_MAX {
             return out;
         }
         let (open, close) = if after.starts_with("$(") { ('(', ')') } else { ('{', '}') };
@@ -165,8 +214,18 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
         .map(|line| line.split("--").next().filter(|_| !line.contains("://--")).unwrap_or(line))
         .collect::<Vec<_>>()
         .join("\n");
-    let body = opened(&body);
-    let body = without_comments(&super::rendered(&body).unwrap_or(body));
+    let context = crate::jinja::Context { names: Vec::new(), variables: project(collector, file) };
+    let macros = if body.contains("{{") { macros(collector, file) } else { String::new() };
+    // `{{ config(location=...) }}` of dbt renders to nothing; as a mapping it shows what it says.
+    let body = body.replace("{{ config(", "{{ dict(").replace("{{config(", "{{ dict(");
+    let body = joined_literals(&with_variables(&opened(&body)));
+    let rendered = if crate::jinja::is_template(&body) && !body.contains("${{") {
+        let rendered = crate::jinja::render(&format!("{macros}{body}"), &context);
+        rendered.or_else(|| crate::jinja::render(&body, &context)).map(|text| text.flat().to_string())
+    } else {
+        super::rendered(&body)
+    };
+    let body = without_comments(&rendered.unwrap_or(body));
     // Where it stands as it is; otherwise where its beginning does.
     let find = |needle: &str| {
         let known = needle.split([crate::value::HOLE, crate::value::REFERENCE]).next().unwrap_or(needle);
@@ -192,6 +251,99 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
             collector.credentials_in("", line.trim_end(), &literal(place), Sink { what: "SQL", place, access: "" });
         }
     }
+}
+
+/// The variables of dbt's project, for `var('name')`.
+fn project(collector: &Collector<'_>, file: u32) -> Vec<(std::sync::Arc<str>, crate::value::Text)> {
+    let mut out = Vec::new();
+    let Some(text) = project_file(collector, file).and_then(|id| collector.tree.file(id)).and_then(|f| f.text().ok())
+    else {
+        return out;
+    };
+    for document in crate::yaml::parse(text).unwrap_or_default() {
+        let Some(vars) = document.get("vars") else { continue };
+        // A project may keep its own below its name.
+        let nested = vars.entries().iter().flat_map(|(_, below)| below.entries());
+        for (name, value) in vars.entries().iter().chain(nested) {
+            if let (Some(name), Some(value)) = (name.str(), value.str()) {
+                out.push((name.into(), crate::value::Text::Known(value.into())));
+            }
+        }
+    }
+    out
+}
+
+/// The `dbt_project.yml` above a file.
+fn project_file(collector: &Collector<'_>, file: u32) -> Option<u32> {
+    let path = collector.tree.file(file)?.path.clone();
+    let mut folder = &*path;
+    loop {
+        let above = folder.rsplit_once('/').map_or("", |(above, _)| above);
+        let name = if above.is_empty() { "dbt_project.yml".to_owned() } else { format!("{above}/dbt_project.yml") };
+        if let Some(id) = collector.tree.find(&name) {
+            return Some(id);
+        }
+        if above.is_empty() {
+            return None;
+        }
+        folder = above;
+    }
+}
+
+/// The macros beside a project's models, which each of them may call.
+fn macros(collector: &Collector<'_>, file: u32) -> String {
+    let mut out = String::new();
+    let Some(path) = collector.tree.file(file).map(|f| f.path.clone()) else { return out };
+    let Some(root) = path.split("models/").next().filter(|root| root.len() < path.len()) else { return out };
+    let start = format!("{root}macros/");
+    let sources = collector.tree.files.iter().filter(|f| f.path.starts_with(&start) && f.path.ends_with(".sql"));
+    for text in sources.take(MACRO_FILES_MAX).filter_map(|source| source.text().ok()) {
+        if text.contains("macro") && out.len() + text.len() < MACRO_BYTES_MAX {
+            out.push_str(text);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// `'s3://' || 'bucket'` as the one text that it is.
+fn joined_literals(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("||") {
+        if let (Some(left), Some(right)) = (before.trim_end().strip_suffix('\''), after.trim_start().strip_prefix('\''))
+        {
+            out.push_str(left);
+            rest = right;
+        } else {
+            out.push_str(before);
+            out.push_str("||");
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `SET hivevar:name=value;` of Hive, `\set name value` of psql, `DECLARE`d nowhere else.
+fn with_variables(text: &str) -> String {
+    let mut names: Vec<(String, String)> = Vec::new();
+    for line in text.lines().take(2_000) {
+        let line = line.trim().trim_end_matches(';');
+        let lower = line.to_ascii_lowercase();
+        let set = lower.starts_with("set ").then(|| line.get(4..)).flatten();
+        let pair = set.and_then(|l| l.split_once('=')).or_else(|| line.strip_prefix("\\set ")?.split_once(' '));
+        if let Some((name, value)) = pair {
+            names.push((name.trim().to_owned(), value.trim().trim_matches(['\'', '"']).to_owned()));
+        }
+    }
+    let known = |name: &str| names.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+    if names.is_empty() {
+        return text.to_owned();
+    }
+    crate::interpolate::substitute(text, "${", "}", |name| {
+        known(name).or_else(|| known(&format!("hivevar:{name}"))).or_else(|| known(name.split_once(':')?.1))
+    })
 }
 
 /// Macros that nobody calls here, with their defaults: what they would write is read.
@@ -251,6 +403,10 @@ fn without_comments(text: &str) -> String {
 /// `requirements.txt`, after PEP 508.
 pub fn requirements(collector: &mut Collector<'_>, file: u32, text: &str) {
     let mut offset = 0;
+    // What `pip-compile` pinned into the file beside it is pinned.
+    let path = collector.tree.file(file).map_or_else(|| "".into(), |f| f.path.clone());
+    let is_compiled =
+        path.strip_suffix(".in").is_some_and(|stem| collector.tree.find(&format!("{stem}.txt")).is_some());
     let is_constrained = text.contains("\n-c ") || text.starts_with("-c ") || text.contains("--constraint");
     for line in text.split_inclusive('\n') {
         let start = offset;
@@ -265,10 +421,10 @@ pub fn requirements(collector: &mut Collector<'_>, file: u32, text: &str) {
         if body.is_empty() || body.starts_with(['#', '-', '.']) {
             continue;
         }
-        let body = body.split(" #").next().unwrap_or(body).trim_end_matches('\\');
+        let body = body.split(" #").next().unwrap_or(body).trim_end_matches('\\').trim();
         // `-c constraints.txt` pins elsewhere; a constraints file is where it is pinned.
-        let is_url = body.contains("://");
-        if !is_url && !is_constrained {
+        let is_archive = body.contains("://") && !body.contains("git+");
+        if !is_archive && !is_constrained && !is_compiled {
             collector.package("pip", body, place, "requirements");
         }
     }

@@ -7,18 +7,18 @@
 
 mod functions;
 mod given;
-
-use std::sync::Arc;
+mod names;
 
 use hashbrown::HashMap;
 use hcl_edit::{
     Span as _,
-    expr::{BinaryOperator, Expression, ObjectKey, Traversal, TraversalOperator},
+    expr::{BinaryOperator, Expression, ObjectKey},
     structure::{Block, Body, Structure},
     template::{Directive, Element, Template},
 };
 
 use given::{given_to, nested};
+use names::resolve;
 
 use super::cloud;
 use crate::{
@@ -36,6 +36,7 @@ const INSTANCES_MAX: usize = 32;
 
 /// One evaluation of a folder.
 struct Module<'b> {
+    tree: &'b crate::source::Tree,
     folder: String,
     bodies: &'b [(u32, Body)],
     given: HashMap<String, Val>,
@@ -105,6 +106,7 @@ fn run(
         }
     }
     let plain = Module {
+        tree: collector.tree,
         folder: folder.to_owned(),
         bodies: &[],
         given: HashMap::new(),
@@ -126,6 +128,7 @@ fn run(
         }
     }
     let mut module = Module {
+        tree: collector.tree,
         folder: folder.to_owned(),
         bodies: &bodies,
         given,
@@ -277,6 +280,9 @@ impl<'b> Module<'b> {
     fn used(&mut self, collector: &mut Collector<'_>, address: &str, kind: &str, val: &Val, at: Place, is_data: bool) {
         given_to(collector, address, kind, val, at, 0);
         cloud::terraform(collector, kind, address, val, at, is_data);
+        if kind.starts_with("kubernetes_") {
+            super::kubernetes::terraform(collector, kind, address, val, at);
+        }
     }
 
     /// A body as a mapping; blocks of one name become a list.
@@ -290,24 +296,48 @@ impl<'b> Module<'b> {
                 }
                 Structure::Block(block) if depth < DEPTH_MAX => {
                     let mut name = block.ident.as_str().to_owned();
-                    let mut inner = &block.body;
-                    // `dynamic "x" { content { ... } }`.
-                    if name == "dynamic" {
+                    let bodies = if name == "dynamic" {
                         name = block.labels.first().map_or(name, |l| l.as_str().to_owned());
-                        if let Some(content) = block.body.get_blocks("content").next() {
-                            inner = &content.body;
-                        }
-                    }
-                    let val = self.body(file, inner, depth + 1);
+                        self.dynamic(file, block, &name, depth)
+                    } else {
+                        vec![self.body(file, &block.body, depth + 1)]
+                    };
                     match entries.iter().find(|(k, _)| k.as_str() == Some(&name)) {
-                        Some((_, Val { kind: Kind::List(items), .. })) => items.borrow_mut().push(val),
-                        _ => entries.push((Val::str(name), Val::list(vec![val]))),
+                        Some((_, Val { kind: Kind::List(items), .. })) => items.borrow_mut().extend(bodies),
+                        _ => entries.push((Val::str(name), Val::list(bodies))),
                     }
                 }
                 Structure::Block(_) => {}
             }
         }
         Val::dict(entries, false)
+    }
+
+    /// `dynamic "x" { for_each = ... content { ... } }`: its content once for each item.
+    fn dynamic(&mut self, file: u32, block: &'b Block, name: &str, depth: usize) -> Vec<Val> {
+        let Some(content) = block.body.get_blocks("content").next() else { return Vec::new() };
+        let over = block.body.get_attribute("for_each").map(|a| self.eval(file, &a.value, depth + 1));
+        let iterator = match block.body.get_attribute("iterator").map(|a| &a.value) {
+            Some(Expression::Variable(own)) => own.as_str().to_owned(),
+            _ => name.to_owned(),
+        };
+        let items: Vec<(Val, Val)> = match over.as_ref().map(|v| &v.kind) {
+            Some(Kind::Dict(dict)) => dict.borrow().entries.clone(),
+            Some(Kind::List(items)) => items.borrow().iter().map(|item| (item.clone(), item.clone())).collect(),
+            _ => {
+                let unknown = || Val::unknown(Why::Expression, Some(place(file, block.span())));
+                vec![(unknown(), unknown())]
+            }
+        };
+        let mut out = Vec::new();
+        for (key, value) in items.into_iter().take(INSTANCES_MAX) {
+            let before = self.names.len();
+            let item = Val::dict(vec![(Val::str("key"), key), (Val::str("value"), value)], false);
+            self.names.push((iterator.clone(), item));
+            out.push(self.body(file, &content.body, depth + 1));
+            self.names.truncate(before);
+        }
+        out
     }
 
     fn eval(&mut self, file: u32, expression: &Expression, depth: usize) -> Val {
@@ -395,7 +425,7 @@ impl<'b> Module<'b> {
             // Texts that double are cut where no name is that long.
             for (pieces, _) in &mut more {
                 let size: usize = pieces.iter().map(|p| if let Piece::Known(t) = p { t.len() } else { 1 }).sum();
-                if size > super::EXPANDED_BYTES_MAX {
+                if size > crate::interpolate::BYTES_MAX {
                     *pieces = vec![Piece::Unknown("a text that is too long".into())];
                 }
             }
@@ -422,183 +452,4 @@ impl<'b> Module<'b> {
         }
         self.elements(file, template.iter(), at, depth)
     }
-
-    fn traversal(&mut self, file: u32, traversal: &Traversal, at: Place, depth: usize) -> Val {
-        let mut operators = traversal.operators.iter().map(hcl_edit::Decorated::value);
-        let mut val = match &traversal.expr {
-            Expression::Variable(root) => {
-                let mut attribute = || match operators.next() {
-                    Some(TraversalOperator::GetAttr(name)) => Some(name.as_str().to_owned()),
-                    _ => None,
-                };
-                match root.as_str() {
-                    "var" => attribute().map_or_else(Val::none, |name| self.variable(&name, at, depth)),
-                    "local" => attribute().map_or_else(Val::none, |name| self.local(&name, at, depth)),
-                    "each" | "count" => {
-                        let name = format!("{}.{}", root.as_str(), attribute().unwrap_or_default());
-                        self.name(&name, at)
-                    }
-                    "module" => {
-                        let name = attribute().unwrap_or_default();
-                        self.outputs
-                            .get(&format!("\u{1}{name}"))
-                            .cloned()
-                            .unwrap_or_else(|| Val::unknown(Why::Call(format!("module.{name}").into()), Some(at)))
-                    }
-                    "data" => {
-                        let (kind, name) = (attribute().unwrap_or_default(), attribute().unwrap_or_default());
-                        return self.of_resource("data", &kind, &name, operators.next(), at, depth);
-                    }
-                    "path" => Val::str(""),
-                    other => {
-                        if let Some((_, val)) = self.names.iter().rev().find(|(known, _)| known == other) {
-                            val.clone()
-                        } else {
-                            let name = attribute().unwrap_or_default();
-                            return self.of_resource("resource", other, &name, operators.next(), at, depth);
-                        }
-                    }
-                }
-            }
-            other => self.eval(file, other, depth + 1),
-        };
-        for operator in operators {
-            val = match operator {
-                TraversalOperator::GetAttr(name) => item(&val, &Val::str(name.as_str()), at),
-                TraversalOperator::Index(index) => {
-                    let index = self.eval(file, index, depth + 1);
-                    item(&val, &index, at)
-                }
-                TraversalOperator::LegacyIndex(n) => item(&val, &Val::new(Kind::Int(*n.value() as i64)), at),
-                TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => val,
-            };
-        }
-        val
-    }
-
-    /// An attribute of a resource: what the resource is called, where the code says so.
-    fn of_resource(
-        &mut self,
-        what: &str,
-        kind: &str,
-        name: &str,
-        operator: Option<&TraversalOperator>,
-        at: Place,
-        depth: usize,
-    ) -> Val {
-        let attribute = match operator {
-            Some(TraversalOperator::GetAttr(name)) => name.as_str().to_owned(),
-            _ => String::new(),
-        };
-        let generated =
-            kind.starts_with("random_") || what == "data" || kind.contains("secret") || kind.contains("vault");
-        let key = format!("{what}.{kind}.{name}");
-        if depth < 40 && !self.asking.contains(&key) {
-            for (file, body) in self.bodies {
-                let block = body.blocks().find(|b| {
-                    b.ident.as_str() == what
-                        && b.labels.iter().map(hcl_edit::structure::BlockLabel::as_str).eq([kind, name])
-                });
-                let Some(block) = block else { continue };
-                let wanted: &[&str] = match attribute.as_str() {
-                    "id" | "bucket" | "name" | "arn" | "self_link" | "url" | "bucket_domain_name" => {
-                        &["bucket", "name"]
-                    }
-                    _ => &[],
-                };
-                let found = std::iter::once(attribute.as_str())
-                    .chain(wanted.iter().copied())
-                    .find_map(|name| block.body.get_attribute(name));
-                if let Some(found) = found {
-                    self.asking.push(key);
-                    let val = self.eval(*file, &found.value, depth + 1);
-                    self.asking.pop();
-                    if attribute == "arn" && kind.starts_with("aws_s3_bucket") {
-                        let pieces = [vec![Piece::Known("arn:aws:s3:::".into())], val.pieces()].concat();
-                        return Val::text(Text::of(pieces), val.trace);
-                    }
-                    return val;
-                }
-            }
-        }
-        if generated {
-            return Val::reference(format!("{kind}.{name}.{attribute}"));
-        }
-        Val::unknown(Why::Call(format!("{kind}.{name}.{attribute}").into()), Some(at))
-    }
-
-    fn variable(&mut self, name: &str, at: Place, depth: usize) -> Val {
-        if let Some(val) = self.given.get(name) {
-            return val.clone();
-        }
-        let key = format!("var.{name}");
-        if self.asking.contains(&key) || depth > 40 {
-            return Val::unknown(Why::Parameter(name.into()), Some(at));
-        }
-        for (file, body) in self.bodies {
-            let block = body
-                .blocks()
-                .find(|b| b.ident.as_str() == "variable" && b.labels.first().is_some_and(|l| l.as_str() == name));
-            let Some(default) = block.and_then(|b| b.body.get_attribute("default")) else { continue };
-            self.asking.push(key);
-            let val = self.eval(*file, &default.value, depth + 1);
-            self.asking.pop();
-            return val.step(place(*file, default.value.span()), How::Default(name.into()));
-        }
-        Val::reference(format!("var.{name}"))
-    }
-
-    fn local(&mut self, name: &str, at: Place, depth: usize) -> Val {
-        let key = format!("local.{name}");
-        let Some((file, expression)) =
-            self.locals.get(name).copied().filter(|_| !self.asking.contains(&key) && depth < 40)
-        else {
-            return Val::unknown(Why::Name(key.into()), Some(at));
-        };
-        self.asking.push(key);
-        let val = self.eval(file, expression, depth + 1);
-        self.asking.pop();
-        val.step(place(file, expression.span()), How::Assigned(name.into()))
-    }
-}
-
-/// An item of a list or a mapping; any of them where the key is not known.
-fn item(of: &Val, key: &Val, at: Place) -> Val {
-    let unknown = || Val::unknown(Why::Expression, Some(at));
-    match &of.kind {
-        Kind::Dict(dict) => {
-            let dict = dict.borrow();
-            match dict.get_val(key) {
-                Some(val) => val.clone(),
-                None if key.as_str().is_none() && !dict.entries.is_empty() => {
-                    Val::choice(dict.entries.iter().map(|(_, v)| v.clone()).collect())
-                }
-                None => unknown(),
-            }
-        }
-        Kind::List(items) => {
-            let items = items.borrow();
-            match key.as_int().and_then(|i| usize::try_from(i).ok()) {
-                Some(i) => items.get(i).cloned().unwrap_or_else(unknown),
-                None if key.as_str().is_some() => items.first().map_or_else(unknown, |first| item(first, key, at)),
-                None => Val::choice(items.clone()),
-            }
-        }
-        Kind::Choice(options) => Val::choice(options.iter().map(|option| item(option, key, at)).collect()),
-        Kind::Reference(name) => Val::reference(Arc::clone(name)),
-        _ => unknown(),
-    }
-}
-
-/// A relative path from a folder.
-fn resolve(folder: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').filter(|p| !p.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }

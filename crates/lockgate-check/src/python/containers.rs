@@ -248,6 +248,8 @@ impl Interpreter<'_> {
                 }
                 self.object_attribute(object, inner, name, at)
             }
+            // A member of an enumeration is followed as its value.
+            Kind::Str(_) if name == "value" => object.clone(),
             Kind::Path(path) => self.path_attribute(path, object, name),
             Kind::Reference(reference) => match name {
                 // What is done with a secret keeps it a secret.
@@ -269,6 +271,12 @@ impl Interpreter<'_> {
                 FunctionKind::Class => self.bound(object, name),
                 _ => Val::new(Kind::Function(f)),
             },
+            // A member whose class has methods of its own is more than its value.
+            Some(val) if class.is_enum_with_methods() => {
+                let attrs = [("value".into(), val), ("name".into(), Val::str(name))].into_iter().collect();
+                let member = crate::value::Instance { class: Rc::clone(class), attrs: std::cell::RefCell::new(attrs) };
+                Val::new(Kind::Instance(Rc::new(member)))
+            }
             Some(val) => val,
             None if name == "__name__" => Val::str(Arc::clone(&class.def.name)),
             None => match class.outside_base(0) {

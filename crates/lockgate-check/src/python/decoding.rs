@@ -11,7 +11,14 @@ use crate::value::{Args, How, Kind, Piece, Text, Val, Why, joined};
 impl Interpreter<'_> {
     /// Encodings.
     pub(super) fn decoding(&mut self, name: &str, args: &Args, at: Span) -> Option<Val> {
+        if name == "yarl.URL.build" {
+            let part = |name: &str| args.keyword(name).cloned().unwrap_or_else(|| Val::str(""));
+            return self.url_unparse(&Val::list(["scheme", "host", "path"].map(part).to_vec()), at);
+        }
         let first = args.positional.first()?;
+        if matches!(name, "yarl.URL" | "httpx.URL" | "furl.furl") {
+            return Some(first.clone());
+        }
         let place = self.place(at);
         let raw: Option<Vec<u8>> = match &first.kind {
             Kind::Str(Text::Known(text)) => Some(text.as_bytes().to_vec()),

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::{Interpreter, syntax::Span};
-use crate::value::{Args, How, Kind, Val};
+use crate::{
+    collect::Sink,
+    credentials,
+    value::{Args, How, Kind, Val},
+};
 
 impl Interpreter<'_> {
     /// Settings that the program gets when it starts: a reference, and its default.
@@ -60,14 +64,16 @@ impl Interpreter<'_> {
                 return Some(Val::none());
             }
             "os.environ.update" => {
-                for (key, val) in args
-                    .positional
-                    .first()
-                    .map(super::calls::entries)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .chain(args.keywords.clone())
-                {
+                // A mapping, or pairs.
+                let mut given = args.positional.first().map(super::calls::entries).unwrap_or_default();
+                for pair in args.positional.first().and_then(|first| self.items(first)).unwrap_or_default() {
+                    if let Some([key, val]) = self.items(&pair).as_deref()
+                        && let Some(key) = key.as_str()
+                    {
+                        given.push((key.into(), val.clone()));
+                    }
+                }
+                for (key, val) in given.into_iter().chain(args.keywords.clone()) {
                     self.collector.environment_set("os.environ", &key, &val, place);
                     self.environment.insert(format!("os.environ[{key}]").into(), val);
                 }
@@ -85,6 +91,14 @@ impl Interpreter<'_> {
         if let Some(default) = default {
             let default = default.clone().step(place, How::Default(Arc::clone(&key)));
             self.collector.assigned(&key, &default, place);
+            // A key that is looked up elsewhere and looks like one here.
+            let is_key = key.to_ascii_lowercase().ends_with("key")
+                && default.as_str().is_some_and(|text| {
+                    credentials::is_random(text) || text.len() >= 32 && text.chars().all(|c| c.is_ascii_hexdigit())
+                });
+            if is_key && self.collector.quiet == 0 {
+                self.collector.secret_value(&key, &default, Sink { what: name, place, access: "" });
+            }
             if !matches!(default.kind, Kind::None) {
                 options.push(default);
             }

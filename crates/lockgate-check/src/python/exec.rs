@@ -8,7 +8,10 @@ use super::{
     Class, Closure, Flow, FunctionKind, Interpreter, Journal, ROUNDS_MAX, Scope, dotted,
     syntax::{ClassDef, Expr, Function, Node, Op, Stmt, StmtNode},
 };
-use crate::value::{How, Kind, Val, Why};
+use crate::{
+    source::Place,
+    value::{How, Kind, Val, Why},
+};
 
 /// What a branch left behind: by scope and name.
 type Changes = HashMap<(usize, Arc<str>), (Rc<Scope>, Val)>;
@@ -390,12 +393,13 @@ impl Interpreter<'_> {
 
     /// Makes a function, and notes it as one that may never be called.
     fn define(&mut self, function: &Arc<Function>) -> Val {
-        let defaults = self.defaults(function);
+        let mut defaults = self.defaults(function);
         let mut kind = FunctionKind::Plain;
         let mut outside = Vec::new();
         let mut inside = Vec::new();
         for decorator in function.decorators.iter().rev() {
             let val = self.eval(decorator);
+            self.option_default(function, &val, self.place(decorator.at), &mut defaults);
             match dotted(&val).as_deref() {
                 Some("staticmethod") => kind = FunctionKind::Static,
                 Some("classmethod") => kind = FunctionKind::Class,
@@ -419,6 +423,26 @@ impl Interpreter<'_> {
             }
         }
         val
+    }
+
+    /// `@click.option("--bucket", default="...")`: the parameter of that name has this default.
+    fn option_default(&mut self, function: &Function, decorator: &Val, place: Place, defaults: &mut [Option<Val>]) {
+        let Kind::Object(object) = &decorator.kind else { return };
+        let is_option = matches!(object.callee.rsplit('.').next(), Some("option" | "argument"));
+        let Some(default) = object.args.keyword("default").filter(|_| is_option && object.callee.contains("click"))
+        else {
+            return;
+        };
+        let names = object.args.positional.iter().filter_map(Val::as_str);
+        // Its own name for the parameter, or the longest of its options.
+        let Some(option) = names.max_by_key(|name| (!name.starts_with('-'), name.len())) else { return };
+        let name = option.trim_start_matches('-').split('/').next().unwrap_or(option).replace('-', "_");
+        let val = default.clone().step(place, How::Default(option.into()));
+        self.collector.assigned(&name, &val, place);
+        let index = function.parameters.iter().position(|parameter| *parameter.name == *name);
+        if let Some(slot) = index.and_then(|i| defaults.get_mut(i)) {
+            *slot = Some(val);
+        }
     }
 
     fn defaults(&mut self, function: &Function) -> Vec<Option<Val>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Interpreter, builtins::retraced, syntax::Span};
 use crate::{
+    collect::Sink,
     source::Place,
     value::{Args, How, Kind, Text, Val, Why, literal},
     yaml,
@@ -159,7 +160,13 @@ impl Interpreter<'_> {
                 let names =
                     Val::dict(args.keywords.iter().map(|(k, v)| (Val::str(Arc::clone(k)), v.clone())).collect(), true);
                 let from = args.positional.first().cloned().unwrap_or(names);
-                Some(self.rendered_with(&text, &template, &from, at))
+                let rendered = self.rendered_with(&text, &template, &from, at);
+                // A statement is rendered to be run, wherever that is.
+                if rendered.as_text().is_some_and(|text| is_statement(&text.flat())) && self.collector.quiet == 0 {
+                    let place = self.place(at);
+                    self.collector.locations(&rendered, Sink { what: "jinja2.Template.render", place, access: "any" });
+                }
+                Some(rendered)
             }
             ("jinja2.Environment", "from_string") => Some(self.made("jinja2.Template", args.clone())),
             ("string.Template", "substitute" | "safe_substitute") => {
@@ -235,4 +242,12 @@ impl Interpreter<'_> {
             _ => None,
         }
     }
+}
+
+/// Whether a text is a statement of SQL.
+fn is_statement(text: &str) -> bool {
+    let start: String = text.trim_start().chars().take(20).collect::<String>().to_ascii_lowercase();
+    ["create ", "copy ", "unload ", "insert ", "select ", "load ", "export ", "merge ", "with "]
+        .iter()
+        .any(|word| start.starts_with(word))
 }

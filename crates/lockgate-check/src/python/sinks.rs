@@ -4,187 +4,25 @@
 //! anything outside of the tree counts as used, unless the callee only talks about it: logs,
 //! exceptions, assertions, texts for people.
 
+mod special;
+mod stores;
+mod tables;
+
 use std::{rc::Rc, sync::Arc};
+
+use tables::{POSITIONAL, PROSE, TALK, TALK_METHODS};
 
 use super::{Interpreter, calls::entries, syntax::Span, unsafe_calls::UNSAFE};
 use crate::{
     collect::Sink,
-    credentials, facts, jinja,
+    credentials, jinja,
     source::Place,
     storage,
-    value::{Args, Dict, Kind, Object, Text, Val},
+    value::{Args, Dict, Kind, Object, Val},
 };
 
 /// Deepest containers that are looked into.
 const DEPTH_MAX: usize = 8;
-
-/// Parameters that hold texts for people.
-const PROSE: [&str; 30] = [
-    "description",
-    "doc",
-    "doc_md",
-    "doc_rst",
-    "doc_json",
-    "doc_yaml",
-    "help",
-    "message",
-    "msg",
-    "comment",
-    "tooltip",
-    "title",
-    "label",
-    "reason",
-    "note",
-    "notes",
-    "summary",
-    "subject",
-    "html_content",
-    "task_id",
-    "dag_id",
-    "name",
-    "task_display_name",
-    "dag_display_name",
-    "tags",
-    "epilog",
-    "prog",
-    "match",
-    "metavar",
-    "run_name",
-];
-
-/// Callees that only talk about what they are given, by how their name starts.
-const TALK: [&str; 22] = [
-    "logging.",
-    "logger.",
-    "log.",
-    "warnings.",
-    "structlog.",
-    "loguru.",
-    "pytest.",
-    "unittest.",
-    "re.",
-    "typing.",
-    "abc.",
-    "enum.",
-    "traceback.",
-    "pprint.",
-    "rich.print",
-    "rich.console",
-    "click.echo",
-    "click.secho",
-    "typer.echo",
-    "print",
-    "dataclasses.",
-    "mock.",
-];
-/// The same by how it ends.
-const TALK_METHODS: [&str; 34] = [
-    "debug",
-    "info",
-    "warning",
-    "warn",
-    "error",
-    "exception",
-    "critical",
-    "fatal",
-    "startswith",
-    "endswith",
-    "print",
-    "echo",
-    "secho",
-    "assertEqual",
-    "assertIn",
-    "assertNotIn",
-    "assertRaises",
-    "assertRaisesRegex",
-    "assertTrue",
-    "assertFalse",
-    "assertNotEqual",
-    "assertRegex",
-    "raises",
-    "parametrize",
-    "isinstance",
-    "len",
-    "assert_called_with",
-    "assert_called_once_with",
-    "sorted",
-    "set",
-    "frozenset",
-    "hasattr",
-    "add_argument_group",
-    "fail",
-];
-
-/// Parameters by position, of callables whose name ends so.
-const POSITIONAL: [(&str, &[&str]); 66] = [
-    ("check_for_bucket", &["bucket_name"]),
-    ("get_bucket", &["bucket_name"]),
-    ("create_bucket", &["bucket_name"]),
-    ("delete_bucket", &["bucket_name"]),
-    ("lookup_bucket", &["bucket_name"]),
-    ("bucket", &["bucket_name"]),
-    ("Bucket", &["bucket_name"]),
-    ("Object", &["bucket_name", "key"]),
-    ("ObjectSummary", &["bucket_name", "key"]),
-    ("list_prefixes", &["bucket_name", "prefix"]),
-    ("list_keys", &["bucket_name", "prefix"]),
-    ("check_for_prefix", &["prefix", "", "bucket_name"]),
-    ("check_for_wildcard_key", &["key", "bucket_name"]),
-    ("get_wildcard_key", &["key", "bucket_name"]),
-    ("check_for_key", &["key", "bucket_name"]),
-    ("get_key", &["key", "bucket_name"]),
-    ("read_key", &["key", "bucket_name"]),
-    ("select_key", &["key", "bucket_name"]),
-    ("load_file_obj", &["", "key", "bucket_name"]),
-    ("load_bytes", &["", "key", "bucket_name"]),
-    ("delete_objects", &["bucket_name", "key"]),
-    ("copy_object", &["source_key", "dest_key", "source_bucket_name", "dest_bucket_name"]),
-    ("upload_fileobj", &["", "bucket_name", "key"]),
-    ("download_fileobj", &["bucket_name", "key"]),
-    ("list_blobs", &["bucket_name"]),
-    ("get_container_client", &["container"]),
-    ("create_container", &["container"]),
-    ("delete_container", &["container"]),
-    ("get_blob_client", &["container", "blob"]),
-    ("get_file_system_client", &["container"]),
-    ("create_file_system", &["container"]),
-    ("check_for_blob", &["container", "blob"]),
-    ("get_file", &["", "container", "blob"]),
-    ("read_file", &["container", "blob"]),
-    ("delete_file", &["container", "blob"]),
-    ("check_for_prefix_blob", &["container", "prefix"]),
-    ("fget_object", &["bucket_name", "key"]),
-    ("fput_object", &["bucket_name", "key"]),
-    ("stat_object", &["bucket_name", "key"]),
-    ("remove_object", &["bucket_name", "key"]),
-    ("list_objects", &["bucket_name", "prefix"]),
-    ("bucket_exists", &["bucket_name"]),
-    ("make_bucket", &["bucket_name"]),
-    ("put_object", &["bucket_name", "key"]),
-    ("get_object", &["bucket_name", "key"]),
-    ("get_records", &["sql"]),
-    // Credentials.
-    ("HTTPBasicAuth", &["", "password"]),
-    ("HTTPDigestAuth", &["", "password"]),
-    ("BasicAuth", &["", "password"]),
-    ("AWS4Auth", &["access_key", "secret_key"]),
-    ("Minio", &["endpoint", "access_key", "secret_key"]),
-    ("ClientSecretCredential", &["", "", "client_secret"]),
-    ("AzureKeyCredential", &["api_key"]),
-    ("AzureNamedKeyCredential", &["", "account_key"]),
-    ("AzureSasCredential", &["sas_token"]),
-    ("UsernamePasswordCredential", &["", "", "password"]),
-    ("PlainTextAuthProvider", &["", "password"]),
-    ("PasswordAuthenticator", &["", "password"]),
-    ("Fernet", &["fernet_key"]),
-    ("login", &["", "password"]),
-    ("set_password", &["", "", "password"]),
-    ("Redis", &["", "", "", "password"]),
-    ("StrictRedis", &["", "", "", "password"]),
-    ("SecretStr", &["secret"]),
-    ("SecretBytes", &["secret"]),
-    ("Connection", &["", "", "", "", "", "password"]),
-];
 
 impl Interpreter<'_> {
     /// Shows a call to the rules; some calls have a result of their own.
@@ -204,7 +42,9 @@ impl Interpreter<'_> {
         self.task_of(name, args, at);
         let args = self.with_templates(args, at);
         let keywords = named(last, &args);
-        let access = access_of(last, &args);
+        // A password that goes along is sent, whatever is fetched.
+        let has_password = args.keyword("auth").is_some() && speaks_http(name);
+        let access = if has_password { "write" } else { access_of(last, &args) };
         let sink = Sink { what: name, place, access };
         for (parameter, val) in &keywords {
             self.parameter(name, parameter, val, sink);
@@ -374,8 +214,25 @@ impl Interpreter<'_> {
 
     /// A value given to a parameter.
     fn parameter(&mut self, callee: &str, name: &str, val: &Val, sink: Sink<'_>) {
+        // `bucket/key` of what is copied.
+        if name == "CopySource" {
+            for option in val.options() {
+                if let Some(location) = option.as_text().and_then(|text| storage::path("s3", &text.flat())) {
+                    self.collector.storage(&location, &option.trace, sink);
+                }
+            }
+        }
         self.collector.named(name, val, sink, "name");
         self.switch(callee, name, val, sink.place);
+        if name == "runtime_env"
+            && let Kind::Dict(dict) = &val.kind
+            && let Some(packages) = dict.borrow().get("pip").and_then(|packages| self.items(packages))
+            && self.collector.quiet == 0
+        {
+            for package in packages.iter().filter_map(Val::as_str) {
+                self.collector.package("pip", package, sink.place, callee);
+            }
+        }
         if !PROSE.contains(&name) {
             self.given(val, sink, 0);
         }
@@ -402,12 +259,7 @@ impl Interpreter<'_> {
                 if flat.starts_with("http") && speaks_http(sink.what) {
                     self.collector.network(&flat, &val.trace, "unknown", sink);
                 }
-                if let Some(settings) = flat.strip_prefix('?').or_else(|| flat.split_once('?').map(|(_, q)| q))
-                    && flat.contains("://")
-                    && settings.contains("sslmode=disable")
-                {
-                    self.collector.unencrypted("sslmode=disable", sink.place);
-                }
+                self.collector.switch("", &flat, sink.place);
             }
             Kind::Bytes(bytes) => {
                 if let Ok(text) = std::str::from_utf8(bytes) {
@@ -430,6 +282,10 @@ impl Interpreter<'_> {
             Kind::Tuple(items) => items.iter().take(512).for_each(|v| self.given(v, sink, depth + 1)),
             Kind::Dict(dict) => {
                 let pairs: Vec<(Val, Val)> = dict.borrow().entries.iter().take(512).cloned().collect();
+                // What a statement of a policy denies is not used.
+                if dict.borrow().get("Effect").and_then(Val::as_str) == Some("Deny") {
+                    return;
+                }
                 for (key, val) in &pairs {
                     if let Some(name) = key.as_str() {
                         self.collector.named(name, val, sink, "name");
@@ -444,235 +300,6 @@ impl Interpreter<'_> {
                 self.buckets(sink.what, None, &names, sink);
             }
             _ => {}
-        }
-    }
-
-    /// Parameters that name a bucket or a container.
-    fn buckets(&mut self, callee: &str, receiver: Option<&Val>, keywords: &[(Arc<str>, Val)], sink: Sink<'_>) {
-        let mut account = String::new();
-        for (name, val) in keywords {
-            let Some((provider, words)) = names_bucket(callee, name) else { continue };
-            if account.is_empty() {
-                account = self.account(receiver, keywords);
-            }
-            let key = keywords
-                .iter()
-                .find(|(k, _)| {
-                    names_key(k)
-                        && (words.is_empty()
-                            || k.starts_with(words.as_str())
-                            || !keywords.iter().any(|(o, _)| o.starts_with(words.as_str()) && names_key(o)))
-                })
-                .and_then(|(_, v)| v.as_text().map(Text::flat))
-                .unwrap_or_else(|| "".into());
-            for option in val.options() {
-                match &option.kind {
-                    Kind::Str(text) | Kind::Path(text) => {
-                        let flat = text.flat();
-                        if flat.is_empty() || flat.contains(char::is_whitespace) {
-                            continue;
-                        }
-                        let location = storage::bucket(provider, &flat, &account, &key);
-                        self.collector.storage(&location, &option.trace, sink);
-                    }
-                    Kind::Unknown(why) => self.collector.storage_unknown(why, sink, provider),
-                    // A default stands beside it: that is what is known.
-                    Kind::Reference(_) if val.options().iter().any(|o| o.as_text().is_some()) => {}
-                    Kind::Reference(name) => {
-                        let why =
-                            crate::value::Unknown { why: crate::value::Why::Runtime(Arc::clone(name)), place: None };
-                        self.collector.storage_unknown(&why, sink, provider);
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    /// The storage account that a client, or what it came from, was made with.
-    fn account(&self, receiver: Option<&Val>, keywords: &[(Arc<str>, Val)]) -> String {
-        if let Some((_, val)) =
-            keywords.iter().find(|(k, _)| matches!(&**k, "account_name" | "storage_account" | "storage_account_name"))
-            && let Some(name) = val.as_str()
-        {
-            return name.to_owned();
-        }
-        let mut current = receiver.cloned();
-        for _ in 0..6 {
-            let Some(Val { kind: Kind::Object(object), .. }) = current else { break };
-            let texts = object.args.positional.iter().chain(object.args.keywords.iter().map(|(_, v)| v));
-            for text in texts.filter_map(|v| v.as_text().map(Text::flat)) {
-                for end in [".blob.core.windows.net", ".dfs.core.windows.net"] {
-                    if let Some((before, _)) = text.split_once(end) {
-                        return before.rsplit(['/', '@']).next().unwrap_or(before).to_owned();
-                    }
-                }
-                if let Some((_, after)) = text.split_once("AccountName=") {
-                    return after.split(';').next().unwrap_or(after).to_owned();
-                }
-            }
-            if let Some(name) = object.args.keyword("account_name").and_then(Val::as_str) {
-                return name.to_owned();
-            }
-            current = object.attrs.borrow().get("\u{1}from").cloned();
-        }
-        String::new()
-    }
-
-    /// Paths without a scheme, as file systems of one provider take them.
-    fn file_system(&mut self, name: &str, receiver: Option<&Val>, args: &Args, sink: Sink<'_>) {
-        let of = |val: &Val| match &val.kind {
-            Kind::Object(object) => system_of(object),
-            _ => None,
-        };
-        let last = name.rsplit('.').next().unwrap_or(name);
-        let (provider, paths): (_, Vec<Val>) = match receiver.and_then(of) {
-            Some(provider) => {
-                let both = matches!(last, "copy" | "mv" | "move" | "cp" | "rename" | "copy_file");
-                let skip = usize::from(matches!(last, "put" | "put_file" | "upload"));
-                let take = if both { 2 } else { 1 };
-                let named = args.keyword("path").or_else(|| args.keyword("rpath")).cloned();
-                (provider, named.into_iter().chain(args.positional.iter().skip(skip).take(take).cloned()).collect())
-            }
-            None if last == "SubTreeFileSystem" => match args.positional.get(1).and_then(of) {
-                Some(provider) => (provider, args.positional.iter().take(1).cloned().collect()),
-                None => return,
-            },
-            None => match args.keyword("filesystem").or_else(|| args.keyword("fs")).and_then(of) {
-                Some(provider) => (provider, args.positional.iter().take(2).cloned().collect()),
-                None => return,
-            },
-        };
-        let account = self.account(receiver, &args.keywords);
-        for path in paths {
-            let all = self.items(&path).filter(|_| path.as_text().is_none()).unwrap_or_else(|| path.options());
-            for option in all {
-                if let Some(text) = option.as_text().map(Text::flat)
-                    && !text.contains("://")
-                    && let Some(mut location) = storage::path(provider, &text)
-                {
-                    location.account.clone_from(&account);
-                    self.collector.storage(&location, &option.trace, sink);
-                } else if let Kind::Unknown(why) = &option.kind {
-                    self.collector.storage_unknown(why, sink, provider);
-                }
-            }
-        }
-    }
-
-    pub(super) fn open_storage(&mut self, callee: &str, because: &str, place: Place) {
-        if self.collector.quiet > 0 {
-            return;
-        }
-        let resource =
-            crate::infra::Resource { address: callee, provider: storage::provider_of(callee).unwrap_or("any"), place };
-        crate::infra::bucket(&mut self.collector, &resource, |b| b.public = facts::Switch::Yes, because);
-    }
-
-    /// Calls that are known by name.
-    fn special(&mut self, name: &str, last: &str, args: &Args, keywords: &[(Arc<str>, Val)], sink: Sink<'_>) {
-        let place = sink.place;
-        self.deserializes(name, last, args, place);
-        if name.ends_with("_create_unverified_context") || last == "disable_ssl_verification" {
-            self.collector.verification_off(name, place, "");
-        }
-        if last == "set_missing_host_key_policy" {
-            let policy = args.positional.first().map(|v| match &v.kind {
-                Kind::Object(object) => object.callee.to_string(),
-                Kind::External(name) => name.to_string(),
-                _ => String::new(),
-            });
-            if policy.is_some_and(|p| p.ends_with("AutoAddPolicy") || p.ends_with("WarningPolicy")) {
-                self.collector.verification_off(name, place, "");
-            }
-        }
-        if matches!(name, "ftplib.FTP" | "telnetlib.Telnet" | "imaplib.IMAP4" | "poplib.POP3") {
-            self.collector.unencrypted(name, place);
-        }
-        if last == "make_public" {
-            self.open_storage(name, "it is made public", place);
-        }
-        self.connects(name, last, args, sink);
-        let keyword = |names: &[&str]| keywords.iter().find(|(k, _)| names.contains(&&**k)).map(|(_, v)| v.clone());
-        // Commands.
-        let is_shell = matches!(
-            name,
-            "os.system" | "os.popen" | "subprocess.getoutput" | "subprocess.getstatusoutput" | "commands.getoutput"
-        ) || name.starts_with("subprocess.")
-            || name.starts_with("sh.")
-            || matches!(
-                last,
-                "create_subprocess_shell"
-                    | "exec_command"
-                    | "ShellOperation"
-                    | "shell_run_command"
-                    | "execute_shell_command"
-                    | "run_bash_command"
-            );
-        let command = keyword(&["bash_command", "command", "cmd", "commands", "script", "user_data", "startup_script"])
-            .or_else(|| is_shell.then(|| args.positional.first().or_else(|| args.keyword("args")).cloned()).flatten());
-        let mut environment = self.environment_words();
-        let env = keyword(&["env", "env_vars", "environment"]);
-        if let Some(env) = &env {
-            let more = self.collector.environment_of(&entries(env));
-            environment.extend(more);
-        }
-        if let Some(command) = command
-            && (is_shell
-                || last.contains("Operator")
-                || last.contains("task")
-                || last.contains("run")
-                || name.starts_with("prefect")
-                || last == "bash")
-        {
-            self.commands(&command, name, place, &mut environment);
-        }
-        if let (Some(cmds), Some(arguments)) = (keyword(&["cmds"]), keyword(&["arguments"])) {
-            let words: Vec<Val> = [cmds, arguments].iter().filter_map(|v| self.items(v)).flatten().collect();
-            self.collector.words(&words, place, name);
-        }
-        // Containers.
-        let is_container = [
-            "KubernetesPodOperator",
-            "DockerOperator",
-            "V1Container",
-            "V1PodSpec",
-            "kubernetes",
-            "docker",
-            "KubernetesJobOperator",
-            "DockerSwarmOperator",
-            "GKEStartPodOperator",
-            "EksPodOperator",
-            "K8sRunLauncher",
-            "DockerContainer",
-            "KubernetesJob",
-        ]
-        .iter()
-        .any(|word| last.contains(word));
-        if is_container || name.contains("docker") && matches!(last, "run" | "create" | "pull") {
-            let image = keyword(&["image"])
-                .or_else(|| (name.contains("docker")).then(|| args.positional.first().cloned()).flatten());
-            for image in image.iter().flat_map(Val::options) {
-                if let Some(text) = image.as_text().map(Text::flat) {
-                    self.collector.image(&text, &image.trace, sink);
-                }
-            }
-        }
-        if is_container
-            || last.ends_with("SecurityContext")
-            || last.contains("HostPath")
-            || last == "Mount"
-            || last == "run"
-        {
-            self.workload(name, last, keywords, sink);
-        }
-        // Packages that a task installs.
-        if let Some(requirements) = keyword(&["requirements"])
-            && let Some(items) = self.items(&requirements)
-        {
-            for item in items.iter().filter_map(Val::as_str) {
-                self.collector.package("pip", item, place, name);
-            }
         }
     }
 
@@ -728,52 +355,6 @@ fn named(last: &str, args: &Args) -> Vec<(Arc<str>, Val)> {
     out
 }
 
-/// Whether a parameter names a bucket: of which provider, and what its name starts with.
-fn names_bucket(callee: &str, name: &str) -> Option<(&'static str, String)> {
-    let words = credentials::words(name);
-    let mut all = words.as_slice();
-    if let [rest @ .., last] = all
-        && matches!(last.as_str(), "name" | "names" | "id" | "uri" | "url")
-    {
-        all = rest;
-    }
-    let (last, before) = all.split_last()?;
-    let provider = storage::provider_of(name).or_else(|| storage::provider_of(callee));
-    let before = before.join("_");
-    match last.as_str() {
-        "bucket" | "buckets" => Some((provider.unwrap_or("any"), before)),
-        "container" | "filesystem" | "share" if provider == Some("abfs") && words.last().is_none_or(|w| w != "id") => {
-            Some(("abfs", before))
-        }
-        _ => None,
-    }
-}
-
-fn names_key(name: &str) -> bool {
-    let words = credentials::words(name);
-    let last = words.iter().rev().find(|w| *w != "name").map_or("", String::as_str);
-    matches!(last, "key" | "keys" | "object" | "objects" | "prefix" | "blob" | "path")
-}
-
-/// The provider of a file system object.
-fn system_of(object: &Rc<Object>) -> Option<&'static str> {
-    let last = object.callee.rsplit('.').next().unwrap_or_default();
-    match last {
-        "S3FileSystem" | "S3Fs" => Some("s3"),
-        "GCSFileSystem" | "GcsFileSystem" => Some("gs"),
-        "AzureBlobFileSystem" | "AzureDatalakeFileSystem" | "AzureFileSystem" => Some("abfs"),
-        "HadoopFileSystem" => Some("hdfs"),
-        "filesystem" => match object.args.get(0, "protocol").and_then(Val::as_str)? {
-            "s3" | "s3a" => Some("s3"),
-            "gs" | "gcs" => Some("gs"),
-            "abfs" | "az" | "abfss" | "adl" => Some("abfs"),
-            "hdfs" => Some("hdfs"),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// Whether a callee only talks about its arguments.
 fn talks(name: &str, last: &str) -> bool {
     // Exceptions are raised with texts for people.
@@ -784,7 +365,7 @@ fn talks(name: &str, last: &str) -> bool {
         || last == "Skip";
     raises
         || TALK.iter().any(|start| name.starts_with(start))
-        || TALK_METHODS.contains(&last) && !name.starts_with("airflow.")
+        || TALK_METHODS.contains(&last) && !name.starts_with("airflow.") && !(last == "set" && name.contains('.'))
         || name.contains("getLogger")
         || name.contains("get_logger")
         || name.contains(".log.")

@@ -1,6 +1,6 @@
 //! What texts and bytes do: methods, `%` and `format`.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 use super::{Interpreter, syntax::Span};
 use crate::value::{Args, CHOICES_MAX, HOLE, How, Kind, Piece, REFERENCE, Text, Trace, Val, Why, joined};
@@ -186,14 +186,13 @@ impl Interpreter<'_> {
         match name {
             "format" => return self.format_method(text, receiver, args, at),
             "format_map" => {
-                let mut args = Args { open: args.open, ..Args::default() };
+                let mut names = Args { open: args.open, ..Args::default() };
                 if let Some(Kind::Dict(dict)) = args.positional.first().map(|v| &v.kind) {
-                    let dict = Rc::clone(dict);
                     for (k, v) in &dict.borrow().entries {
-                        args.keywords.extend(k.as_str().map(|k| (k.into(), v.clone())));
+                        names.keywords.extend(k.as_str().map(|k| (k.into(), v.clone())));
                     }
                 }
-                return self.format_method(text, receiver, &args, at);
+                return self.format_method(text, receiver, &names, at);
             }
             "join" => return self.join_method(text, receiver, args, at),
             "replace" => {

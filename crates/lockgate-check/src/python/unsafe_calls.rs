@@ -123,6 +123,9 @@ impl Interpreter<'_> {
     pub(super) fn connects(&mut self, name: &str, last: &str, args: &Args, sink: Sink<'_>) {
         let at = match (name, last) {
             ("pymysql.connect" | "MySQLdb.connect" | "mysql.connector.connect", _) => 2,
+            ("pymssql.connect" | "ldap3.Connection" | "snowflake.connector.connect", _) => 2,
+            ("hdbcli.dbapi.connect", _) => 3,
+            (_, "create") if name.ends_with("URL.create") => 2,
             ("cx_Oracle.connect" | "oracledb.connect", _) => 1,
             ("jwt.encode", _) => 1,
             ("hmac.new" | "cryptography.fernet.Fernet", _) => 0,
@@ -140,45 +143,26 @@ impl Interpreter<'_> {
         }
     }
 
-    /// Switches that weaken transport, wherever they are given.
+    /// Switches that weaken a connection or open storage, wherever they are given.
     pub(super) fn switch(&mut self, callee: &str, name: &str, val: &Val, place: Place) {
+        if self.collector.quiet > 0 {
+            return;
+        }
         for option in val.options() {
-            let is_false = matches!(option.kind, Kind::Bool(false))
-                || option.as_str().is_some_and(|t| matches!(t, "false" | "False" | "0" | "no"));
-            let is_true = matches!(option.kind, Kind::Bool(true))
-                || option.as_str().is_some_and(|t| matches!(t, "true" | "True" | "1"));
             let text = match &option.kind {
                 Kind::External(name) => name.to_string(),
-                _ => option.as_str().unwrap_or_default().to_owned(),
+                Kind::Bool(b) => b.to_string(),
+                Kind::Int(n) => n.to_string(),
+                Kind::Str(_) => option.as_str().unwrap_or_default().to_owned(),
+                // What is left out is left to its default.
+                _ => continue,
             };
-            let off = match name {
-                "verify"
-                | "verify_ssl"
-                | "verify_certs"
-                | "ssl_verify"
-                | "validate_certs"
-                | "check_hostname"
-                | "verify_hostname"
-                | "ssl_check_hostname"
-                | "tls_verify"
-                | "verify_tls"
-                | "ssl_verify_cert"
-                | "validate_certificate"
-                | "ssl_assert_hostname" => is_false,
-                "insecure"
-                | "tls_insecure_skip_verify"
-                | "disable_ssl_certificate_validation"
-                | "insecure_skip_verify"
-                | "skip_tls_verify"
-                | "tlsAllowInvalidCertificates"
-                | "tls_allow_invalid_certificates"
-                | "trust_server_certificate"
-                | "TrustServerCertificate"
-                | "ssl_no_verify"
-                | "allow_invalid_certificates"
-                | "tlsInsecure"
-                | "disable_tls_verification" => is_true,
-                "cert_reqs" | "verify_mode" | "ssl_cert_reqs" => text.ends_with("CERT_NONE") || text == "none",
+            let is_false = matches!(option.kind, Kind::Bool(false)) || text.eq_ignore_ascii_case("false");
+            let is_true = matches!(option.kind, Kind::Bool(true)) || text.eq_ignore_ascii_case("true");
+            let last = callee.rsplit('.').next().unwrap_or(callee);
+            let unverified = match name {
+                "verify" => is_false,
+                "insecure" => is_true,
                 "ssl" => is_false && (callee.contains("aiohttp") || callee.starts_with("?.")),
                 "ssl_context" | "context" | "_create_default_https_context" => {
                     text.ends_with("_create_unverified_context")
@@ -186,27 +170,23 @@ impl Interpreter<'_> {
                 "policy" => text.ends_with("AutoAddPolicy"),
                 _ => false,
             };
-            if off {
+            let plain = match name {
+                "secure" => is_false && !matches!(last, "set_cookie" | "Cookie"),
+                // Of an object in S3 it says how it is kept.
+                "encrypt" => is_false && !last.contains("S3") && last != "load_file",
+                _ => false,
+            };
+            if unverified {
                 self.collector.verification_off(name, place, "");
+            } else if plain {
+                self.collector.unencrypted(name, place);
+            } else {
+                self.collector.switch(name, &text, place);
             }
             if matches!(name, "ACL" | "acl" | "predefined_acl" | "canned_acl")
                 && (text.starts_with("public-read") || text.starts_with("publicRead"))
             {
                 self.open_storage(callee, &format!("its ACL is {text}"), place);
-            }
-            let plain = match name {
-                "sslmode" | "ssl_mode" => matches!(text.as_str(), "disable" | "DISABLED" | "allow"),
-                "security_protocol" | "security.protocol" | "kafka.security.protocol" => {
-                    matches!(text.as_str(), "PLAINTEXT" | "SASL_PLAINTEXT")
-                }
-                "use_ssl" | "secure" | "use_tls" | "ssl_enabled" | "encrypt" | "smtp_starttls" => {
-                    is_false && !matches!(callee.rsplit('.').next(), Some("set_cookie" | "Cookie"))
-                }
-                "ssl_disabled" | "disable_tls" | "disable_ssl" => is_true,
-                _ => false,
-            };
-            if plain {
-                self.collector.unencrypted(name, place);
             }
         }
     }

@@ -22,7 +22,7 @@ use lockgate_core::{Clock, Failure, Result, nearest};
 use serde_json::json;
 
 use crate::{
-    cli::{CheckArgs, Format, Global, PolicyTestArgs, ReportForm},
+    cli::{CheckArgs, Format, Global, PolicyTestArgs},
     environment, output,
 };
 
@@ -71,7 +71,18 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
             path == "lockgate.yaml" || config.policies.iter().any(|folder| Path::new(path).starts_with(folder))
         };
         if !changed.iter().any(of_policy) {
-            found.retain(|f| changed.contains(&f.file) || f.files.iter().any(|file| changed.contains(file)));
+            let is_gone = |path: &&String| !root.join(path).exists();
+            // What a manifest that is gone allowed is missed by those beside it.
+            let gone: Vec<&str> = changed
+                .iter()
+                .filter(is_gone)
+                .map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder))
+                .collect();
+            let beside =
+                |file: &str| gone.iter().any(|folder| file.rsplit_once('/').map_or("", |(own, _)| own) == *folder);
+            found.retain(|f| {
+                changed.contains(&f.file) || f.files.iter().any(|file| changed.contains(file)) || beside(&f.file)
+            });
         }
     }
     let names: Vec<&str> = bundle.rules.iter().map(|rule| rule.id.as_str()).collect();
@@ -120,24 +131,19 @@ fn verdict(report: &Report<'_>) -> Failure {
 }
 
 fn show(global: &Global, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
-    let form = args.report.unwrap_or(match global.format {
-        Format::Table => ReportForm::Table,
-        Format::Json | Format::Jsonl => ReportForm::Json,
-        Format::Sarif => ReportForm::Sarif,
-    });
     let pretty = |value: &serde_json::Value| {
         serde_json::to_string_pretty(value).map_err(|_| Failure::bug("a report could not be written as JSON"))
     };
-    let text = match form {
-        ReportForm::Table => {
+    let text = match global.format {
+        Format::Table => {
             let colours = if args.output.is_none() && output::to_terminal() { Colours::On } else { Colours::Off };
             report::text(report, colours)
         }
-        ReportForm::Json => pretty(&as_json(report))?,
-        ReportForm::Sarif => pretty(&report::sarif(report))?,
-        ReportForm::Github => report::github(report),
-        ReportForm::Gitlab => pretty(&report::gitlab(report))?,
-        ReportForm::Junit => report::junit(report)?,
+        Format::Json | Format::Jsonl => pretty(&as_json(report))?,
+        Format::Sarif => pretty(&report::sarif(report))?,
+        Format::Github => report::github(report),
+        Format::Gitlab => pretty(&report::gitlab(report))?,
+        Format::Junit => report::junit(report)?,
     };
     match &args.output {
         Some(path) => {
@@ -326,7 +332,7 @@ fn changed_since(root: &Path, revision: &str) -> Result<Vec<String>> {
         .ok()
         .and_then(|lines| lines.first().map(|line| line.trim().to_owned()))
         .unwrap_or_else(|| revision.to_owned());
-    let mut changed = git(&["diff", "--name-only", "-z", "--relative", "--diff-filter=d", base.as_str(), "--"])?;
+    let mut changed = git(&["diff", "--name-only", "-z", "--relative", base.as_str(), "--"])?;
     changed.extend(git(&["ls-files", "--others", "--exclude-standard", "-z"])?);
     Ok(changed)
 }

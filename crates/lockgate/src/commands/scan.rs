@@ -287,7 +287,7 @@ fn verdict(failing: &BTreeSet<&str>) -> Result<()> {
 
 fn report(global: &Global, args: &ScanArgs, found: &Survey) -> Result<()> {
     match global.format {
-        Format::Json => output::json(global, found)?,
+        Format::Json | Format::Github | Format::Gitlab | Format::Junit => output::json(global, found)?,
         Format::Jsonl => found.groups.iter().try_for_each(|group| output::json(global, group))?,
         Format::Sarif => output::json(global, &sarif(found))?,
         Format::Table => {

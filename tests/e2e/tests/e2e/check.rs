@@ -39,7 +39,7 @@ fn a_change_is_blocked_and_every_report_says_so() {
     }
     // The parts of the password are nowhere in what is shown, whatever the form.
     for form in ["table", "json", "sarif", "github", "gitlab", "junit"] {
-        let done = world.lockgate(&["check", "--report", form]).fails(1, "2 violations");
+        let done = world.lockgate(&["check", "--format", form]).fails(1, "2 violations");
         for secret in ["Orange", "Crate"] {
             assert!(!done.out.contains(secret) && !done.err.contains(secret), "{form} shows {secret}");
         }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use hcl_edit::expr::{ForExpr, FuncCall};
 
-use super::{Module, item};
+use super::{
+    Module,
+    names::{item, resolve},
+};
 use crate::{
     source::Place,
     value::{How, Kind, Piece, Text, Val, Why, joined},
@@ -52,11 +55,14 @@ impl Module<'_> {
                 }
                 Val::text(Text::of(pieces), traces())
             }),
+            "templatefile" => known.and_then(|path| self.template_file(&path, args.get(1), at)),
+            "file" => known.and_then(|path| self.template_file(&path, None, at)),
             "lower" => known.map(|t| text(t.to_lowercase())),
             "upper" => known.map(|t| text(t.to_uppercase())),
             "trimspace" => known.map(|t| text(t.trim().to_owned())),
             "title" | "trim" | "nonsensitive" | "sensitive" | "tostring" | "tolist" | "toset" | "distinct"
-            | "flatten" | "sort" | "tomap" | "compact" | "try" | "jsonencode" | "yamlencode" => first.cloned(),
+            | "flatten" | "sort" | "tomap" | "compact" | "try" | "jsonencode" | "yamlencode" | "base64encode"
+            | "base64gzip" => first.cloned(),
             "replace" => match (known, args.get(1).and_then(Val::as_str), args.get(2).and_then(Val::as_str)) {
                 (Some(t), Some(from), Some(to)) if !from.is_empty() => Some(text(t.replace(from, to))),
                 _ => None,
@@ -120,6 +126,24 @@ impl Module<'_> {
             _ => None,
         };
         result.unwrap_or_else(|| Val::unknown(Why::Call(Arc::from(name)), Some(at)))
+    }
+
+    /// A file of the module, with what it is given put in.
+    fn template_file(&self, path: &str, names: Option<&Val>, at: Place) -> Option<Val> {
+        let id = self.tree.find(&resolve(&self.folder, path))?;
+        let text = self.tree.file(id)?.text().ok()?;
+        let Some(Kind::Dict(names)) = names.map(|n| &n.kind) else {
+            let whole = crate::value::literal(Place::new(id, 0, text.len()));
+            return Some(Val::text(Text::Known(std::sync::Arc::clone(text)), whole));
+        };
+        let names = names.borrow();
+        let mut traces = Vec::new();
+        let rendered = crate::interpolate::substitute(text, "${", "}", |name| {
+            let val = names.get(name.trim())?;
+            traces.push(val.trace.clone());
+            Some(val.options().first().map(|v| Text::of(v.pieces()).flat().to_string()).unwrap_or_default())
+        });
+        Some(Val::text(Text::from_flat(&rendered, &[]), joined(at, How::Rendered, traces)))
     }
 
     pub(super) fn for_each(&mut self, file: u32, each: &ForExpr, depth: usize) -> Val {

@@ -28,7 +28,14 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
                 }
                 let sink = Sink { what: address, place: place_of(value), access: "any" };
                 collector.named(name, value, sink, "name");
-                collector.environment_switch(name, value.as_str().unwrap_or_default(), sink.place);
+                let text = match value.kind {
+                    Kind::Bool(on) => on.to_string(),
+                    _ => value.as_str().unwrap_or_default().to_owned(),
+                };
+                collector.switch(name, &text, sink.place);
+                if address == "provider" && name == "insecure" && text == "true" {
+                    collector.verification_off(name, sink.place, "");
+                }
                 let words = crate::credentials::words(name);
                 let last = words.iter().rev().find(|w| *w != "name" && *w != "id").map_or("", String::as_str);
                 let is_bucket = last == "bucket"
@@ -67,12 +74,8 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
         }
         Kind::Str(text) => {
             let sink = Sink { what: address, place: place_of(val), access: "any" };
+            crate::infra::text_given(collector, text, val, sink);
             let flat = text.flat();
-            collector.locations(val, sink);
-            collector.credentials_in("", &flat, &val.trace, sink);
-            if flat.starts_with("#!") {
-                collector.script(&flat, &val.trace, sink.place, address, &mut Vec::new());
-            }
             if flat.trim_start().starts_with('{')
                 && flat.len() < 64 << 10
                 && let Ok(documents) = crate::yaml::parse(&flat)

@@ -1,0 +1,160 @@
+//! What commands bring along: packages that are installed, containers that are run.
+
+use crate::{
+    collect::{Collector, Sink},
+    facts,
+    source::Place,
+    value::{HOLE, REFERENCE, Trace},
+};
+
+impl Collector<'_> {
+    pub(super) fn installs(&mut self, program: &str, words: &[&str], place: Place, sink: &str) {
+        let mut rest = words.get(1..).unwrap_or_default();
+        let mut manager = program;
+        if program.starts_with("python") && rest.first() == Some(&"-m") {
+            manager = rest.get(1).copied().unwrap_or_default();
+            rest = rest.get(2..).unwrap_or_default();
+        }
+        if manager == "uv" && rest.first() == Some(&"pip") {
+            manager = "pip";
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        let manager = match manager {
+            "pip" | "pip3" | "pipx" => "pip",
+            "conda" | "mamba" | "micromamba" => "conda",
+            "npm" | "yarn" => return,
+            _ => return,
+        };
+        if rest.first() != Some(&"install") && !(manager == "conda" && rest.contains(&"install")) {
+            return;
+        }
+        // Hashes and constraints pin what the names do not.
+        if rest.iter().any(|w| matches!(*w, "--require-hashes" | "-c" | "--constraint" | "--no-deps" | "--no-index"))
+            || rest.iter().any(|w| w.starts_with("--constraint="))
+        {
+            return;
+        }
+        let mut skip = false;
+        for word in rest.iter().skip(1) {
+            if std::mem::take(&mut skip) {
+                continue;
+            }
+            if word.starts_with('-') {
+                skip = matches!(
+                    *word,
+                    "-r" | "--requirement"
+                        | "-i"
+                        | "--index-url"
+                        | "--extra-index-url"
+                        | "-t"
+                        | "--target"
+                        | "--prefix"
+                        | "-f"
+                        | "--find-links"
+                        | "-e"
+                        | "--editable"
+                        | "-n"
+                        | "--name"
+                        | "--trusted-host"
+                        | "--python"
+                        | "--cache-dir"
+                        | "--root"
+                        | "--proxy"
+                        | "--timeout"
+                        | "--retries"
+                        | "--platform"
+                ) && !word.contains('=');
+                continue;
+            }
+            // `2>&1`.
+            if word.chars().all(|c| c.is_ascii_digit()) {
+                continue;
+            }
+            // The tools that install are what they are.
+            let bare = word.split(['=', '<', '>', '~', '[']).next().unwrap_or(word);
+            if *word == "install" || matches!(bare, "pip" | "setuptools" | "wheel" | "uv") && !word.contains('=') {
+                continue;
+            }
+            self.package(manager, word, place, sink);
+        }
+    }
+
+    pub(super) fn container(&mut self, words: &[&str], trace: &Trace, sink: Sink<'_>) {
+        let start = words.iter().position(|w| matches!(*w, "run" | "pull" | "create")).map_or(1, |i| i + 1);
+        let rest = words.get(start..).unwrap_or_default();
+        let mut workload = facts::Workload {
+            kind: "docker".to_owned(),
+            root: facts::Switch::Unset,
+            escalation: facts::Switch::Unset,
+            ..facts::Workload::default()
+        };
+        let mut skip = false;
+        let mut image = None;
+        for (i, word) in rest.iter().enumerate() {
+            if std::mem::take(&mut skip) {
+                continue;
+            }
+            if !word.starts_with('-') {
+                image = Some(*word);
+                break;
+            }
+            let (name, value) = word.split_once('=').map_or((*word, None), |(n, v)| (n, Some(v)));
+            let value = value.or_else(|| rest.get(i + 1).copied()).unwrap_or_default();
+            match name {
+                "--privileged" => workload.privileged = true,
+                "-v" | "--volume" | "--mount"
+                    if value.contains("docker.sock") || value.starts_with("/:") || value.starts_with("/etc") =>
+                {
+                    workload.host_mounts.push(value.split(':').next().unwrap_or(value).to_owned());
+                }
+                "--network" | "--net" if value == "host" => workload.host_namespaces.push("network".to_owned()),
+                "--pid" if value == "host" => workload.host_namespaces.push("pid".to_owned()),
+                "-u" | "--user" => {
+                    workload.root = if matches!(value.split(':').next(), Some("0" | "root")) {
+                        facts::Switch::Yes
+                    } else {
+                        facts::Switch::No
+                    };
+                }
+                "--cap-add" => workload.capabilities.push(value.to_owned()),
+                "-e" | "--env" => {
+                    if let Some((name, value)) = value.split_once('=') {
+                        self.command_value(name, value, trace, sink);
+                    }
+                }
+                _ => {}
+            }
+            let is_switch = matches!(
+                name,
+                "--rm"
+                    | "-d"
+                    | "--detach"
+                    | "-it"
+                    | "-i"
+                    | "-t"
+                    | "-ti"
+                    | "--privileged"
+                    | "--init"
+                    | "--read-only"
+                    | "--interactive"
+                    | "--tty"
+                    | "--no-healthcheck"
+                    | "-P"
+                    | "-q"
+                    | "--quiet"
+            );
+            skip = !is_switch && !word.contains('=');
+        }
+        let Some(image) = image else { return };
+        self.image(image, trace, sink);
+        if workload.privileged
+            || !workload.host_mounts.is_empty()
+            || !workload.host_namespaces.is_empty()
+            || workload.root == facts::Switch::Yes
+        {
+            workload.image = image.replace([HOLE, REFERENCE], "…");
+            let raw = self.raw(sink.place, trace, workload);
+            self.found.workloads.push(raw);
+        }
+    }
+}
