@@ -13,8 +13,6 @@ package lockgate.check.audit_disabled
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": a.id, "message": sprintf("%s: `%s` turns the record off", [a.component, a.setting])} if {
 	some a in input.audit
 	a.role == "source"

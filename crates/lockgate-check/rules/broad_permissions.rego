@@ -13,8 +13,6 @@ package lockgate.check.broad_permissions
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": p.id, "message": sprintf("%s %s grants %s", [p.kind, p.name, concat(", ", p.broad)])} if {
 	some p in input.permissions
 	p.role == "source"

@@ -6,7 +6,7 @@ import rego.v1
 # Whether the location `s` lies within the pattern `p`.
 within(p, s) if {
 	provider_fits(p, s)
-	glob.match(p.bucket, [], s.bucket)
+	glob.match(p.bucket, null, s.bucket)
 	account_fits(p, s)
 	key_fits(p, s)
 }
@@ -15,19 +15,25 @@ within(p, s) if {
 may_be(p, s) if {
 	not s.complete
 	provider_fits(p, s)
-	startswith(p.bucket, split(s.bucket, "…")[0])
+	fits(p.bucket, s.bucket)
 }
 
 may_be(p, s) if {
 	s.complete
 	provider_fits(p, s)
-	glob.match(p.bucket, [], s.bucket)
+	glob.match(p.bucket, null, s.bucket)
 	account_fits(p, s)
 	p.key != ""
 	contains(s.key, "…")
 	not key_fits(p, s)
-	startswith(p.key, split(s.key, "…")[0])
+	fits(p.key, s.key)
 }
+
+# Whether a text with unknown parts may be one of a pattern: of what both start with, one is the
+# start of the other.
+fits(pattern, text) if startswith(regex.split(`[*?\[{]`, pattern)[0], split(text, "…")[0])
+
+fits(pattern, text) if startswith(split(text, "…")[0], regex.split(`[*?\[{]`, pattern)[0])
 
 provider_fits(p, s) if p.provider == s.provider
 
@@ -40,11 +46,11 @@ account_fits(p, _) if p.account == ""
 
 account_fits(_, s) if s.account == ""
 
-account_fits(p, s) if glob.match(p.account, [], s.account)
+account_fits(p, s) if glob.match(p.account, null, s.account)
 
 key_fits(p, _) if p.key == ""
 
-key_fits(p, s) if glob.match(p.key, [], s.key)
+key_fits(p, s) if glob.match(p.key, null, s.key)
 
 key_fits(p, s) if startswith(s.key, concat("", [p.key, "/"]))
 

@@ -13,8 +13,6 @@ package lockgate.check.missing_network_policy
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": n.id, "message": message(n)} if {
 	some n in input.namespaces
 	n.role == "source"

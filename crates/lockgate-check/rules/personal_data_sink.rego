@@ -40,8 +40,26 @@ deny contains {"fact": n.id, "message": sprintf("a task that reads personal data
 	n.task in reads_personal
 	n.access == "send"
 	n.host != ""
+	not contains(n.host, "…")
 	not n.host in input.parameters.approved_hosts
 	not lib.is_local(n.host)
+}
+
+# Where it goes is known when it runs.
+unresolved contains {"fact": s.id, "message": sprintf("a task that reads personal data writes to %s", [s.uri])} if {
+	some s in input.storage
+	s.role == "source"
+	s.task in reads_personal
+	s.access == "write"
+	not s.complete
+}
+
+unresolved contains {"fact": n.id, "message": sprintf("a task that reads personal data sends to %s", [n.host])} if {
+	some n in input.network
+	n.role == "source"
+	n.task in reads_personal
+	n.access == "send"
+	contains(n.host, "…")
 }
 
 is_approved(s) if {

@@ -15,8 +15,6 @@ package lockgate.check.public_storage
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": b.id, "message": sprintf("%s is open to the public: %s", [b.address, concat(", ", b.because)])} if {
 	some b in input.buckets
 	b.role == "source"

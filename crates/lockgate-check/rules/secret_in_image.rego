@@ -14,8 +14,6 @@ package lockgate.check.secret_in_image
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": c.id, "message": sprintf("`%s` is written into the image (%s)", [c.name, c.hint])} if {
 	some c in input.credentials
 	c.how == "image"

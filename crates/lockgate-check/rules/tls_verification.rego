@@ -13,8 +13,6 @@ package lockgate.check.tls_verification
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": n.id, "message": sprintf("`%s` turns the verification of certificates off", [n.sink])} if {
 	some n in input.network
 	n.role == "source"

@@ -13,8 +13,6 @@ package lockgate.check.undocumented_dataset
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": d.id, "message": sprintf("%s %s has no %s", [d.kind, d.name, concat(", ", missing(d))])} if {
 	some d in input.datasets
 	d.role == "source"

@@ -13,8 +13,6 @@ package lockgate.check.unencrypted_storage
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": b.id, "message": sprintf("%s is not encrypted: %s", [b.address, concat(", ", b.because)])} if {
 	some b in input.buckets
 	b.role == "source"

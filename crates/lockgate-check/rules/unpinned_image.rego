@@ -14,8 +14,6 @@ package lockgate.check.unpinned_image
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": i.id, "message": sprintf("%s has no fixed version", [name(i)])} if {
 	some i in input.images
 	i.role == "source"

@@ -14,8 +14,6 @@ package lockgate.check.unpinned_package
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": p.id, "message": sprintf("%s%s has no fixed version", [p.name, p.version])} if {
 	some p in input.packages
 	p.role == "source"

@@ -13,8 +13,6 @@ package lockgate.check.unsafe_command
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": c.id, "message": sprintf("`%s` %s", [c.program, words[what]])} if {
 	some c in input.commands
 	c.role == "source"

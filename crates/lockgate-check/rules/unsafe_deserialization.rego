@@ -14,8 +14,6 @@ package lockgate.check.unsafe_deserialization
 
 import rego.v1
 
-import data.lockgate.lib
-
 deny contains {"fact": d.id, "message": sprintf("`%s`: %s", [d["function"], d.because])} if {
 	some d in input.deserialization
 	d.role == "source"

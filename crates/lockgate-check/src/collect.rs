@@ -4,6 +4,7 @@
 //! decided here, the same for every language.
 
 mod packages;
+mod secrets;
 mod within;
 
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use crate::{
     value::{Dict, HOLE, How, Kind, REFERENCE, Text, Trace, Val, literals, steps},
 };
 
+use within::authority;
 pub use within::pairs;
-use within::{authority, netrc, signatures, url_passwords};
 
 /// A fact before its places have lines.
 #[derive(Debug)]
@@ -250,6 +251,8 @@ impl<'a> Collector<'a> {
                     self.pair(&items, sink);
                     continue;
                 }
+                // A number that somebody types in; fewer digits are a count or a port.
+                Kind::Int(n) if wanted == Some(Wanted::Password) && n.unsigned_abs() >= 100_000 => n.to_string().into(),
                 _ => continue,
             };
             // `{"password": "password"}` that nothing is done with maps a name to itself.
@@ -303,121 +306,6 @@ impl<'a> Collector<'a> {
         if self.watch.iter().any(|name| name == text) {
             self.storage(&storage::bucket("any", text, "", ""), trace, sink);
         }
-    }
-
-    /// `auth=("user", "password")`.
-    fn pair(&mut self, items: &[Val], sink: Sink<'_>) {
-        if let [_, second] = items {
-            self.secret_value("password", second, sink);
-        }
-    }
-
-    /// A value where a password must be, whatever it is called.
-    pub fn secret_value(&mut self, name: &str, val: &Val, sink: Sink<'_>) {
-        if self.quiet > 0 {
-            return;
-        }
-        for option in val.options() {
-            let Some(text) = option.as_text().map(Text::flat) else { continue };
-            if let Some(strength) = credentials::judge(Wanted::Password, name, &text) {
-                self.credential(name, &text, strength, &option.trace, sink, "name");
-            }
-        }
-    }
-
-    /// Credentials within a text: by their form, in URLs, in connection strings, in SQL.
-    pub fn credentials_in(&mut self, name: &str, text: &str, trace: &Trace, sink: Sink<'_>) {
-        if self.quiet > 0 || text.len() < 8 {
-            return;
-        }
-        let mut taken: Vec<(usize, usize)> = Vec::new();
-        if let Some((start, end)) = netrc(text) {
-            let value = text.get(start..end).unwrap_or_default().to_owned();
-            if let Some(strength) = credentials::judge(Wanted::Password, "password", &value) {
-                let fact = self.fact("password", &value, strength, sink, "name");
-                self.push_credential(fact, &value, trace, sink.place);
-            }
-        }
-        for found in credentials::forms(text) {
-            // A URL's password is judged as such.
-            if found.entity.as_str() == "CREDENTIALS" || found.entity.as_str() == "AUTHORIZATION" {
-                continue;
-            }
-            let Some(value) = text.get(found.start..found.end) else { continue };
-            taken.push((found.start, found.end));
-            let mut fact = self.fact(name, value, Strength::Format, sink, "form");
-            fact.entity = Some(found.entity.as_str().to_owned());
-            self.push_credential(fact, value, trace, sink.place);
-        }
-        for (start, end) in signatures(text) {
-            if let Some(value) = text.get(start..end) {
-                taken.push((start, end));
-                let fact = self.fact(name, value, Strength::Format, sink, "form");
-                self.push_credential(fact, value, trace, sink.place);
-            }
-        }
-        // A sentence with a URL in it that nothing is given to is a sentence.
-        let is_prose = sink.what.is_empty() && text.split_whitespace().count() > 3;
-        for (start, end) in if is_prose { Vec::new() } else { url_passwords(text) } {
-            let Some(value) = text.get(start..end) else { continue };
-            if taken.iter().any(|(s, e)| start < *e && end > *s) || value.contains([HOLE, REFERENCE]) {
-                continue;
-            }
-            let of_manual =
-                matches!(value, "password" | "pass" | "pwd" | "secret" | "passwd" | "pw" | "PASSWORD" | "PASS");
-            let strength = credentials::judge(Wanted::Password, "password", value);
-            if strength.is_some_and(|s| s > Strength::Placeholder)
-                && !of_manual
-                && !value.starts_with(['$', '{', '<', '%', ':'])
-            {
-                taken.push((start, end));
-                let fact = self.fact(name, value, Strength::Literal, sink, "url");
-                self.push_credential(fact, value, trace, sink.place);
-            }
-        }
-        for (key, start, end) in pairs(text) {
-            let (Some(key), Some(value)) = (text.get(key.0..key.1), text.get(start..end)) else { continue };
-            if taken.iter().any(|(s, e)| start < *e && end > *s) {
-                continue;
-            }
-            let key = if key.eq_ignore_ascii_case("identified by") { "password" } else { key };
-            let Some(wanted) = credentials::wanted(key) else { continue };
-            if let Some(strength) = credentials::judge(wanted, key, value) {
-                taken.push((start, end));
-                let fact = self.fact(key, value, strength, sink, "name");
-                self.push_credential(fact, value, trace, sink.place);
-            }
-        }
-    }
-
-    fn fact(&self, name: &str, value: &str, strength: Strength, sink: Sink<'_>, how: &str) -> facts::Credential {
-        facts::Credential {
-            name: name.chars().take(100).collect(),
-            how: how.to_owned(),
-            sink: sink.what.to_owned(),
-            strength,
-            entity: None,
-            fingerprint: self.fingerprint(value),
-            hint: credentials::hint(value),
-            instead: String::new(),
-        }
-    }
-
-    fn credential(&mut self, name: &str, text: &str, strength: Strength, trace: &Trace, sink: Sink<'_>, how: &str) {
-        let mut fact = self.fact(name, text, strength, sink, how);
-        fact.entity = credentials::forms(text).first().map(|f| f.entity.as_str().to_owned());
-        self.push_credential(fact, text, trace, sink.place);
-    }
-
-    fn push_credential(&mut self, fact: facts::Credential, value: &str, trace: &Trace, place: Place) {
-        let raw = self.raw(place, trace, fact);
-        self.found.secrets.push((value.into(), raw.literals.clone()));
-        self.found.credentials.push(raw);
-    }
-
-    fn fingerprint(&self, value: &str) -> String {
-        let tag = hmac::sign(self.key, value.as_bytes());
-        hex::encode(tag.as_ref().get(..8).unwrap_or_default())
     }
 
     /// A location that code touches.

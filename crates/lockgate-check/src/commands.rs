@@ -39,16 +39,24 @@ impl Collector<'_> {
         if self.quiet > 0 {
             return;
         }
-        for command in shell::read(script, environment) {
+        for command in self.commands(script, place, environment) {
             self.command(&command, trace, place, sink);
         }
         // What a tolerant reader may have missed.
         self.credentials_in("", script, trace, Sink { what: sink, place, access: "" });
     }
 
+    fn commands(&mut self, script: &str, place: Place, environment: &mut Vec<(String, String)>) -> Vec<Command> {
+        let read = shell::read(script, environment);
+        if read.cut {
+            self.problem(place.file, place.start, "the script is larger than what is followed of one");
+        }
+        read.commands
+    }
+
     /// Reads a script whose commands have places of their own: a file.
     pub fn script_file(&mut self, file: u32, text: &str, sink: &str, environment: &mut Vec<(String, String)>) {
-        for command in shell::read(text, environment) {
+        for command in self.commands(text, Place::new(file, 0, 0), environment) {
             let rest = text.get(command.offset..).unwrap_or_default();
             // Its line and those that it goes on in.
             let mut end = 0;
@@ -85,7 +93,7 @@ impl Collector<'_> {
     /// Reads a script within a file of another kind: its commands are found again by their text.
     pub fn script_at(&mut self, script: &str, place: Place, sink: &str, environment: &mut Vec<(String, String)>) {
         let source = self.tree.file(place.file).and_then(|f| f.text().ok()).cloned();
-        for command in shell::read(script, environment) {
+        for command in self.commands(script, place, environment) {
             let line = script.get(command.offset..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
             let region = source.as_ref().and_then(|text| text.get(place.start as usize..place.end as usize));
             let own = match region.and_then(|region| region.find(line)) {
@@ -107,7 +115,7 @@ impl Collector<'_> {
             .map(|w| w.options().first().and_then(Val::as_text).map_or(HOLE.to_string(), |t| t.flat().to_string()))
             .collect();
         let program = words.first().map(|w| w.rsplit('/').next().unwrap_or(w).to_owned()).unwrap_or_default();
-        if matches!(program.as_str(), "sh" | "bash" | "zsh" | "/bin/sh" | "/bin/bash")
+        if matches!(program.as_str(), "sh" | "bash" | "zsh")
             && let Some(script) = words.iter().skip(1).find(|w| !w.starts_with('-'))
         {
             let script = script.clone();
@@ -258,14 +266,23 @@ impl Collector<'_> {
 
     /// Storage that the arguments name.
     fn touched(&mut self, program: &str, words: &[&str], known_account: &str, trace: &Trace, sink: Sink<'_>) {
-        for word in words.iter().skip(1) {
+        let last = words.iter().rposition(|word| !word.starts_with('-'));
+        for (i, word) in words.iter().enumerate().skip(1) {
             for location in storage::find(word) {
-                self.storage(&location, trace, sink);
+                // What is copied is read, where it goes to is written.
+                let access = match is_copy(program, words) {
+                    true if Some(i) == last => "write",
+                    true => "read",
+                    false => sink.access,
+                };
+                self.storage(&location, trace, Sink { access, ..sink });
             }
-            if let Some((_, url)) = word.split_once("http").map(|(b, a)| (b, format!("http{a}")))
-                && matches!(program, "curl" | "wget" | "http" | "https")
-            {
-                self.network(&url, trace, "unknown", sink);
+            // Headers and bodies name addresses that nothing is sent to.
+            let before = words.get(i - 1).copied().unwrap_or_default();
+            let is_target = !before.starts_with('-') || matches!(before, "--url") || !takes_value(before);
+            let url = word.strip_prefix("--url=").unwrap_or(word);
+            if matches!(program, "curl" | "wget" | "http" | "https") && url.starts_with("http") && is_target {
+                self.network(url, trace, "unknown", sink);
             }
         }
         let option = |names: &[&str]| {
@@ -326,12 +343,10 @@ impl Collector<'_> {
                     }
                 }
             }
-            "mount" | "s3fs" | "gcsfuse" | "goofys" | "mountpoint-s3" | "mount-s3" => {
+            "s3fs" | "gcsfuse" | "goofys" | "mountpoint-s3" | "mount-s3" => {
                 if let Some(name) = words.iter().skip(1).find(|w| !w.starts_with(['-', '/'])) {
                     let provider = if program == "gcsfuse" { "gs" } else { "s3" };
-                    if program != "mount" {
-                        self.storage(&storage::bucket(provider, name, "", ""), trace, sink);
-                    }
+                    self.storage(&storage::bucket(provider, name, "", ""), trace, sink);
                 }
             }
             _ => {}
@@ -389,7 +404,7 @@ impl Collector<'_> {
     fn tls(&mut self, program: &str, words: &[&str], sink: Sink<'_>) {
         let has = |flags: &[&str]| words.iter().any(|w| flags.contains(w));
         let short = |flag: char| {
-            words.iter().skip(1).any(|w| w.starts_with('-') && !w.starts_with("--") && w.len() < 12 && w.contains(flag))
+            words.iter().skip(1).any(|w| switches(w).contains(flag))
         };
         let off = match program {
             "curl" => has(&["--insecure", "-k"]) || short('k'),
@@ -423,6 +438,58 @@ impl Collector<'_> {
             })
             .collect()
     }
+}
+
+/// The letters of `-sSk` up to the first that takes a value: `-obackup` is no `-k`.
+fn switches(word: &str) -> &str {
+    let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.starts_with('-')) else { return "" };
+    let end = letters.find(|c| takes_value(&format!("-{c}"))).unwrap_or(letters.len());
+    letters.get(..end).unwrap_or_default()
+}
+
+/// Whether an option of curl or wget takes the next word.
+fn takes_value(option: &str) -> bool {
+    let of_letter = |c: char| "AbcCdDeEFHhKmoPQrtTuUwxXyYzB".contains(c);
+    match option.strip_prefix("--") {
+        Some(name) => {
+            !name.contains('=')
+                && matches!(
+                    name,
+                    "header"
+                        | "data"
+                        | "data-raw"
+                        | "data-binary"
+                        | "data-urlencode"
+                        | "json"
+                        | "form"
+                        | "referer"
+                        | "user-agent"
+                        | "output"
+                        | "cookie"
+                        | "request"
+                        | "user"
+                        | "post-data"
+                        | "body-data"
+                        | "write-out"
+                        | "cert"
+                        | "cacert"
+                        | "key"
+                )
+        }
+        None => {
+            let letters = option.strip_prefix('-').unwrap_or_default();
+            letters.chars().last().is_some_and(of_letter) && letters.chars().count() == 1
+        }
+    }
+}
+
+/// Whether a command copies from its first operands to its last.
+fn is_copy(program: &str, words: &[&str]) -> bool {
+    let verbs = ["cp", "mv", "sync", "rsync", "copy"];
+    let named = words.iter().skip(1).take(3).any(|word| verbs.contains(word));
+    matches!(program, "aws" | "gsutil" | "gcloud" | "azcopy" | "rclone" | "s3cmd" | "s5cmd" | "mc" | "az") && named
+        || matches!(program, "distcp")
+        || program == "hadoop" && words.contains(&"distcp")
 }
 
 fn access(program: &str, words: &[&str]) -> &'static str {

@@ -33,8 +33,8 @@ use crate::{
 const INTERPOLATIONS_MAX: u32 = 500;
 /// Most values of a document that are looked at.
 const VALUES_MAX: usize = 50_000;
-/// Largest JSON file that is read for its names when its name says nothing of its kind.
-const JSON_BYTES_MAX: usize = 256 << 10;
+/// Largest JSON file that is read.
+const JSON_BYTES_MAX: usize = 1 << 20;
 
 /// Reads a file that is not Python.
 pub fn read(collector: &mut Collector<'_>, file: u32) {
@@ -68,12 +68,14 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
     let Some(source) = collector.tree.file(file) else { return };
     let path = std::sync::Arc::clone(&source.path);
     let name = path.rsplit('/').next().unwrap_or(&path).to_ascii_lowercase();
-    if source.language == Language::Json && text.len() > JSON_BYTES_MAX {
-        collector.problem(file, 0, "it is JSON of more than 256 KiB, which is taken for data and not looked at");
+    // Lock files are made by, and for, other programs.
+    if matches!(name.as_str(), "package-lock.json" | "npm-shrinkwrap.json" | "flake.lock" | "composer.lock")
+        || name.ends_with(".lock.json")
+    {
         return;
     }
-    // Lock files and templates of Helm are made by, and for, other programs.
-    if name.ends_with("lock.json") || name.ends_with(".lock") || name == "package-lock.json" {
+    if source.language == Language::Json && text.len() > JSON_BYTES_MAX {
+        collector.problem(file, 0, "it is JSON of more than 1 MiB, which is taken for data and not looked at");
         return;
     }
     if text.contains("{{")
@@ -108,10 +110,6 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
 fn document(collector: &mut Collector<'_>, file: u32, document: &Node) {
     let Some(path) = collector.tree.file(file).map(|source| std::sync::Arc::clone(&source.path)) else { return };
     let name = path.rsplit('/').next().unwrap_or(&path).to_ascii_lowercase();
-    // SOPS encrypts values in place.
-    if document.get("sops").is_some() {
-        return;
-    }
     let has = |key: &str| document.get(key).is_some();
     let kind = document.get("kind").and_then(Node::str).unwrap_or_default();
     if path.contains(".github/") || name == "action.yml" || name == "action.yaml" {
@@ -146,7 +144,7 @@ fn document(collector: &mut Collector<'_>, file: u32, document: &Node) {
         data::dbt(collector, file, document);
     }
     // Texts for people, and secrets that are encrypted or kept elsewhere.
-    let talks = ["i18n", "locale", "locales", "translations", "lang", "labels", "messages"];
+    let talks = ["i18n", "locale", "locales", "translations"];
     if path.split(['/', '.']).any(|part| talks.contains(&part))
         || matches!(kind, "ExternalSecret" | "SealedSecret" | "SecretProviderClass" | "ClusterExternalSecret")
     {
@@ -287,7 +285,9 @@ fn one_scalar(
     if text.is_empty() {
         collector.switch(&keys.join("."), text, node.place(file));
     }
+    // SOPS encrypts values in place.
     if text.is_empty()
+        || text.starts_with("ENC[")
         || node.tag.as_deref().is_some_and(|tag| tag.contains("vault") || tag.contains("secret") || tag.contains("env"))
     {
         return;

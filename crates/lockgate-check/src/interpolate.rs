@@ -4,14 +4,14 @@
 pub const BYTES_MAX: usize = 64 << 10;
 
 /// Replaces what stands between `open` and the `close` that belongs to it. What `value` does not
-/// know stays as it is; a text that grows past [`BYTES_MAX`] is cut there.
+/// know stays as it is; a text that grows past [`BYTES_MAX`] by it is cut there.
 pub fn substitute(text: &str, open: &str, close: &str, mut value: impl FnMut(&str) -> Option<String>) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(open) {
         out.push_str(before);
         if out.len() > BYTES_MAX {
-            return out;
+            break;
         }
         let Some(end) = closing(after, open, close) else {
             out.push_str(open);
@@ -29,6 +29,10 @@ pub fn substitute(text: &str, open: &str, close: &str, mut value: impl FnMut(&st
         rest = after.get(end + close.len()..).unwrap_or_default();
     }
     out.push_str(rest);
+    if out.len() > BYTES_MAX.max(text.len()) {
+        let end = (0..=BYTES_MAX).rev().find(|at| out.is_char_boundary(*at)).unwrap_or(0);
+        out.truncate(end);
+    }
     out
 }
 

@@ -183,6 +183,21 @@ struct Frame {
     method_of: Option<(Rc<Class>, Val)>,
 }
 
+impl Frame {
+    fn new(file: u32, scope: Rc<Scope>, globals: Rc<Scope>) -> Self {
+        Self {
+            file,
+            scope,
+            globals,
+            global_names: Vec::new(),
+            returns: Vec::new(),
+            yields: Vec::new(),
+            function: None,
+            method_of: None,
+        }
+    }
+}
+
 /// What a branch changed: scope, name, value before.
 type Journal = Vec<(Rc<Scope>, Arc<str>, Option<Val>)>;
 
@@ -205,6 +220,8 @@ pub struct Interpreter<'a> {
     dags: Vec<Val>,
     /// What was set in `os.environ` and in Airflow's Variables.
     environment: HashMap<Arc<str>, Val>,
+    /// What each module left in `environment` that was evaluated.
+    settings: HashMap<u32, HashMap<Arc<str>, Val>>,
 }
 
 impl<'a> Interpreter<'a> {
@@ -223,12 +240,14 @@ impl<'a> Interpreter<'a> {
             gave_up: HashSet::new(),
             dags: Vec::new(),
             environment: HashMap::new(),
+            settings: HashMap::new(),
         }
     }
 
     /// Evaluates a file as a module: its top level and what that calls.
     pub fn file(&mut self, file: u32) {
         self.steps = 0;
+        self.environment.clear();
         self.module(file);
     }
 
@@ -257,6 +276,7 @@ impl<'a> Interpreter<'a> {
         files.sort_unstable();
         for file in files {
             self.called.clear();
+            self.environment = self.settings_of(file);
             let mut next = 0;
             while let Some((key, closure, class)) = self.defined.get(next).cloned() {
                 next += 1;

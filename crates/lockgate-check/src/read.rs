@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Mutex,
+        Condvar, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -44,7 +44,8 @@ pub struct Read {
 /// What must not be shown of the files.
 #[derive(Debug, Default)]
 pub struct Masks {
-    pub places: HashMap<u32, Vec<(u32, u32)>>,
+    /// Each with the value that it is a part of.
+    pub places: HashMap<u32, Vec<(u32, u32, std::sync::Arc<str>)>>,
     pub values: Vec<std::sync::Arc<str>>,
 }
 
@@ -65,13 +66,14 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
     let threads = options.threads.clamp(1, 16);
     let next = AtomicUsize::new(0);
     let called = Mutex::new(HashSet::new());
-    let barrier = std::sync::Barrier::new(threads);
+    let gate = Gate::default();
     let all = Mutex::new(Vec::new());
     let panicked = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 // The stack that the limits of the readers fit in; only what is used is real.
                 thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || {
+                    let arrival = Arrival(&gate);
                     let mut interpreter = Interpreter::new(&world, Collector::new(tree, &key, &options.watch));
                     let mut mine = HashSet::new();
                     loop {
@@ -96,7 +98,8 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
                     if let Ok(mut called) = called.lock() {
                         called.extend(interpreter.called().iter().copied());
                     }
-                    barrier.wait();
+                    drop(arrival);
+                    gate.wait();
                     let called = called.lock().map(|called| called.clone()).unwrap_or_default();
                     if catch_unwind(AssertUnwindSafe(|| interpreter.uncalled(&mine, &called))).is_err() {
                         interpreter.failed(mine.iter().copied().min().unwrap_or_default());
@@ -107,13 +110,52 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
                 })
             })
             .collect();
-        workers.into_iter().any(|worker| worker.map_or(true, |worker| worker.join().is_err()))
+        // A thread that does not start leaves its work to the others.
+        let started: Vec<_> = workers.into_iter().flatten().collect();
+        gate.expect(started.len());
+        let none = started.is_empty();
+        started.into_iter().fold(none, |failed, worker| worker.join().is_err() || failed)
     });
     if panicked {
         return Err(Failure::bug("a reader failed"));
     }
     let found = all.into_inner().unwrap_or_default();
     assemble(tree, &asked, found, options.key.is_some())
+}
+
+/// Where threads wait until all of those that started are done with the first part.
+#[derive(Default)]
+struct Gate {
+    /// How many are done, and how many there are once that is known.
+    state: Mutex<(usize, Option<usize>)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn change(&self, change: impl FnOnce(&mut (usize, Option<usize>))) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        self.changed.notify_all();
+    }
+
+    fn expect(&self, threads: usize) {
+        self.change(|state| state.1 = Some(threads));
+    }
+
+    fn wait(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_early = |state: &mut (usize, Option<usize>)| state.1.is_none_or(|all| state.0 < all);
+        drop(self.changed.wait_while(state, is_early));
+    }
+}
+
+/// A thread on its way to the gate; it arrives however its way ends.
+struct Arrival<'g>(&'g Gate);
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.0 += 1);
+    }
 }
 
 fn is_python(tree: &Tree, file: u32) -> bool {
@@ -185,7 +227,7 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Resul
             masks.values.push(std::sync::Arc::clone(value));
         }
         for place in places {
-            masks.places.entry(place.file).or_default().push((place.start, place.end));
+            masks.places.entry(place.file).or_default().push((place.start, place.end, std::sync::Arc::clone(value)));
         }
     }
     masks.values.sort_by_key(|value| std::cmp::Reverse(value.len()));

@@ -73,7 +73,7 @@ impl Report<'_> {
         };
         let start = start as usize;
         let whole = file.text().ok()?;
-        for (from, to) in self.masks.places.get(&id).map(Vec::as_slice).unwrap_or_default() {
+        for (from, to, value) in self.masks.places.get(&id).map(Vec::as_slice).unwrap_or_default() {
             let (from, to) = (*from as usize, *to as usize);
             if from >= start + text.len() || to <= start {
                 continue;
@@ -81,7 +81,7 @@ impl Report<'_> {
             // Where the value stands as it is, it alone is hidden; where it was put together, escaped or
             // encoded, all of the literal is.
             let literal = whole.get(from..to.min(whole.len())).unwrap_or_default();
-            let verbatim = self.masks.values.iter().any(|value| value.len() >= 3 && literal.contains(&**value));
+            let verbatim = value.chars().count() >= 3 && literal.contains(&**value);
             if verbatim {
                 continue;
             }

@@ -5,16 +5,19 @@
 //! not assigned is a reference to the environment.
 
 mod expand;
+mod reader;
 
 pub use expand::expand_plain;
-use expand::{balanced, parameter, value_of};
+use reader::Reader;
 
-use crate::value::{HOLE, REFERENCE};
+use crate::value::HOLE;
 
 /// Most commands that are read of a script.
 const COMMANDS_MAX: usize = 5_000;
 /// Most loops without an end.
 const UNCLOSED_MAX: u32 = 50;
+/// Most bytes that the variables of one script make of it.
+const EXPANDED_BYTES_MAX: usize = 8 << 20;
 /// Most values of a loop that are followed.
 const VALUES_MAX: usize = 32;
 /// Stands in a word where the value of an unquoted variable is split.
@@ -43,31 +46,94 @@ pub struct Command {
     pub runs_on: bool,
 }
 
+/// What was read of a script.
+#[derive(Debug, Default)]
+pub struct Script {
+    pub commands: Vec<Command>,
+    /// Whether a limit left something of it unread.
+    pub cut: bool,
+    /// What its variables made of it so far.
+    expanded: usize,
+}
+
+impl Script {
+    /// Whether there is room for `bytes` more of expanded text.
+    fn spend(&mut self, bytes: usize) -> bool {
+        self.expanded = self.expanded.saturating_add(bytes);
+        let fits = self.expanded <= EXPANDED_BYTES_MAX;
+        self.cut |= !fits;
+        fits
+    }
+}
+
 /// The commands of a script in order, those within `$(...)` and `sh -c` included. `variables`
 /// starts with the environment that is known and ends with what the script assigned.
-pub fn read(script: &str, variables: &mut Vec<(String, String)>) -> Vec<Command> {
-    let mut out = Vec::new();
+pub fn read(script: &str, variables: &mut Vec<(String, String)>) -> Script {
+    let mut out = Script::default();
     scan(script, 0, variables, &mut out, 0);
-    // A pipe counts where what comes out of it is run.
-    let runs: Vec<bool> = out.iter().skip(1).map(is_interpreter).chain([false]).collect();
-    for (command, runs) in out.iter_mut().zip(runs) {
-        command.runs_on = command.piped && runs;
+    // A pipe counts where what comes out at its end is run.
+    let mut runs = false;
+    for command in out.commands.iter_mut().rev() {
+        let on = command.piped && runs;
+        command.runs_on |= on;
+        runs = on || runs_input(&command.words);
     }
     out
 }
 
-/// Whether a command runs what it reads.
-fn is_interpreter(command: &Command) -> bool {
-    let words = command.words.iter().map(String::as_str).find(|w| !matches!(*w, "sudo" | "env" | "-E"));
-    let program = words.map_or("", |w| w.rsplit('/').next().unwrap_or(w));
-    matches!(program, "sh" | "bash" | "zsh" | "dash" | "ksh" | "perl" | "ruby" | "node")
-        || program.starts_with("python")
+/// The program of a command and its arguments, behind `sudo -u name`, `env` and their kin.
+fn program(words: &[String]) -> (&str, &[String]) {
+    let mut rest = words;
+    let mut prefixed = false;
+    while let [first, tail @ ..] = rest {
+        match first.as_str() {
+            "sudo" | "env" | "nohup" | "exec" | "command" | "time" | "nice" => prefixed = true,
+            "-u" | "-g" | "-n" if prefixed => {
+                rest = tail.get(1..).unwrap_or_default();
+                continue;
+            }
+            option if prefixed && (option.starts_with('-') || option.contains('=')) => {}
+            name => return (name.rsplit('/').next().unwrap_or(name), tail),
+        }
+        rest = tail;
+    }
+    ("", &[])
 }
 
-fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &mut Vec<Command>, depth: usize) {
+fn is_shell(program: &str) -> bool {
+    matches!(program, "sh" | "bash" | "zsh" | "dash" | "ksh")
+}
+
+fn is_interpreter(program: &str) -> bool {
+    is_shell(program) || matches!(program, "perl" | "ruby" | "node") || program.starts_with("python")
+}
+
+/// Whether a command runs what it reads: an interpreter that is given no program of its own.
+fn runs_input(words: &[String]) -> bool {
+    let (program, args) = program(words);
+    if !is_interpreter(program) {
+        return false;
+    }
+    match args.iter().find(|arg| !arg.starts_with('-') || matches!(arg.as_str(), "-" | "-s" | "-c" | "-e" | "-m")) {
+        Some(arg) => matches!(arg.as_str(), "-" | "-s" | "/dev/stdin"),
+        None => true,
+    }
+}
+
+/// Whether a command runs what its arguments hold: `sh -c "$(...)"`, `eval "$(...)"`, `bash <(...)`.
+fn runs_arguments(words: &[String]) -> bool {
+    let (program, args) = program(words);
+    matches!(program, "eval" | "source" | ".") && !args.is_empty()
+        || is_interpreter(program) && args.iter().any(|arg| arg.starts_with(HOLE))
+}
+
+fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &mut Script, depth: usize) {
     if depth > DEPTH_MAX {
+        out.cut = true;
         return;
     }
+    // Where the commands start that the next one's substitutions run.
+    let mut within = out.commands.len();
     let mut reader = Reader { substitutions: 0, unclosed: 0, chars: script.char_indices().peekable(), script };
     let mut command = Command { offset: base, ..Command::default() };
     let mut documents: Vec<(String, usize)> = Vec::new();
@@ -76,6 +142,7 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
         let Some((at, c)) = reader.chars.peek().copied() else { break };
         if command.words.is_empty() && command.assignments.is_empty() {
             command.offset = base + at;
+            within = out.commands.len();
         }
         match c {
             '\n' => {
@@ -83,10 +150,13 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                 for (end, index) in documents.drain(..) {
                     let text = reader.document(&end);
                     let text = expand_plain(&text, variables);
+                    if !out.spend(text.len()) {
+                        return;
+                    }
                     // Its command is done, or is the one that is being read.
-                    out.get_mut(index).unwrap_or(&mut command).document.push_str(&text);
+                    out.commands.get_mut(index).unwrap_or(&mut command).document.push_str(&text);
                 }
-                finish(&mut command, variables, out, depth, false);
+                finish(&mut command, variables, out, depth, false, within);
             }
             '#' => reader.skip_line(),
             ';' | '&' | '(' | ')' | '|' => {
@@ -95,7 +165,7 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                 while reader.chars.peek().is_some_and(|(_, n)| matches!(n, ';' | '&' | '|')) {
                     reader.chars.next();
                 }
-                finish(&mut command, variables, out, depth, piped);
+                finish(&mut command, variables, out, depth, piped, within);
             }
             '<' | '>' => {
                 reader.chars.next();
@@ -106,12 +176,17 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                     operator.push(*n);
                     reader.chars.next();
                 }
+                if operator == "<" && reader.chars.peek().is_some_and(|(_, c)| *c == '(') {
+                    reader.substitution(variables, base, out, depth);
+                    command.words.push(HOLE.to_string());
+                    continue;
+                }
                 reader.blanks();
                 let word = reader.word(variables, base, out, depth);
                 if operator.starts_with("<<<") {
                     command.document.push_str(&word);
                 } else if operator.starts_with("<<") {
-                    documents.push((word, out.len()));
+                    documents.push((word, out.commands.len()));
                 } else if !word.is_empty() {
                     command.words.push(word.replace(SPLIT, " "));
                 }
@@ -161,11 +236,12 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                 }
             }
         }
-        if out.len() >= COMMANDS_MAX {
+        if out.commands.len() >= COMMANDS_MAX || out.expanded > EXPANDED_BYTES_MAX {
+            out.cut = true;
             return;
         }
     }
-    finish(&mut command, variables, out, depth, false);
+    finish(&mut command, variables, out, depth, false, within);
 }
 
 /// `name+=more` as `name=all of it`.
@@ -173,6 +249,9 @@ fn appended(word: String, variables: &[(String, String)]) -> String {
     match word.split_once("+=") {
         Some((name, more)) if !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_') => {
             let before = variables.iter().rev().find(|(known, _)| known == name).map_or("", |(_, v)| v);
+            if before.len() + more.len() > WORD_BYTES_MAX {
+                return format!("{name}={HOLE}");
+            }
             format!("{name}={before}{more}")
         }
         _ => word,
@@ -182,9 +261,10 @@ fn appended(word: String, variables: &[(String, String)]) -> String {
 fn finish(
     command: &mut Command,
     variables: &mut Vec<(String, String)>,
-    out: &mut Vec<Command>,
+    out: &mut Script,
     depth: usize,
     piped: bool,
+    within: usize,
 ) {
     let mut done = std::mem::take(command);
     if done.words.is_empty() && done.assignments.is_empty() {
@@ -192,7 +272,8 @@ fn finish(
     }
     let mut set = |name: &str, value: &str| {
         variables.retain(|(known, _)| known != name);
-        variables.push((name.to_owned(), value.to_owned()));
+        let value = if value.len() > WORD_BYTES_MAX { HOLE.to_string() } else { value.to_owned() };
+        variables.push((name.to_owned(), value));
     };
     if done.words.is_empty() {
         for (name, value) in &done.assignments {
@@ -227,9 +308,9 @@ fn finish(
     let mut account = account.filter(|(name, _)| name == "AZURE_STORAGE_ACCOUNT").map(|(_, value)| value.clone());
     done.account = account.next().unwrap_or_default();
     // A script within: `sh -c "..."`, `ssh host "..."`, `eval "..."`.
-    let program = done.words.first().map(|w| w.rsplit('/').next().unwrap_or(w).to_owned()).unwrap_or_default();
-    let inner = match program.as_str() {
-        "sh" | "bash" | "zsh" | "dash" | "ksh" => {
+    let (name, _) = program(&done.words);
+    let inner = match name {
+        shell if is_shell(shell) => {
             let flag = done.words.iter().position(|w| w.starts_with('-') && !w.starts_with("--") && w.ends_with('c'));
             flag.and_then(|i| done.words.get(i + 1))
                 .cloned()
@@ -242,299 +323,27 @@ fn finish(
         _ => None,
     };
     let offset = done.offset;
-    out.push(done);
+    if runs_arguments(&done.words) {
+        for command in out.commands.iter_mut().skip(within) {
+            command.runs_on = true;
+        }
+    }
+    out.commands.push(done);
     if let Some(inner) = inner {
-        let mut variables = variables.clone();
-        scan_at(&inner, offset, &mut variables, out, depth + 1);
+        scan_at(&inner, offset, variables, out, depth + 1);
     }
 }
 
-fn scan_at(script: &str, offset: usize, variables: &mut Vec<(String, String)>, out: &mut Vec<Command>, depth: usize) {
-    let before = out.len();
-    scan(script, 0, variables, out, depth);
-    for command in out.iter_mut().skip(before) {
+/// Reads a script within another one, whose variables it sees and does not change.
+fn scan_at(script: &str, offset: usize, variables: &[(String, String)], out: &mut Script, depth: usize) {
+    if !out.spend(variables.iter().map(|(name, value)| name.len() + value.len()).sum()) {
+        return;
+    }
+    let before = out.commands.len();
+    scan(script, 0, &mut variables.to_vec(), out, depth);
+    for command in out.commands.iter_mut().skip(before) {
         command.offset = offset;
     }
-}
-
-struct Reader<'t> {
-    /// How many `$(...)` were read.
-    substitutions: usize,
-    /// How many loops had no end.
-    unclosed: u32,
-    chars: std::iter::Peekable<std::str::CharIndices<'t>>,
-    script: &'t str,
-}
-
-impl Reader<'_> {
-    fn blanks(&mut self) {
-        loop {
-            match self.chars.peek() {
-                Some((_, ' ' | '\t' | '\r')) => drop(self.chars.next()),
-                Some((at, '\\'))
-                    if self.script.get(at + 1..).is_some_and(|r| r.starts_with('\n') || r.starts_with("\r\n")) =>
-                {
-                    self.chars.next();
-                    while self.chars.peek().is_some_and(|(_, c)| matches!(c, '\r' | '\n')) {
-                        self.chars.next();
-                    }
-                }
-                _ => return,
-            }
-        }
-    }
-
-    fn skip_line(&mut self) {
-        while self.chars.peek().is_some_and(|(_, c)| *c != '\n') {
-            self.chars.next();
-        }
-    }
-
-    /// The lines of a here-document up to its end.
-    fn document(&mut self, end: &str) -> String {
-        let mut out = String::new();
-        loop {
-            let mut line = String::new();
-            let mut any = false;
-            for (_, c) in self.chars.by_ref() {
-                any = true;
-                if c == '\n' {
-                    break;
-                }
-                line.push(c);
-            }
-            if !any || line.trim() == end {
-                return out;
-            }
-            out.push_str(&line);
-            out.push('\n');
-        }
-    }
-
-    fn word(&mut self, variables: &[(String, String)], base: usize, out: &mut Vec<Command>, depth: usize) -> String {
-        let mut word = String::new();
-        while let Some((_, c)) = self.chars.peek().copied() {
-            if word.len() > WORD_BYTES_MAX {
-                self.chars.next();
-                continue;
-            }
-            match c {
-                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')' => break,
-                '\'' => {
-                    self.chars.next();
-                    for (_, c) in self.chars.by_ref() {
-                        if c == '\'' {
-                            break;
-                        }
-                        word.push(c);
-                    }
-                }
-                '"' => {
-                    self.chars.next();
-                    while let Some((_, c)) = self.chars.peek().copied() {
-                        match c {
-                            '"' => {
-                                self.chars.next();
-                                break;
-                            }
-                            '\\' => {
-                                self.chars.next();
-                                match self.chars.next() {
-                                    Some((_, '\n')) | None => {}
-                                    Some((_, c)) => {
-                                        if !matches!(c, '"' | '\\' | '$' | '`') {
-                                            word.push('\\');
-                                        }
-                                        word.push(c);
-                                    }
-                                }
-                            }
-                            '$' | '`' => self.dollar(&mut word, variables, base, out, depth),
-                            _ => {
-                                word.push(c);
-                                self.chars.next();
-                            }
-                        }
-                    }
-                }
-                '\\' => {
-                    self.chars.next();
-                    match self.chars.next() {
-                        Some((_, '\n')) | None => {}
-                        Some((_, c)) => word.push(c),
-                    }
-                }
-                '$' | '`' => {
-                    let before = word.len();
-                    self.dollar(&mut word, variables, base, out, depth);
-                    if word.get(before..).is_some_and(|value| value.contains(char::is_whitespace)) {
-                        let value = word.split_off(before);
-                        let is_blank = |c: char| c.is_whitespace();
-                        word.push_str(&value.replace(is_blank, SPLIT_TEXT));
-                    }
-                }
-                _ => {
-                    word.push(c);
-                    self.chars.next();
-                }
-            }
-        }
-        word
-    }
-
-    /// The words of `(a b c)` behind its bracket.
-    fn array(&mut self, variables: &[(String, String)], base: usize, out: &mut Vec<Command>, depth: usize) -> String {
-        let mut words: Vec<String> = Vec::new();
-        loop {
-            while self.chars.peek().is_some_and(|(_, c)| c.is_whitespace()) {
-                self.chars.next();
-            }
-            match self.chars.peek().map(|(_, c)| *c) {
-                None => break,
-                Some(')') => {
-                    self.chars.next();
-                    break;
-                }
-                Some(';' | '&' | '|' | '<' | '>' | '(') => drop(self.chars.next()),
-                Some('#') => self.skip_line(),
-                Some(_) => words.push(self.word(variables, base, out, depth)),
-            }
-            if words.len() > COMMANDS_MAX {
-                break;
-            }
-        }
-        words.join(" ")
-    }
-
-    /// `for name in a b c; do ...; done`: the body once for each value.
-    fn each(&mut self, variables: &mut Vec<(String, String)>, base: usize, out: &mut Vec<Command>, depth: usize) {
-        self.blanks();
-        let name = self.word(variables, base, out, depth);
-        let mut values = Vec::new();
-        let mut listed = false;
-        loop {
-            self.blanks();
-            match self.chars.peek().map(|(_, c)| *c) {
-                None => break,
-                Some('\n' | ';' | '(' | ')' | '&' | '|' | '<' | '>') => break,
-                Some(_) => {
-                    let word = self.word(variables, base, out, depth);
-                    if !listed && word == "in" {
-                        listed = true;
-                    } else if values.len() < VALUES_MAX {
-                        values.extend(word.split(SPLIT).filter(|w| !w.is_empty()).map(str::to_owned));
-                    }
-                }
-            }
-        }
-        let Some(at) = self.chars.peek().map(|(at, _)| *at) else { return };
-        let rest = self.script.get(at..).unwrap_or_default();
-        // Loops that do not end are looked for their end a few times only.
-        let (body, length) = if self.unclosed < UNCLOSED_MAX { loop_body(rest) } else { (0..0, 0) };
-        self.unclosed += u32::from(length == 0);
-        if values.is_empty() {
-            values.push(REFERENCE.to_string());
-        }
-        // Loops within loops get fewer values each, so that all of them together stay few.
-        values.truncate((VALUES_MAX >> (2 * depth).min(8)).max(1));
-        for value in values {
-            variables.retain(|(known, _)| *known != name);
-            variables.push((name.clone(), value));
-            scan(rest.get(body.clone()).unwrap_or_default(), base + at + body.start, variables, out, depth + 1);
-        }
-        self.skip(rest.get(..length).map_or(0, |t| t.chars().count()));
-    }
-
-    /// `$name`, `${name:-default}`, `$(command)`, a backquote.
-    fn dollar(
-        &mut self,
-        word: &mut String,
-        variables: &[(String, String)],
-        base: usize,
-        out: &mut Vec<Command>,
-        depth: usize,
-    ) {
-        let Some((at, c)) = self.chars.next() else { return };
-        let rest = self.script.get(at + c.len_utf8()..).unwrap_or_default();
-        if c == '`' || rest.starts_with('(') {
-            self.substitutions += 1;
-            if self.substitutions > SUBSTITUTIONS_MAX {
-                word.push(HOLE);
-                return;
-            }
-        }
-        if c == '`' {
-            let inner = rest.split('`').next().unwrap_or_default();
-            self.skip(inner.chars().count() + 1);
-            let mut variables = variables.to_vec();
-            scan_at(inner, base + at, &mut variables, out, depth + 1);
-            word.push(HOLE);
-        } else if rest.starts_with("((") {
-            let length = rest.find("))").map_or(2, |end| rest.get(..end + 2).map_or(2, |t| t.chars().count()));
-            self.skip(length);
-            word.push(HOLE);
-        } else if rest.starts_with('(') {
-            let inner = balanced(rest, '(', ')');
-            self.skip(inner.chars().count() + 2);
-            // `$(echo text | base64 -d)` stays a hole; what it runs is read.
-            let mut variables = variables.to_vec();
-            scan_at(inner, base + at, &mut variables, out, depth + 1);
-            word.push(HOLE);
-        } else if rest.starts_with('{') && !rest.starts_with("{{") {
-            let inner = balanced(rest, '{', '}');
-            self.skip(inner.chars().count() + 2);
-            word.push_str(&parameter(inner, variables, 0));
-        } else {
-            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            if name.is_empty() {
-                match rest.chars().next() {
-                    Some('@' | '*' | '#' | '?' | '!' | '$' | '-') => {
-                        self.skip(1);
-                        word.push(HOLE);
-                    }
-                    _ => word.push('$'),
-                }
-            } else {
-                self.skip(name.chars().count());
-                word.push_str(&value_of(&name, variables));
-            }
-        }
-    }
-
-    fn skip(&mut self, count: usize) {
-        for _ in 0..count {
-            self.chars.next();
-        }
-    }
-}
-
-/// What stands between `do` and its `done`, and where that ends.
-fn loop_body(text: &str) -> (std::ops::Range<usize>, usize) {
-    let mut start = None;
-    let mut depth = 0;
-    let mut at = 0;
-    for word in text.split_inclusive(|c: char| c.is_whitespace() || c == ';') {
-        if at > WORD_BYTES_MAX {
-            break;
-        }
-        let end = at + word.len();
-        match word.trim_end_matches(|c: char| c.is_whitespace() || c == ';') {
-            "do" => {
-                depth += 1;
-                start.get_or_insert(end);
-            }
-            "done" => {
-                depth -= 1;
-                if depth <= 0 {
-                    return (start.unwrap_or(at)..at, end);
-                }
-            }
-            _ => {}
-        }
-        at = end;
-    }
-    // One that does not end is read as if it were none.
-    (0..0, 0)
 }
 
 #[cfg(test)]
@@ -544,7 +353,7 @@ mod tests {
     fn check(script: &str, expect: &[&[&str]]) {
         let mut variables = Vec::new();
         let commands: Vec<Vec<String>> =
-            read(script, &mut variables).into_iter().map(|c| c.words).filter(|w| !w.is_empty()).collect();
+            read(script, &mut variables).commands.into_iter().map(|c| c.words).filter(|w| !w.is_empty()).collect();
         let expect: Vec<Vec<String>> = expect.iter().map(|c| c.iter().map(|w| (*w).to_owned()).collect()).collect();
         assert_eq!(commands, expect, "{script}");
     }
@@ -569,8 +378,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_run_from_a_pipe_or_a_substitution_is_known() {
+        for (script, expect) in [
+            ("curl u | sh", true),
+            ("curl u | tee f | sudo -u x bash -s -- y", true),
+            ("sh -c \"$(curl u)\"", true),
+            ("bash <(curl u)", true),
+            ("eval \"$(curl u)\"", true),
+            ("curl u | python3 -m json.tool", false),
+            ("curl u | bash script.sh", false),
+            ("x=$(curl u); bash -c 'echo'", false),
+            ("curl u | tar x; sh a.sh", false),
+        ] {
+            let script_read = read(script, &mut Vec::new());
+            let curl = script_read.commands.iter().find(|c| c.words.first().is_some_and(|w| w == "curl"));
+            assert_eq!(curl.map(|c| c.runs_on), Some(expect), "{script}");
+        }
+    }
+
+    #[test]
+    fn variables_that_grow_are_cut() {
+        let rounds = (0..64).map(|i| i.to_string()).collect::<Vec<_>>().join(" ");
+        let doubled: String = (0..64).map(|_| "b=\"$a$a$a$a\"; a=\"$b$b$b$b\"\n").collect();
+        for script in [
+            format!("x=aaaa\nfor i in {rounds}; do x+=$x; done\necho $x"),
+            format!("a=aaaa\n{doubled}echo $a"),
+            format!("x=aaaa\n{}echo $x", "x=${x//a/aaaaaaaaaaaaaaaa}\n".repeat(64)),
+            format!("x={}\necho {}", "a".repeat(60_000), "$x ".repeat(100_000)),
+        ] {
+            let script_read = read(&script, &mut Vec::new());
+            let bytes: usize = script_read.commands.iter().flat_map(|c| &c.words).map(String::len).sum();
+            assert!(bytes < 2 * EXPANDED_BYTES_MAX, "{bytes}");
+        }
+    }
+
+    #[test]
     fn assignments_stand_before_their_command() {
-        let commands = read("PGPASSWORD=hunter2 psql -h db", &mut Vec::new());
+        let commands = read("PGPASSWORD=hunter2 psql -h db", &mut Vec::new()).commands;
         assert_eq!(commands[0].assignments, [("PGPASSWORD".to_owned(), "hunter2".to_owned())]);
         assert_eq!(commands[0].words, ["psql", "-h", "db"]);
     }

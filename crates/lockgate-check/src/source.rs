@@ -359,9 +359,12 @@ fn role(path: &str) -> Role {
     let lower = path.to_ascii_lowercase();
     let mut parts: Vec<&str> = lower.split('/').collect();
     let name = parts.pop().unwrap_or_default();
-    let template = [".example", ".sample", ".template", ".dist"]
-        .iter()
-        .any(|word| name.ends_with(word) || name.contains(&format!("{word}.")));
+    // `Stack.template.json` is what CDK deploys.
+    let is_stack = name.contains(".template.") && [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
+    let template = !is_stack
+        && [".example", ".sample", ".template", ".dist"]
+            .iter()
+            .any(|word| name.ends_with(word) || name.contains(&format!("{word}.")));
     if template || name.starts_with("example.env") || name == "env.example" {
         return Role::Template;
     }

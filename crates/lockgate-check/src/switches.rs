@@ -38,8 +38,9 @@ const VERIFIES: [&str; 22] = [
 ];
 
 /// Switches that verify no more once they are on.
-const TRUSTS: [&str; 19] = [
+const TRUSTS: [&str; 20] = [
     "insecure_skip_verify",
+    "insecure_skip_tls_verify",
     "skip_tls_verify",
     "skip_ssl_verify",
     "tls_skip_verify",
@@ -97,7 +98,9 @@ pub fn weakens(name: &str, value: &str) -> Option<Weakness> {
     let ends = |known: &[&str]| {
         known.iter().any(|end| all.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
     };
-    if is_off && ends(&VERIFIES) || is_on && ends(&TRUSTS) {
+    // `skip_ssl_verify: false` verifies.
+    let negated = words.iter().any(|word| matches!(word.as_str(), "skip" | "no" | "disable" | "insecure" | "without"));
+    if is_off && !negated && ends(&VERIFIES) || is_on && ends(&TRUSTS) {
         return Some(Weakness::Unverified);
     }
     if ends(&["cert_reqs", "verify_mode", "ssl_cert_reqs"]) && (lower == "none" || lower.ends_with("cert_none")) {
@@ -126,7 +129,7 @@ pub fn weakens(name: &str, value: &str) -> Option<Weakness> {
     let (last, before) = words.split_last()?;
     let beside = before.last().is_some_and(|word| matches!(word.as_str(), "tls" | "ssl" | "https"));
     BARE.iter()
-        .find(|(bare, on, _)| beside && bare == last && if *on { is_on } else { is_off })
+        .find(|(bare, on, _)| beside && bare == last && if *on { is_on } else { is_off && !negated })
         .map(|(_, _, weakness)| *weakness)
 }
 
@@ -176,6 +179,10 @@ mod tests {
             ("kafka_security_protocol", "SASL_SSL", None),
             ("cert_reqs", "ssl.CERT_NONE", unverified),
             ("feature.enabled", "false", None),
+            ("insecure-skip-tls-verify", "false", None),
+            ("skip_ssl_verify", "false", None),
+            ("no_verify_ssl", "false", None),
+            ("insecure-skip-tls-verify", "true", unverified),
         ] {
             assert_eq!(weakens(name, value), expected, "{name}={value}");
         }

@@ -4,9 +4,15 @@
 //! that is only named, or unknown with the reason. Every text carries the way it went, from its
 //! literals to here, so that a finding can show it step by step.
 
+mod text;
+mod trace;
+
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use hashbrown::HashMap;
+
+pub use text::{HOLE, Piece, REFERENCE, Text};
+pub use trace::{How, Step, Trace, joined, literal, literals, steps};
 
 use crate::source::Place;
 
@@ -16,60 +22,12 @@ pub const CHOICES_MAX: usize = 24;
 pub const TEXT_BYTES_MAX: usize = 256 << 10;
 /// Most entries of a mapping that are kept apart.
 const ENTRIES_MAX: usize = 2_048;
-/// Most steps that are shown of a way.
-pub const STEPS_MAX: usize = 16;
 
 /// A value with the way it went.
 #[derive(Clone, Debug)]
 pub struct Val {
     pub kind: Kind,
     pub trace: Trace,
-}
-
-/// The last step of a way; each step knows those before it.
-pub type Trace = Option<Rc<Step>>;
-
-/// One step of a value's way through the code.
-#[derive(Debug)]
-pub struct Step {
-    pub place: Place,
-    pub how: How,
-    pub from: Vec<Trace>,
-}
-
-/// What happened to a value at a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum How {
-    Literal,
-    Assigned(Arc<str>),
-    Joined,
-    Changed(&'static str),
-    Decoded(&'static str),
-    Passed(Arc<str>),
-    Returned(Arc<str>),
-    Called(Arc<str>),
-    Default(Arc<str>),
-    Read(Arc<str>),
-    Rendered,
-}
-
-impl How {
-    /// The step in words.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Literal => "written here".to_owned(),
-            Self::Assigned(name) => format!("assigned to `{name}`"),
-            Self::Joined => "joined with other text".to_owned(),
-            Self::Changed(how) => format!("changed by `{how}`"),
-            Self::Decoded(how) => format!("decoded from {how}"),
-            Self::Passed(name) => format!("passed as `{name}`"),
-            Self::Returned(name) => format!("returned by `{name}`"),
-            Self::Called(name) => format!("calls `{name}`"),
-            Self::Default(name) => format!("default of `{name}`"),
-            Self::Read(name) => format!("read from {name}"),
-            Self::Rendered => "rendered by a template".to_owned(),
-        }
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -218,127 +176,6 @@ impl Args {
     /// The argument of a parameter, by name or by position.
     pub fn get(&self, index: usize, name: &str) -> Option<&Val> {
         self.keyword(name).or_else(|| self.positional.get(index))
-    }
-}
-
-/// Text with holes where it is not known.
-#[derive(Clone, Debug)]
-pub enum Text {
-    Known(Arc<str>),
-    Parts(Arc<[Piece]>),
-}
-
-#[derive(Clone, Debug)]
-pub enum Piece {
-    Known(Arc<str>),
-    /// Something that is only named, such as a secret.
-    Reference(Arc<str>),
-    Unknown(Arc<str>),
-}
-
-/// Stands for a hole in flattened text.
-pub const HOLE: char = '\u{FFFC}';
-/// Stands for a hole that is filled by a reference.
-pub const REFERENCE: char = '\u{FFFB}';
-
-impl Text {
-    pub fn known(&self) -> Option<&str> {
-        match self {
-            Self::Known(text) => Some(text),
-            Self::Parts(_) => None,
-        }
-    }
-
-    /// The text with [`HOLE`] and [`REFERENCE`] where it is not known.
-    pub fn flat(&self) -> Arc<str> {
-        match self {
-            Self::Known(text) => Arc::clone(text),
-            Self::Parts(parts) => {
-                let mut flat = String::new();
-                for part in parts.iter() {
-                    match part {
-                        Piece::Known(text) => flat.push_str(text),
-                        Piece::Reference(_) => flat.push(REFERENCE),
-                        Piece::Unknown(_) => flat.push(HOLE),
-                    }
-                }
-                flat.into()
-            }
-        }
-    }
-
-    /// The names of what fills its holes.
-    pub fn holes(&self) -> Vec<Arc<str>> {
-        match self {
-            Self::Known(_) => Vec::new(),
-            Self::Parts(parts) => parts
-                .iter()
-                .filter_map(|part| match part {
-                    Piece::Known(_) => None,
-                    Piece::Reference(name) | Piece::Unknown(name) => Some(Arc::clone(name)),
-                })
-                .collect(),
-        }
-    }
-
-    pub fn pieces(&self) -> Vec<Piece> {
-        match self {
-            Self::Known(text) => vec![Piece::Known(Arc::clone(text))],
-            Self::Parts(parts) => parts.to_vec(),
-        }
-    }
-
-    pub fn of(pieces: Vec<Piece>) -> Self {
-        let mut out: Vec<Piece> = Vec::with_capacity(pieces.len());
-        for piece in pieces {
-            match (&piece, out.last_mut()) {
-                (Piece::Known(text), _) if text.is_empty() => {}
-                (Piece::Known(text), Some(Piece::Known(last))) => *last = format!("{last}{text}").into(),
-                _ => out.push(piece),
-            }
-        }
-        match out.as_slice() {
-            [] => Self::Known("".into()),
-            [Piece::Known(text)] => Self::Known(Arc::clone(text)),
-            _ => Self::Parts(out.into()),
-        }
-    }
-
-    /// Text from its flat form; the holes keep the names of `names` in order.
-    pub fn from_flat(flat: &str, names: &[Arc<str>]) -> Self {
-        if !flat.contains([HOLE, REFERENCE]) {
-            return Self::Known(flat.into());
-        }
-        let mut pieces = Vec::new();
-        let mut names = names.iter();
-        let mut text = String::new();
-        for c in flat.chars() {
-            if c == HOLE || c == REFERENCE {
-                pieces.push(Piece::Known(std::mem::take(&mut text).into()));
-                let name = names.next().cloned().unwrap_or_else(|| "?".into());
-                pieces.push(if c == HOLE { Piece::Unknown(name) } else { Piece::Reference(name) });
-            } else {
-                text.push(c);
-            }
-        }
-        pieces.push(Piece::Known(text.into()));
-        Self::of(pieces)
-    }
-
-    /// Changes the known pieces, keeping the holes.
-    pub fn map(&self, change: impl Fn(&str) -> String) -> Self {
-        match self {
-            Self::Known(text) => Self::Known(change(text).into()),
-            Self::Parts(parts) => Self::of(
-                parts
-                    .iter()
-                    .map(|part| match part {
-                        Piece::Known(text) => Piece::Known(change(text).into()),
-                        other => other.clone(),
-                    })
-                    .collect(),
-            ),
-        }
     }
 }
 
@@ -502,74 +339,6 @@ impl Val {
         match &self.kind {
             Kind::Str(text) | Kind::Path(text) => text.pieces(),
             _ => vec![self.piece()],
-        }
-    }
-}
-
-/// A step that joins several ways.
-pub fn joined(place: Place, how: How, from: impl IntoIterator<Item = Trace>) -> Trace {
-    let from: Vec<Trace> = from.into_iter().flatten().map(Some).collect();
-    if from.is_empty() { None } else { Some(Rc::new(Step { place, how, from })) }
-}
-
-/// The first step of a way.
-pub fn literal(place: Place) -> Trace {
-    Some(Rc::new(Step { place, how: How::Literal, from: Vec::new() }))
-}
-
-/// The steps of a way from its literals on, at most [`STEPS_MAX`].
-pub fn steps(trace: &Trace) -> Vec<(Place, How)> {
-    fn walk(trace: &Trace, out: &mut Vec<(Place, How)>, seen: &mut Vec<*const Step>, depth: usize) {
-        let Some(step) = trace else { return };
-        if depth > 200 || out.len() > 200 || seen.contains(&Rc::as_ptr(step)) {
-            return;
-        }
-        seen.push(Rc::as_ptr(step));
-        for from in &step.from {
-            walk(from, out, seen, depth + 1);
-        }
-        out.push((step.place, step.how.clone()));
-    }
-    let mut all = Vec::new();
-    walk(trace, &mut all, &mut Vec::new(), 0);
-    all.dedup();
-    if all.len() > STEPS_MAX {
-        let tail = all.split_off(all.len() - STEPS_MAX / 2);
-        all.truncate(STEPS_MAX / 2);
-        all.extend(tail);
-    }
-    all
-}
-
-/// The places of the literals that a way starts from, at most 32.
-pub fn literals(trace: &Trace) -> Vec<Place> {
-    fn walk(trace: &Trace, out: &mut Vec<Place>, depth: usize) {
-        let Some(step) = trace else { return };
-        if depth > 200 || out.len() >= 32 {
-            return;
-        }
-        if step.from.is_empty() && !out.contains(&step.place) {
-            out.push(step.place);
-        }
-        for from in &step.from {
-            walk(from, out, depth + 1);
-        }
-    }
-    let mut out = Vec::new();
-    walk(trace, &mut out, 0);
-    out
-}
-
-/// A long way is dropped step by step, so that its end does not overflow the stack.
-impl Drop for Step {
-    fn drop(&mut self) {
-        let mut waiting: Vec<Trace> = std::mem::take(&mut self.from);
-        while let Some(trace) = waiting.pop() {
-            if let Some(step) = trace
-                && let Ok(mut step) = Rc::try_unwrap(step)
-            {
-                waiting.append(&mut step.from);
-            }
         }
     }
 }

@@ -22,16 +22,16 @@ impl Collector<'_> {
         let manager = match manager {
             "pip" | "pip3" | "pipx" => "pip",
             "conda" | "mamba" | "micromamba" => "conda",
-            "npm" | "yarn" => return,
             _ => return,
         };
         if rest.first() != Some(&"install") && !(manager == "conda" && rest.contains(&"install")) {
             return;
         }
-        // Hashes and constraints pin what the names do not.
-        if rest.iter().any(|w| matches!(*w, "--require-hashes" | "-c" | "--constraint" | "--no-deps" | "--no-index"))
-            || rest.iter().any(|w| w.starts_with("--constraint="))
-        {
+        // Hashes and constraints pin what the names do not. Conda's `-c` names a channel.
+        let pins = |w: &&str| {
+            matches!(*w, "--require-hashes" | "-c" | "--constraint" | "--no-index") || w.starts_with("--constraint=")
+        };
+        if manager == "pip" && rest.iter().any(pins) {
             return;
         }
         let mut skip = false;
@@ -43,6 +43,8 @@ impl Collector<'_> {
                 skip = matches!(
                     *word,
                     "-r" | "--requirement"
+                        | "-c"
+                        | "--channel"
                         | "-i"
                         | "--index-url"
                         | "--extra-index-url"
@@ -102,10 +104,15 @@ impl Collector<'_> {
             let value = value.or_else(|| rest.get(i + 1).copied()).unwrap_or_default();
             match name {
                 "--privileged" => workload.privileged = true,
-                "-v" | "--volume" | "--mount"
-                    if value.contains("docker.sock") || value.starts_with("/:") || value.starts_with("/etc") =>
-                {
-                    workload.host_mounts.push(value.split(':').next().unwrap_or(value).to_owned());
+                "-v" | "--volume" | "--mount" => {
+                    // `type=bind,source=/etc,target=/x` says what `/etc:/x` does.
+                    let source = value.split(',').find_map(|part| {
+                        part.strip_prefix("source=").or_else(|| part.strip_prefix("src="))
+                    });
+                    let source = source.unwrap_or_else(|| value.split(':').next().unwrap_or(value));
+                    if source.contains("docker.sock") || source == "/" || source.starts_with("/etc") {
+                        workload.host_mounts.push(source.to_owned());
+                    }
                 }
                 "--network" | "--net" if value == "host" => workload.host_namespaces.push("network".to_owned()),
                 "--pid" if value == "host" => workload.host_namespaces.push("pid".to_owned()),
@@ -127,22 +134,15 @@ impl Collector<'_> {
             let is_switch = matches!(
                 name,
                 "--rm"
-                    | "-d"
                     | "--detach"
-                    | "-it"
-                    | "-i"
-                    | "-t"
-                    | "-ti"
                     | "--privileged"
                     | "--init"
                     | "--read-only"
                     | "--interactive"
                     | "--tty"
                     | "--no-healthcheck"
-                    | "-P"
-                    | "-q"
                     | "--quiet"
-            );
+            ) || name.strip_prefix('-').is_some_and(|letters| letters.chars().all(|c| "ditPq".contains(c)));
             skip = !is_switch && !word.contains('=');
         }
         let Some(image) = image else { return };
@@ -150,6 +150,7 @@ impl Collector<'_> {
         if workload.privileged
             || !workload.host_mounts.is_empty()
             || !workload.host_namespaces.is_empty()
+            || !workload.capabilities.is_empty()
             || workload.root == facts::Switch::Yes
         {
             workload.image = image.replace([HOLE, REFERENCE], "…");

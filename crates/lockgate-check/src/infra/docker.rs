@@ -163,8 +163,8 @@ fn assignments(instruction: &str, rest: &str, variables: &[(String, String)]) ->
         }
         return Vec::new();
     }
-    let commands = shell::read(&format!("export {joined}"), &mut variables.to_vec());
-    commands.into_iter().flat_map(|command| command.assignments).collect()
+    let script = shell::read(&format!("export {joined}"), &mut variables.to_vec());
+    script.commands.into_iter().flat_map(|command| command.assignments).collect()
 }
 
 /// Keys and credentials that are copied into the image.

@@ -1,15 +1,19 @@
 //! Calls: functions and classes of the tree are followed, everything else is asked of
 //! `builtins` and shown to `sinks`.
 
+mod classes;
+
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use hashbrown::HashMap;
 
 use super::{
-    CALLS_DEEP_MAX, Class, Closure, Frame, FunctionKey, FunctionKind, Interpreter, Scope, dotted,
+    CALLS_DEEP_MAX, Class, Closure, Frame, FunctionKey, FunctionKind, Interpreter, Scope,
+    decoding::LARGE,
+    dotted,
     syntax::{Function, Span},
 };
-use crate::value::{Args, How, Instance, Kind, Object, Val, Why};
+use crate::value::{Args, How, Kind, Object, Val, Why};
 
 /// Longest name of a chain of calls.
 const CALLEE_BYTES_MAX: usize = 200;
@@ -80,44 +84,6 @@ impl Interpreter<'_> {
         self.call(function, all, at)
     }
 
-    /// An object of a `namedtuple`: its values in order and by name.
-    fn record(&mut self, object: &Rc<Object>, args: &Args, at: Span) -> Val {
-        let fields: Vec<String> = match object.args.get(1, "field_names") {
-            Some(names) => {
-                if let Some(names) = names.as_str() {
-                    names.split([' ', ',']).filter(|n| !n.is_empty()).map(str::to_owned).collect()
-                } else {
-                    let items = self.items(names).unwrap_or_default();
-                    items
-                        .iter()
-                        .map(|i| i.as_str().or_else(|| self.first_text(i)).unwrap_or_default().to_owned())
-                        .collect()
-                }
-            }
-            None => Vec::new(),
-        };
-        let place = self.place(at);
-        let values: Vec<Val> =
-            fields.iter().enumerate().map(|(i, name)| args.get(i, name).cloned().unwrap_or_else(Val::none)).collect();
-        for (name, val) in fields.iter().zip(&values) {
-            self.collector.assigned(name, val, place);
-        }
-        let made = self.made("\u{1}tuple", Args { positional: values.clone(), ..Args::default() });
-        if let Kind::Object(made) = &made.kind {
-            for (name, val) in fields.iter().zip(values) {
-                made.attrs.borrow_mut().insert(name.as_str().into(), val);
-            }
-        }
-        made
-    }
-
-    fn first_text<'v>(&self, val: &'v Val) -> Option<&'v str> {
-        match &val.kind {
-            Kind::Tuple(items) => items.first().and_then(Val::as_str),
-            _ => None,
-        }
-    }
-
     fn method(&mut self, receiver: &Val, name: &str, args: Args, at: Span) -> Val {
         match &receiver.kind {
             Kind::Choice(options) => {
@@ -148,6 +114,7 @@ impl Interpreter<'_> {
                 let path = path.clone();
                 self.path_method(&path, receiver, name, &args, at)
             }
+            Kind::Int(n) if name == "to_bytes" => self.to_bytes(&n.to_be_bytes(), receiver, &args, at),
             Kind::Instance(instance) => {
                 let class = Rc::clone(&instance.class);
                 match class.find(name, 0).map(|v| v.kind) {
@@ -170,6 +137,12 @@ impl Interpreter<'_> {
                 let each = |val: &Val| self.items(val).map_or_else(|| val.clone(), Val::choice);
                 let keywords = args.keywords.iter().map(|(k, v)| (Arc::clone(k), each(v))).collect();
                 self.partial(&object, Args { keywords, ..args }, at)
+            }
+            Kind::Object(object) if &*object.callee == LARGE && name == "to_bytes" => {
+                let Some(Kind::Bytes(bytes)) = object.args.positional.first().map(|v| &v.kind) else {
+                    return self.unknown(Why::Expression, at);
+                };
+                self.to_bytes(&Arc::clone(bytes), receiver, &args, at)
             }
             Kind::Object(object) => {
                 let callee = chained(&object.callee, name);
@@ -284,16 +257,7 @@ impl Interpreter<'_> {
         function: Option<FunctionKey>,
         method_of: Option<(Rc<Class>, Val)>,
     ) -> Val {
-        let frame = Frame {
-            file: closure.file,
-            scope,
-            globals,
-            global_names: Vec::new(),
-            returns: Vec::new(),
-            yields: Vec::new(),
-            function,
-            method_of,
-        };
+        let frame = Frame { function, method_of, ..Frame::new(closure.file, scope, globals) };
         let body = Arc::clone(&closure.function);
         let entered = self.collector.enter_task(closure);
         let (value, frame) = self.in_frame(frame, |this| {
@@ -321,17 +285,7 @@ impl Interpreter<'_> {
         let key = (closure.file, closure.function.name_at.start);
         let scope = Scope::new(Some(Rc::clone(&closure.scope)));
         let globals = outermost(&closure.scope);
-        let frame = Frame {
-            file: closure.file,
-            scope: Rc::clone(&globals),
-            globals: Rc::clone(&globals),
-            global_names: Vec::new(),
-            returns: Vec::new(),
-            yields: Vec::new(),
-            function: None,
-            method_of: None,
-        };
-        self.frames.push(frame);
+        self.frames.push(Frame::new(closure.file, Rc::clone(&globals), Rc::clone(&globals)));
         let receiver = class.filter(|_| closure.kind != FunctionKind::Static).map(|class| {
             if closure.kind == FunctionKind::Class || &*closure.function.name == "__init__" {
                 return if closure.kind == FunctionKind::Class {
@@ -398,94 +352,6 @@ impl Interpreter<'_> {
             // What pipelines call these everywhere.
             "spark" | "sc" | "s3" | "context" | "ti" => self.object(&parameter.name),
             name => self.unknown(Why::Parameter(name.into()), parameter.at),
-        }
-    }
-
-    fn empty_instance(&self, class: &Rc<Class>) -> Val {
-        Val::new(Kind::Instance(Rc::new(Instance { class: Rc::clone(class), attrs: RefCell::new(HashMap::new()) })))
-    }
-
-    /// An object of a class whose arguments are not known.
-    fn default_instance(&mut self, class: &Rc<Class>) -> Val {
-        let quiet = std::mem::replace(&mut self.collector.quiet, 1);
-        let called = self.called.clone();
-        let val = self.instantiate(class, Args { open: true, ..Args::default() }, class.def.at);
-        // That was no call of the program's.
-        self.called = called;
-        self.collector.quiet = quiet;
-        val
-    }
-
-    pub(super) fn instantiate(&mut self, class: &Rc<Class>, args: Args, at: Span) -> Val {
-        let outside = class.outside_base(0);
-        // `Color("red")` of an enumeration.
-        if outside.as_deref().is_some_and(|base| base.starts_with("enum.")) {
-            return args.positional.first().cloned().unwrap_or_else(Val::none);
-        }
-        if let Some(Val { kind: Kind::Function(new), .. }) = class.find("__new__", 0) {
-            let of = Val::new(Kind::Class(Rc::clone(class)));
-            let made = self.call_function(&new, Some(of), args.clone(), at);
-            if matches!(
-                made.kind,
-                Kind::Str(_) | Kind::Choice(_) | Kind::Reference(_) | Kind::Int(_) | Kind::Instance(_)
-            ) {
-                return made;
-            }
-        }
-        let val = self.empty_instance(class);
-        let Kind::Instance(instance) = &val.kind else { return val };
-        if let Some(Val { kind: Kind::Function(init), .. }) = class.find("__init__", 0) {
-            self.call_function(&init, Some(val.clone()), args.clone(), at);
-        } else {
-            self.fill_fields(class, instance, &args, at);
-        }
-        if let Some(Val { kind: Kind::Function(after), .. }) = class.find("__post_init__", 0) {
-            self.call_function(&after, Some(val.clone()), Args::default(), at);
-        }
-        if let Some(base) = outside {
-            let has_init = class.find("__init__", 0).is_some();
-            if !has_init {
-                self.outside(&base, None, &args, at);
-            }
-        }
-        val
-    }
-
-    /// Fields of a dataclass, a model or a settings class.
-    fn fill_fields(&mut self, class: &Rc<Class>, instance: &Rc<Instance>, args: &Args, at: Span) {
-        let place = self.place(at);
-        for (i, name) in class.all_fields(0).into_iter().enumerate() {
-            let given = args.get(i, &name).cloned();
-            let val = match given {
-                Some(val) => {
-                    self.collector.assigned(&name, &val, place);
-                    val.step(place, How::Passed(Arc::clone(&name)))
-                }
-                None => match class.find(&name, 0) {
-                    Some(default) => self.field_default(&default, at),
-                    None => Val::unknown(Why::Parameter(Arc::clone(&name)), Some(place)),
-                },
-            };
-            instance.attrs.borrow_mut().insert(name, val);
-        }
-        for (name, val) in &args.keywords {
-            instance.attrs.borrow_mut().entry(Arc::clone(name)).or_insert_with(|| val.clone());
-        }
-    }
-
-    /// The default of `field(default=...)`, `Field(...)`, `Param(...)`.
-    fn field_default(&mut self, default: &Val, at: Span) -> Val {
-        let Kind::Object(object) = &default.kind else { return default.clone() };
-        let last = object.callee.rsplit('.').next().unwrap_or_default();
-        if !matches!(last, "field" | "Field" | "attrib" | "ib" | "Param" | "Factory") {
-            return default.clone();
-        }
-        if let Some(val) = object.args.keyword("default").or_else(|| object.args.positional.first()) {
-            return val.clone();
-        }
-        match object.args.keyword("default_factory").or_else(|| object.args.keyword("factory")).cloned() {
-            Some(factory) => self.call(&factory, Args::default(), at),
-            None => self.unknown(Why::Expression, at),
         }
     }
 
@@ -566,35 +432,6 @@ impl Interpreter<'_> {
                 Some(made)
             }
         }
-    }
-
-    pub(super) fn super_attribute(&mut self, name: &str, at: Span) -> Val {
-        let Some((class, receiver)) = self.frames.last().and_then(|frame| frame.method_of.clone()) else {
-            return self.unknown(Why::Expression, at);
-        };
-        for base in &class.bases {
-            match &base.kind {
-                Kind::Class(base) => {
-                    if let Some(found @ Val { kind: Kind::Function(_), .. }) = base.find(name, 0) {
-                        let args = Args { positional: vec![found, receiver], ..Args::default() };
-                        return self.made("functools.partial", args);
-                    }
-                    if name == "__init__"
-                        && let Kind::Instance(instance) = &receiver.kind
-                    {
-                        // A base without one of its own takes fields.
-                        let (base, instance) = (Rc::clone(base), Rc::clone(instance));
-                        self.fill_fields(&base, &instance, &Args { open: true, ..Args::default() }, at);
-                    }
-                }
-                Kind::External(base) => {
-                    let name = if name == "__init__" { base.to_string() } else { format!("{base}.{name}") };
-                    return Val::new(Kind::External(name.into()));
-                }
-                _ => {}
-            }
-        }
-        self.unknown(Why::Name(name.into()), at)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use super::{FunctionKind, Interpreter, syntax::Span};
-use crate::value::{CHOICES_MAX, How, Kind, Object, Text, Val, Why};
+use crate::value::{Args, CHOICES_MAX, How, Kind, Object, Text, Val, Why};
 
 impl Interpreter<'_> {
     /// What an iteration gives, where that is known.
@@ -223,22 +223,35 @@ impl Interpreter<'_> {
                 }
                 match instance.class.find(name, 0) {
                     Some(Val { kind: Kind::Function(f), .. }) => match f.kind {
-                        FunctionKind::Property => {
-                            self.call_function(&f, Some(object.clone()), crate::value::Args::default(), at)
-                        }
+                        FunctionKind::Property => self.call_function(&f, Some(object.clone()), Args::default(), at),
                         FunctionKind::Static => Val::new(Kind::Function(f)),
                         FunctionKind::Class => self.bound(&Val::new(Kind::Class(Rc::clone(&instance.class))), name),
                         FunctionKind::Plain => self.bound(object, name),
                     },
+                    Some(Val { kind: Kind::Instance(descriptor), trace }) => {
+                        match descriptor.class.find("__get__", 0) {
+                            Some(Val { kind: Kind::Function(get), .. }) => {
+                                let class = Val::new(Kind::Class(Rc::clone(&instance.class)));
+                                let descriptor = Val { kind: Kind::Instance(descriptor), trace };
+                                let args = Args { positional: vec![object.clone(), class], ..Args::default() };
+                                self.call_function(&get, Some(descriptor), args, at)
+                            }
+                            _ => Val { kind: Kind::Instance(descriptor), trace },
+                        }
+                    }
                     Some(val) => val,
                     None if name == "__dict__" => {
                         let attrs = instance.attrs.borrow();
                         Val::dict(attrs.iter().map(|(k, v)| (Val::str(Arc::clone(k)), v.clone())).collect(), false)
                     }
                     None if name == "__class__" => Val::new(Kind::Class(Rc::clone(&instance.class))),
-                    None => match instance.class.outside_base(0) {
-                        Some(_) => self.bound(object, name),
-                        None => self.unknown(Why::Name(name.into()), at),
+                    None => match (instance.class.find("__getattr__", 0), instance.class.outside_base(0)) {
+                        (Some(Val { kind: Kind::Function(get), .. }), _) => {
+                            let args = Args { positional: vec![Val::str(name)], ..Args::default() };
+                            self.call_function(&get, Some(object.clone()), args, at)
+                        }
+                        (_, Some(_)) => self.bound(object, name),
+                        _ => self.unknown(Why::Name(name.into()), at),
                     },
                 }
             }

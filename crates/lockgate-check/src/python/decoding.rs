@@ -6,7 +6,12 @@ use base64::{
 };
 
 use super::{Interpreter, syntax::Span};
-use crate::value::{Args, How, Kind, Piece, Text, Val, Why, joined};
+use crate::value::{Args, How, Kind, Piece, TEXT_BYTES_MAX, Text, Val, Why, joined, literal};
+
+/// What an integer beyond 64 bits is called among the things that calls return.
+pub(super) const LARGE: &str = "\u{1}int";
+/// Most digits of such an integer, and most bytes of any.
+const LARGE_DIGITS_MAX: usize = 1_024;
 
 impl Interpreter<'_> {
     /// Encodings.
@@ -35,6 +40,8 @@ impl Interpreter<'_> {
             || name.starts_with("codecs.")
             || name.starts_with("urllib.parse.")
             || name.starts_with("html.")
+            || name.starts_with("zlib.")
+            || name.starts_with("gzip.")
             || matches!(name, "bytes.fromhex" | "bytearray.fromhex" | "textwrap.dedent" | "inspect.cleandoc");
         if !is_encoding {
             return None;
@@ -62,6 +69,8 @@ impl Interpreter<'_> {
                 hex::decode(&clean).ok().map(|b| bytes(b, "hexadecimal"))
             }
             "base64.b32decode" => base32(&clean).map(|b| bytes(b, "Base32")),
+            "zlib.decompress" => inflated(&raw, Wrapper::Zlib).map(|b| bytes(b, "zlib")),
+            "gzip.decompress" => inflated(&raw, Wrapper::Gzip).map(|b| bytes(b, "gzip")),
             "base64.b85decode" => base85(&clean).map(|b| bytes(b, "Base85")),
             "base64.b64encode" | "base64.standard_b64encode" | "base64.encodebytes" => {
                 Some(bytes(base64(false).encode(&raw).into_bytes(), "text to Base64"))
@@ -105,13 +114,40 @@ impl Interpreter<'_> {
             }
             "urllib.parse.urlparse" | "urllib.parse.urlsplit" => return self.url_parse(first, at),
             "html.unescape" => {
-                let t = String::from_utf8_lossy(&raw).replace("&#45;", "-").replace("&amp;", "&").replace("&#47;", "/");
-                Some(text(t, "unescape"))
+                let plain = String::from_utf8(raw).ok()?;
+                quick_xml::escape::unescape(&plain).ok().map(|t| text(t.into_owned(), "unescape"))
             }
             "textwrap.dedent" | "inspect.cleandoc" => Some(first.clone()),
             _ => return None,
         };
         Some(decoded.unwrap_or_else(|| self.unknown(Why::Expression, at)))
+    }
+
+    /// An integer beyond 64 bits: only its bytes are asked for.
+    pub(super) fn large(&self, digits: &str, radix: u32, at: Span) -> Val {
+        match large(digits, radix) {
+            Some(bytes) => {
+                let bytes = Val { kind: Kind::Bytes(bytes.into()), trace: literal(self.place(at)) };
+                self.made(LARGE, Args { positional: vec![bytes], ..Args::default() })
+            }
+            None => self.unknown(Why::Limit("64-bit numbers"), at),
+        }
+    }
+
+    /// `number.to_bytes(length, "big")` of a number that is not negative.
+    pub(super) fn to_bytes(&self, number: &[u8], receiver: &Val, args: &Args, at: Span) -> Val {
+        let length = args.get(0, "length").map_or(Some(1), Val::as_int);
+        let length = length.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= LARGE_DIGITS_MAX);
+        let significant = number.iter().position(|b| *b != 0).map_or(&[][..], |i| number.get(i..).unwrap_or_default());
+        let Some(padding) = length.and_then(|length| length.checked_sub(significant.len())) else {
+            return self.unknown(Why::Expression, at);
+        };
+        let mut bytes = [&vec![0; padding], significant].concat();
+        if args.get(1, "byteorder").and_then(Val::as_str) == Some("little") {
+            bytes.reverse();
+        }
+        let trace = receiver.trace.clone().or_else(|| literal(self.place(at)));
+        Val { kind: Kind::Bytes(bytes.into()), trace }.step(self.place(at), How::Decoded("a number"))
     }
 
     pub(super) fn url_unparse(&mut self, parts: &Val, at: Span) -> Option<Val> {
@@ -187,6 +223,61 @@ fn unquote(raw: &[u8]) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// What is around a deflated stream (RFC 1951).
+#[derive(Clone, Copy)]
+enum Wrapper {
+    /// RFC 1950.
+    Zlib,
+    /// RFC 1952.
+    Gzip,
+}
+
+/// At most [`TEXT_BYTES_MAX`] of what was packed; more of it is not known.
+fn inflated(raw: &[u8], wrapper: Wrapper) -> Option<Vec<u8>> {
+    use miniz_oxide::inflate::{decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit};
+    match wrapper {
+        Wrapper::Zlib => decompress_to_vec_zlib_with_limit(raw, TEXT_BYTES_MAX).ok(),
+        // Ten bytes in front when it has no flags, as Python writes it.
+        Wrapper::Gzip => match raw {
+            [0x1F, 0x8B, 8, 0, _, _, _, _, _, _, stream @ ..] => {
+                decompress_to_vec_with_limit(stream, TEXT_BYTES_MAX).ok()
+            }
+            _ => None,
+        },
+    }
+}
+
+/// The bytes of an integer, highest first.
+fn large(digits: &str, radix: u32) -> Option<Vec<u8>> {
+    let digits = digits.replace('_', "");
+    let lower = digits.to_ascii_lowercase();
+    let (digits, radix) = match lower.get(..2) {
+        Some("0x") => (lower.get(2..)?, 16),
+        Some("0o") => (lower.get(2..)?, 8),
+        Some("0b") => (lower.get(2..)?, 2),
+        _ => (lower.as_str(), radix),
+    };
+    if digits.is_empty() || digits.len() > LARGE_DIGITS_MAX {
+        return None;
+    }
+    // Lowest byte first while it grows.
+    let mut bytes: Vec<u8> = Vec::new();
+    for digit in digits.chars() {
+        let mut carry = digit.to_digit(radix)?;
+        for byte in &mut bytes {
+            let n = u32::from(*byte) * radix + carry;
+            *byte = n as u8;
+            carry = n >> 8;
+        }
+        while carry > 0 {
+            bytes.push(carry as u8);
+            carry >>= 8;
+        }
+    }
+    bytes.reverse();
+    Some(bytes)
 }
 
 /// RFC 4648, section 6.

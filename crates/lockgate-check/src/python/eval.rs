@@ -18,6 +18,7 @@ impl Interpreter<'_> {
             Node::Str(text) => Val::text(Text::Known(Arc::clone(text)), literal(self.place(at))),
             Node::Bytes(bytes) => Val { kind: Kind::Bytes(Arc::clone(bytes)), trace: literal(self.place(at)) },
             Node::Int(n) => Val::new(Kind::Int(*n)),
+            Node::Large(digits) => self.large(digits, 10, at),
             Node::Float(n) => Val::new(Kind::Float(*n)),
             Node::Bool(b) => Val::new(Kind::Bool(*b)),
             Node::None => Val::none(),

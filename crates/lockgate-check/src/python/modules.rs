@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use hashbrown::HashMap;
+
 use super::{
     Frame, Interpreter, Scope,
     ruff::Ruff,
@@ -85,10 +87,17 @@ impl<'a> World<'a> {
 }
 
 impl Interpreter<'_> {
+    /// What a module set of the environment, of Variables and of XCom.
+    pub(super) fn settings_of(&self, file: u32) -> HashMap<Arc<str>, Val> {
+        self.settings.get(&file).cloned().unwrap_or_default()
+    }
+
     /// The names of a module, evaluated when this is the first time.
     pub(super) fn module(&mut self, file: u32) -> Option<Rc<Scope>> {
         if let Some(scope) = self.modules.get(&file) {
-            return Some(Rc::clone(scope));
+            let scope = Rc::clone(scope);
+            self.environment.extend(self.settings_of(file));
+            return Some(scope);
         }
         let world = self.world;
         let module = match world.module(file)? {
@@ -109,16 +118,8 @@ impl Interpreter<'_> {
         let quiet = std::mem::replace(&mut self.collector.quiet, 0);
         let frames = std::mem::take(&mut self.frames);
         let calls = std::mem::take(&mut self.collector.calls);
-        let frame = Frame {
-            file,
-            scope: Rc::clone(&scope),
-            globals: Rc::clone(&scope),
-            global_names: Vec::new(),
-            returns: Vec::new(),
-            yields: Vec::new(),
-            function: None,
-            method_of: None,
-        };
+        let environment = std::mem::take(&mut self.environment);
+        let frame = Frame::new(file, Rc::clone(&scope), Rc::clone(&scope));
         let task = self.collector.set_task(None);
         let deep = self.loading.len() < 64;
         self.in_frame(frame, |this| {
@@ -131,6 +132,10 @@ impl Interpreter<'_> {
         self.collector.quiet = quiet;
         self.frames = frames;
         self.collector.calls = calls;
+        // What it set is seen by who imports it, whoever that is.
+        let set = std::mem::replace(&mut self.environment, environment);
+        self.environment.extend(set.iter().map(|(name, val)| (Arc::clone(name), val.clone())));
+        self.settings.insert(file, set);
         self.loading.remove(&file);
         Some(scope)
     }

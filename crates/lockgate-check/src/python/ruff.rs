@@ -410,7 +410,7 @@ fn expr(e: &ast::Expr) -> Expr {
         ast::Expr::StringLiteral(s) => Node::Str(s.value.to_str().into()),
         ast::Expr::BytesLiteral(b) => Node::Bytes(b.value.bytes().collect()),
         ast::Expr::NumberLiteral(n) => match &n.value {
-            ast::Number::Int(i) => i.as_i64().map_or(Node::Other, Node::Int),
+            ast::Number::Int(i) => i.as_i64().map_or_else(|| Node::Large(i.to_string().into()), Node::Int),
             ast::Number::Float(f) => Node::Float(*f),
             ast::Number::Complex { .. } => Node::Other,
         },

@@ -119,6 +119,8 @@ pub enum Node {
     Str(Arc<str>),
     Bytes(Arc<[u8]>),
     Int(i64),
+    /// An integer beyond 64 bits, as it is written.
+    Large(Arc<str>),
     Float(f64),
     Bool(bool),
     None,

@@ -22,6 +22,7 @@ pub(super) fn balanced(text: &str, open: char, close: char) -> &str {
 
 pub(super) fn value_of(name: &str, variables: &[(String, String)]) -> String {
     match variables.iter().rev().find(|(known, _)| known == name) {
+        Some((_, value)) if value.len() > WORD_BYTES_MAX => HOLE.to_string(),
         Some((_, value)) => value.clone(),
         None => REFERENCE.to_string(),
     }
@@ -58,7 +59,12 @@ fn replaced(value: &str, operator: &str) -> String {
     if let Some(rule) = operator.strip_prefix('/') {
         let (rule, count) = rule.strip_prefix('/').map_or((rule, 1), |rule| (rule, usize::MAX));
         let (from, to) = rule.split_once('/').unwrap_or((rule, ""));
-        return if from.is_empty() { value.to_owned() } else { value.replacen(from, to, count) };
+        let grown = if from.is_empty() { 0 } else { value.matches(from).count().saturating_mul(to.len()) };
+        return match from {
+            "" => value.to_owned(),
+            _ if grown > WORD_BYTES_MAX => HOLE.to_string(),
+            _ => value.replacen(from, to, count),
+        };
     }
     for (mark, front) in [('#', true), ('%', false)] {
         if let Some(pattern) = operator.strip_prefix(mark) {
