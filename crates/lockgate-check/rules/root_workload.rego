@@ -19,3 +19,11 @@ deny contains {"fact": w.id, "message": sprintf("%s runs as root", [lib.workload
 	w.role == "source"
 	w.root == "yes"
 }
+
+# Training whose image decides who runs it.
+unresolved contains {"fact": w.id, "message": sprintf("nothing says that %s does not run as root", [lib.workload(w)])} if {
+	some w in input.workloads
+	w.role == "source"
+	w.training
+	w.root == "unset"
+}

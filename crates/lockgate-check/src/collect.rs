@@ -67,16 +67,27 @@ pub struct Policy {
     pub namespace: String,
     /// No labels select every pod.
     pub selector: Vec<(String, String)>,
+    /// Whether it refuses anything; one that allows everything isolates nothing.
+    pub restricts: bool,
 }
 
-/// A pod that trains, or a namespace of its own.
+/// What stands in a namespace of Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// A pod that trains.
+    Training,
+    Pod,
+    /// The namespace itself.
+    Declaration,
+}
+
+/// A pod, or the declaration of a namespace.
 #[derive(Clone, Debug)]
 pub struct Pod {
     pub place: Place,
     pub namespace: String,
     pub labels: Vec<(String, String)>,
-    /// False for a namespace that is declared, whatever runs in it.
-    pub training: bool,
+    pub member: Member,
 }
 
 /// The task that was entered before.
@@ -99,6 +110,9 @@ pub struct Collector<'a> {
     /// Evaluation steps of the file that is being read, where its reader counts them here.
     pub steps: u64,
     pub charts: crate::infra::helm::Charts,
+    /// Folders of Terraform that other folders call.
+    pub called_modules: Option<std::rc::Rc<hashbrown::HashSet<String>>>,
+    pub kustomize: Option<std::rc::Rc<crate::infra::kustomize::Layers>>,
 }
 
 /// What a value is given to.
@@ -122,6 +136,8 @@ impl<'a> Collector<'a> {
             calls: Vec::new(),
             steps: 0,
             charts: crate::infra::helm::Charts::default(),
+            called_modules: None,
+            kustomize: None,
         }
     }
 
@@ -186,6 +202,9 @@ impl<'a> Collector<'a> {
     pub fn environment_set(&mut self, callee: &str, name: &str, val: &Val, place: Place) {
         if self.quiet == 0 {
             self.named(name, val, Sink { what: callee, place, access: "" }, "name");
+            if !crate::infra::is_aside(&[name]) {
+                self.locations(val, Sink { what: callee, place, access: "any" });
+            }
             self.switch(name, val.as_str().unwrap_or_default(), place);
         }
     }

@@ -39,7 +39,9 @@ impl Collector<'_> {
         if self.quiet > 0 {
             return;
         }
-        for command in self.commands(script, place, environment) {
+        let commands = self.commands(script, place, environment);
+        self.piped_passwords(&commands, trace, place, sink);
+        for command in commands {
             self.command(&command, trace, place, sink);
         }
         // What a tolerant reader may have missed.
@@ -56,7 +58,18 @@ impl Collector<'_> {
 
     /// Reads a script whose commands have places of their own: a file.
     pub fn script_file(&mut self, file: u32, text: &str, sink: &str, environment: &mut Vec<(String, String)>) {
-        for command in self.commands(text, Place::new(file, 0, 0), environment) {
+        let commands = self.commands(text, Place::new(file, 0, 0), environment);
+        for (i, command) in commands.iter().enumerate() {
+            // With those that may be piped into it.
+            let place = Place::new(file, command.offset, text.len());
+            let line = text.get(command.offset..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+            let place = Place { end: place.start + u32::try_from(line.len()).unwrap_or(0), ..place };
+            if command.words.iter().any(|w| w.starts_with("--") || w == "chpasswd") {
+                let near = commands.get(i.saturating_sub(2)..=i).unwrap_or_default();
+                self.piped_passwords(near, &crate::value::literal(place), place, sink);
+            }
+        }
+        for command in commands {
             let rest = text.get(command.offset..).unwrap_or_default();
             // Its line and those that it goes on in.
             let mut end = 0;
@@ -93,7 +106,9 @@ impl Collector<'_> {
     /// Reads a script within a file of another kind: its commands are found again by their text.
     pub fn script_at(&mut self, script: &str, place: Place, sink: &str, environment: &mut Vec<(String, String)>) {
         let source = self.tree.file(place.file).and_then(|f| f.text().ok()).cloned();
-        for command in self.commands(script, place, environment) {
+        let commands = self.commands(script, place, environment);
+        self.piped_passwords(&commands, &crate::value::literal(place), place, sink);
+        for command in commands {
             let line = script.get(command.offset..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
             let region = source.as_ref().and_then(|text| text.get(place.start as usize..place.end as usize));
             let own = match region.and_then(|region| region.find(line)) {
@@ -148,7 +163,9 @@ impl Collector<'_> {
             matches!(program, "echo" | "printf" | "logger" | "true" | ":" | "#" | "grep" | "test" | "[" | "[[");
         let mut does = Vec::new();
         self.options(program, &words, trace, sink);
-        if !prints {
+        // Who takes rights away uses nothing.
+        let revokes = words.iter().any(|w| matches!(*w, "remove-iam-policy-binding" | "delete-bucket-policy"));
+        if !prints && !revokes {
             self.touched(program, &words, &command.account, trace, sink);
             self.opened(program, &words, sink);
             for location in storage::find(&command.document) {
@@ -164,6 +181,7 @@ impl Collector<'_> {
             }
         }
         self.tls(program, &words, sink);
+        self.weakens(program, &words, sink);
         self.installs(program, &words, place, &what);
         if matches!(program, "docker" | "podman" | "nerdctl")
             && words.iter().any(|w| matches!(*w, "run" | "pull" | "create"))
@@ -398,6 +416,51 @@ impl Collector<'_> {
             });
             let resource = crate::infra::Resource { address: sink.what, provider, place: sink.place };
             crate::infra::bucket(self, &resource, |b| b.public = facts::Switch::Yes, because);
+        }
+    }
+
+    /// What takes away encryption at rest or the record of what was done.
+    fn weakens(&mut self, program: &str, words: &[&str], sink: Sink<'_>) {
+        let has = |wanted: &[&str]| words.iter().any(|w| wanted.contains(w));
+        if self.quiet > 0 || program != "aws" {
+            return;
+        }
+        let plain = words.iter().find(|w| matches!(**w, "--no-encrypted" | "--no-storage-encrypted"));
+        if let Some(flag) = plain {
+            let resource = crate::infra::Resource { address: sink.what, provider: "s3", place: sink.place };
+            crate::infra::bucket(self, &resource, |b| b.encrypted = facts::Switch::No, &format!("it is made with {flag}"));
+        }
+        if has(&["cloudtrail"]) && has(&["stop-logging", "delete-trail"]) {
+            crate::infra::audit(self, sink.what, "stop-logging", sink.place);
+        }
+    }
+
+    /// A password that is printed into a program that reads it: `echo x | base64 -d | docker login
+    /// --password-stdin`.
+    fn piped_passwords(&mut self, commands: &[Command], trace: &Trace, place: Place, sink: &str) {
+        use base64::Engine as _;
+        for (i, command) in commands.iter().enumerate() {
+            let reads = |w: &String| matches!(w.as_str(), "--password-stdin" | "--with-token" | "--stdin" | "chpasswd");
+            if !command.words.iter().any(reads) {
+                continue;
+            }
+            let before = |n: usize| i.checked_sub(n).and_then(|i| commands.get(i)).filter(|c| c.piped);
+            let Some(last) = before(1) else { continue };
+            let program = |c: &Command| c.words.first().cloned().unwrap_or_default();
+            let decodes = program(last) == "base64" && last.words.iter().any(|w| matches!(w.as_str(), "-d" | "--decode" | "-D"));
+            let Some(from) = (if decodes { before(2) } else { Some(last) }) else { continue };
+            if !matches!(program(from).as_str(), "echo" | "printf") {
+                continue;
+            }
+            let Some(text) = from.words.iter().skip(1).rfind(|w| !w.starts_with('-') && !w.contains('%')) else { continue };
+            let decoded = || {
+                let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
+                String::from_utf8(bytes).ok()
+            };
+            let Some(text) = (if decodes { decoded() } else { Some(text.clone()) }) else { continue };
+            let password = text.trim().rsplit_once(':').map_or(text.trim(), |(_, password)| password);
+            let val = Val { kind: crate::value::Kind::Str(Text::from_flat(password, &[])), trace: trace.clone() };
+            self.secret_value("password", &val, Sink { what: sink, place, access: "" });
         }
     }
 

@@ -200,6 +200,8 @@ pub struct Namespace {
     /// Whether a network policy in the files selects all of its pods.
     pub isolated: bool,
     pub training: bool,
+    /// Whether the files declare it or say anything of its network.
+    pub known: bool,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]

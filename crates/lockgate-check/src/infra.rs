@@ -11,12 +11,13 @@ mod data;
 mod docker;
 pub mod helm;
 mod kubernetes;
+pub mod kustomize;
 mod names;
 mod plain;
 mod terraform;
 mod xml;
 
-pub use cloud::{Resource, bucket};
+pub use cloud::{Resource, audit, bucket};
 
 use std::cell::Cell;
 
@@ -122,7 +123,9 @@ fn document(collector: &mut Collector<'_>, file: u32, document: &Node) {
         cloudformation::read(collector, file, document);
         return;
     } else if name.contains("kustomization") || kind == "Kustomization" {
-        kubernetes::kustomization(collector, file, document);
+        let is_rendered =
+            kustomize::read(collector, file, |collector, manifest| kubernetes::manifest(collector, file, manifest));
+        kubernetes::kustomization(collector, file, document, is_rendered);
     } else if document.get("apiVersion").and_then(Node::str).is_some_and(|v| v.starts_with("lockgate/"))
         || kind == "DataContract"
     {
@@ -130,10 +133,16 @@ fn document(collector: &mut Collector<'_>, file: u32, document: &Node) {
         if kind == "Check" || kind == "Workspace" || kind == "CheckBaseline" {
             return;
         }
+    } else if has("Statement") && has("Version") {
+        let place = Place { end: u32::try_from(document.start).unwrap_or(0), ..document.place(file) };
+        cloud::policy(collector, &path, &yaml::value(document, file, 0), place);
     } else if has("dependencies") && (has("channels") || name.starts_with("environment") || name.starts_with("conda")) {
         data::conda(collector, file, document);
     } else if has("apiVersion") && has("kind") {
-        kubernetes::manifest(collector, file, document);
+        // As a part of an overlay it is judged as that makes it.
+        if !kustomize::layers(collector).covers(file) {
+            kubernetes::manifest(collector, file, document);
+        }
     } else if name.contains("compose")
         || document
             .get("services")
@@ -167,7 +176,7 @@ pub(crate) fn val(text: &str, place: Place) -> Val {
 }
 
 /// Keys that hold texts for people, and keys that forbid what they name.
-fn is_aside(path: &[&str]) -> bool {
+pub fn is_aside(path: &[&str]) -> bool {
     path.iter().any(|key| {
         let lower = key.to_ascii_lowercase();
         matches!(
@@ -425,13 +434,15 @@ fn bucket_of(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Nod
                 _ => None,
             })
         });
-        let is_bucket = storage::names_bucket(name)
-            || name.ends_with("BUCKET")
-            || storage::noun(name) == "container" && provider == Some("abfs");
-        if !is_bucket || text.contains("://") {
+        let is_container = storage::noun(name) == "container";
+        if !storage::names_bucket(name) && !is_container || text.contains("://") {
             continue;
         }
         let account = node.entries().iter().find_map(|(k, v)| storage::account(k.str()?, v.str()?));
+        let provider = provider.or_else(|| (is_container && account.is_some()).then_some("abfs"));
+        if is_container && provider != Some("abfs") {
+            continue;
+        }
         let text = names.rendered(text).unwrap_or_else(|| text.to_owned());
         let location = storage::bucket(provider.unwrap_or("any"), &text, &account.unwrap_or_default(), "");
         let place = value.place(file);

@@ -135,7 +135,16 @@ impl Class {
         };
         self.outside_base(0).is_some_and(|base| base.starts_with("enum."))
             && !self.bases.iter().any(is_text)
-            && self.attrs.borrow().values().any(|v| matches!(v.kind, crate::value::Kind::Function(_)))
+            && self.has_methods()
+    }
+
+    /// Whether its members are texts with methods: `class Lake(str, Enum)`.
+    fn is_text_with_methods(&self) -> bool {
+        self.outside_base(0).is_some_and(|base| base.starts_with("enum.") || &*base == "str") && self.has_methods()
+    }
+
+    fn has_methods(&self) -> bool {
+        self.attrs.borrow().values().any(|v| matches!(v.kind, crate::value::Kind::Function(_)))
     }
 
     fn all_fields(&self, depth: usize) -> Vec<Arc<str>> {
@@ -220,6 +229,8 @@ pub struct Interpreter<'a> {
     dags: Vec<Val>,
     /// What was set in `os.environ` and in Airflow's Variables.
     environment: HashMap<Arc<str>, Val>,
+    /// Members of enumerations that are texts and have methods, by their text.
+    members: HashMap<Arc<str>, Rc<Class>>,
     /// What each module left in `environment` that was evaluated.
     settings: HashMap<u32, HashMap<Arc<str>, Val>>,
 }
@@ -241,6 +252,7 @@ impl<'a> Interpreter<'a> {
             dags: Vec::new(),
             environment: HashMap::new(),
             settings: HashMap::new(),
+            members: HashMap::new(),
         }
     }
 

@@ -15,7 +15,7 @@ use hashbrown::{HashMap, HashSet};
 use lockgate_core::{Failure, Result};
 
 use crate::{
-    collect::{Collector, Found, Pod, Policy, Raw},
+    collect::{Collector, Found, Member, Pod, Policy, Raw},
     facts::{self, Fact, Facts, FileFact, Problem, Step, Unresolved},
     infra,
     python::{Interpreter, STACK_BYTES, World},
@@ -162,17 +162,31 @@ fn is_python(tree: &Tree, file: u32) -> bool {
     tree.file(file).is_some_and(|f| matches!(f.language, Language::Python | Language::Notebook))
 }
 
-/// Pods that train, one for each namespace, and whether a network policy selects all of them.
+/// Namespaces that are declared or that something trains in, and whether network policies select
+/// their pods: all of those of one that is declared, those that train of any other.
 fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::Namespace>> {
     let mut out: Vec<Raw<facts::Namespace>> = Vec::new();
-    let mut pods: Vec<&Pod> = pods.iter().collect();
+    let declared = |namespace: &str| pods.iter().any(|p| p.member == Member::Declaration && p.namespace == namespace);
+    let isolates = |policy: &&Policy, namespace: &str| {
+        policy.restricts && (policy.namespace == namespace || policy.namespace.is_empty())
+    };
+    let selected = |pod: &Pod| {
+        let mut own = policies.iter().filter(|policy| isolates(policy, &pod.namespace));
+        match pod.member {
+            Member::Declaration => own.next().is_some(),
+            _ => own.any(|policy| policy.selector.iter().all(|label| pod.labels.contains(label))),
+        }
+    };
+    let mut pods: Vec<&Pod> =
+        pods.iter().filter(|pod| pod.member != Member::Pod || declared(&pod.namespace)).collect();
     pods.sort_by_key(|pod| (tree.file(pod.place.file).map(|f| f.path.clone()), pod.place.start));
     for pod in pods {
-        let selects = |policy: &&Policy| {
-            (policy.namespace == pod.namespace || policy.namespace.is_empty())
-                && (!pod.training || policy.selector.iter().all(|label| pod.labels.contains(label)))
-        };
-        let isolated = policies.iter().any(|policy| selects(&policy));
+        let isolated = selected(pod);
+        let training = pod.member == Member::Training;
+        // Where neither it nor a policy for it is in the tree, it is made elsewhere.
+        let known = declared(&pod.namespace)
+            || matches!(pod.namespace.as_str(), "" | "default")
+            || policies.iter().any(|policy| policy.namespace == pod.namespace);
         let name = if pod.namespace.is_empty() { "default".to_owned() } else { pod.namespace.clone() };
         match out.iter_mut().find(|raw| raw.what.name == name) {
             Some(raw) => {
@@ -180,7 +194,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
                     raw.place = pod.place;
                 }
                 raw.what.isolated &= isolated;
-                raw.what.training |= pod.training;
+                raw.what.training |= training;
             }
             None => out.push(Raw {
                 place: pod.place,
@@ -189,7 +203,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
                 task: None,
                 entered: None,
                 unresolved: None,
-                what: facts::Namespace { name, isolated, training: pod.training },
+                what: facts::Namespace { name, isolated, training, known },
             }),
         }
     }

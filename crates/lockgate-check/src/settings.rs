@@ -53,6 +53,7 @@ fn lines(text: &str, style: Style) -> Vec<Entry<'_>> {
     let mut out = Vec::new();
     let mut section = "";
     let mut offset = 0;
+    let mut is_continued = false;
     for line in text.split_inclusive('\n') {
         let start = offset;
         offset += line.len();
@@ -76,8 +77,19 @@ fn lines(text: &str, style: Style) -> Vec<Entry<'_>> {
         };
         let pair = || body.split_once('=').filter(|(name, _)| style == Style::Pairs || !name.trim().contains(' '));
         let Some((name, value)) = spaced.or_else(pair).or_else(|| body.split_once(": ")).or_else(directive) else {
+            // A value that goes on below its name, further in.
+            if let Some(last) = out.last().filter(|last: &&Entry<'_>| last.section == section)
+                && line.starts_with([' ', '\t'])
+                && (last.value.is_empty() || is_continued)
+            {
+                let value = unquoted(body);
+                let at = value.as_ptr() as usize - text.as_ptr() as usize;
+                out.push(Entry { section, name: last.name, value, start: at });
+                is_continued = true;
+            }
             continue;
         };
+        is_continued = false;
         let value = if style == Style::Directives { value.trim_end().trim_end_matches(';') } else { value };
         let name = name.trim().trim_matches('"');
         if name.is_empty() || name.len() > 200 || name.contains(char::is_whitespace) && !name.starts_with("export") {

@@ -197,10 +197,15 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                     reader.each(variables, base, out, depth);
                     continue;
                 }
+                // `names=(a b c)` and `names+=(d)`: its words are split where it is used.
+                let is_array = word.ends_with('=') && reader.chars.peek().is_some_and(|(_, c)| *c == '(');
+                let more = is_array && word.ends_with("+=");
                 let mut word = appended(word, variables);
-                // `names=(a b c)`: its words are split where it is used.
-                if word.ends_with('=') && reader.chars.peek().is_some_and(|(_, c)| *c == '(') {
+                if is_array {
                     reader.chars.next();
+                    if more {
+                        word.push(' ');
+                    }
                     word.push_str(&reader.array(variables, base, out, depth));
                 }
                 let assigned = word.split_once('=').filter(|(name, _)| {
@@ -373,6 +378,7 @@ mod tests {
             &[&["echo", "a", "a_b", "b_c", "c", "a-b_c"]],
         );
         check("o=(-k 'x')\ncurl \"${o[@]}\" y", &[&["curl", "-k", "x", "y"]]);
+        check("o=(a)\no+=(b c)\nls \"${o[@]}\"", &[&["ls", "a", "b", "c"]]);
         check("for x in a b; do\n  ls s3://$x\ndone; ls c", &[&["ls", "s3://a"], &["ls", "s3://b"], &["ls", "c"]]);
         check("for x in a; do for y in 1 2; do ls $x$y; done; done", &[&["ls", "a1"], &["ls", "a2"]]);
     }

@@ -215,7 +215,7 @@ impl Tree {
             if kind.is_symlink() || !kind.is_file() || exclude.iter().any(|pattern| pattern.matches(&path)) {
                 continue;
             }
-            let Some(language) = language(&path).or_else(|| key_by_content(entry.path())) else { continue };
+            let Some(language) = language(&path).or_else(|| by_content(entry.path())) else { continue };
             bytes += entry.metadata().map_or(0, |meta| meta.len().min(FILE_BYTES_MAX));
             if tree.files.len() >= FILES_MAX || bytes > TREE_BYTES_MAX {
                 return Err(Failure::input(format!(
@@ -286,15 +286,25 @@ impl Tree {
     }
 }
 
-/// A file without an ending that begins as a private key does.
-fn key_by_content(path: &Path) -> Option<Language> {
+/// What a file without an ending is by how it begins: a private key, or a script with its
+/// interpreter.
+fn by_content(path: &Path) -> Option<Language> {
     let name = path.file_name()?.to_string_lossy();
     if name.contains('.') {
         return None;
     }
     let mut start = [0; 40];
     let read = fs::File::open(path).and_then(|mut file| file.read(&mut start)).ok()?;
-    let start = std::str::from_utf8(start.get(..read)?).ok()?;
+    let start = String::from_utf8_lossy(start.get(..read)?);
+    if let Some(interpreter) = start.strip_prefix("#!") {
+        let line = interpreter.lines().next()?;
+        let program = line.split([' ', '/']).rfind(|word| !word.is_empty() && !word.starts_with('-'))?;
+        return match program {
+            "sh" | "bash" | "zsh" | "dash" | "ksh" => Some(Language::Shell),
+            _ if program.starts_with("python") => Some(Language::Python),
+            _ => None,
+        };
+    }
     (start.starts_with("-----BEGIN") && start.contains("PRIVATE KEY")).then_some(Language::Key)
 }
 
@@ -324,7 +334,7 @@ fn language(path: &str) -> Option<Language> {
         "sh" | "bash" | "zsh" => Language::Shell,
         "sql" | "hql" | "ddl" => Language::Sql,
         "xml" => Language::Xml,
-        "ini" | "cfg" | "conf" | "properties" | "env" | "toml" => Language::Settings,
+        "ini" | "cfg" | "conf" | "properties" | "env" | "toml" | "tfbackend" => Language::Settings,
         "rego" => Language::Rego,
         "pem" | "key" | "ppk" => Language::Key,
         "tpl" | "tftpl" | "gotmpl" => Language::Template,
@@ -337,7 +347,7 @@ fn language(path: &str) -> Option<Language> {
             || bare.starts_with(".env.")
             || matches!(
                 bare,
-                ".netrc" | "_netrc" | ".pypirc" | ".pgpass" | ".npmrc" | ".s3cfg" | ".boto" | "credentials"
+                ".netrc" | "_netrc" | ".pypirc" | ".pgpass" | "pgpass" | ".npmrc" | ".s3cfg" | ".boto" | "credentials"
             )
             || path.ends_with(".dvc/config")
             || path.ends_with(".aws/config") =>

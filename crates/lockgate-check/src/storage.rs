@@ -84,6 +84,12 @@ static AZURE_STAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// The id of a container as Azure's roles and policies name it.
+static AZURE_RESOURCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&format!(r"(?i)/storageAccounts/(?P<account>[^/\s\x22']+)/blobServices/[^/\s]+/containers/(?P<container>{PART}+)"))
+        .ok()
+});
+
 /// All locations that a text names.
 pub fn find(text: &str) -> Vec<Location> {
     // A location as a parameter of a URL.
@@ -92,7 +98,8 @@ pub fn find(text: &str) -> Vec<Location> {
         return find(&["%2F", "%2f"].iter().fold(plain, |text, code| text.replace(code, "/")));
     }
     let mut found = Vec::new();
-    if !text.contains(':') {
+    let is_resource = text.contains("/storageAccounts/");
+    if !text.contains(':') && !is_resource {
         return found;
     }
     let mut add = |location: Location| {
@@ -100,6 +107,12 @@ pub fn find(text: &str) -> Vec<Location> {
             found.push(location);
         }
     };
+    if let Some(regex) = AZURE_RESOURCE.as_ref().filter(|_| is_resource) {
+        for c in regex.captures_iter(text) {
+            let part = |name: &str| c.name(name).map_or("", |m| m.as_str());
+            add(Location::new("abfs", part("container"), part("account"), ""));
+        }
+    }
     if text.contains("://") {
         if let Some(regex) = &*AZURE_STAGE {
             for c in regex.captures_iter(text) {
@@ -176,7 +189,8 @@ fn by_host(host: &str, path: &str) -> Option<Location> {
     let lower = lower.split(':').next().unwrap_or(&lower);
     if lower.ends_with(".amazonaws.com") || lower.ends_with(".amazonaws.com.cn") {
         let labels: Vec<&str> = lower.split('.').collect();
-        let s3 = labels.iter().position(|l| *l == "s3" || l.starts_with("s3-"))?;
+        // A bucket's own name may begin like the service's.
+        let s3 = labels.iter().rposition(|l| *l == "s3" || l.starts_with("s3-"))?;
         if s3 == 0 {
             let (bucket, key) = cut(path);
             return (!bucket.is_empty()).then(|| Location::new("s3", bucket, "", key));

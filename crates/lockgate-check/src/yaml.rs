@@ -26,6 +26,8 @@ pub struct Node {
     pub data: Data,
     /// The way that led here, where the text was rendered from a template.
     pub from: Trace,
+    /// The file that it is of, where that is not the one that is read.
+    pub file: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,7 +84,20 @@ impl Node {
     }
 
     pub fn place(&self, file: u32) -> Place {
-        Place::new(file, self.start, self.end)
+        Place::new(self.file.unwrap_or(file), self.start, self.end)
+    }
+
+    /// The same with the file that it is of, at the places that `at` tells.
+    pub fn of_file(&self, file: u32, at: &dyn Fn(&Self) -> (usize, usize)) -> Self {
+        let (start, end) = at(self);
+        let data = match &self.data {
+            Data::List(items) => Data::List(items.iter().map(|item| item.of_file(file, at)).collect()),
+            Data::Map(entries) => {
+                Data::Map(entries.iter().map(|(k, v)| (k.of_file(file, at), v.of_file(file, at))).collect())
+            }
+            scalar @ Data::Scalar(..) => scalar.clone(),
+        };
+        Self { start, end, tag: self.tag.clone(), data, from: self.from.clone(), file: Some(file) }
     }
 
     /// The way that led here; it begins at its place where there is none before.
@@ -228,6 +243,7 @@ impl<'t> Reader<'t> {
                         tag: own(tag.as_deref()),
                         data: Data::Scalar(Rc::from(&*value), style),
                         from: None,
+                        file: None,
                     },
                 )
             }
@@ -241,7 +257,7 @@ impl<'t> Reader<'t> {
                         event => items.push(self.node(event, span, depth + 1)?),
                     }
                 };
-                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::List(items.into()), from: None })
+                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::List(items.into()), from: None, file: None })
             }
             Event::MappingStart(_, anchor, tag) => {
                 let mut entries: Vec<(Node, Node)> = Vec::new();
@@ -266,12 +282,10 @@ impl<'t> Reader<'t> {
                         }
                     }
                 };
-                for (key, value) in merged {
-                    if !entries.iter().any(|(k, _)| k.str() == key.str()) {
-                        entries.push((key, value));
-                    }
-                }
-                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::Map(entries.into()), from: None })
+                let mut known: hashbrown::HashSet<Rc<str>> =
+                    if merged.is_empty() { hashbrown::HashSet::new() } else { entries.iter().map(|(k, _)| text(k)).collect() };
+                entries.extend(merged.into_iter().filter(|(key, _)| known.insert(text(key))));
+                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::Map(entries.into()), from: None, file: None })
             }
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id) else {
@@ -287,6 +301,14 @@ impl<'t> Reader<'t> {
             self.anchors.insert(anchor, (node.clone(), size));
         }
         Ok(node)
+    }
+}
+
+/// A key's text; keys that are none are all alike.
+fn text(key: &Node) -> Rc<str> {
+    match &key.data {
+        Data::Scalar(text, _) => Rc::clone(text),
+        _ => "".into(),
     }
 }
 

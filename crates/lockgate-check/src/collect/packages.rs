@@ -28,7 +28,10 @@ impl Collector<'_> {
             None => bare.to_owned(),
         };
         let bare = without_user.as_str();
-        let end = bare.find(['=', '<', '>', '~', '!', '@', ' ', '[']).unwrap_or(bare.len());
+        // A scope of npm begins with the sign that stands before a source elsewhere.
+        let scope = usize::from(manager == "npm" && bare.starts_with('@'));
+        let behind = bare.get(scope..).unwrap_or_default();
+        let end = behind.find(['=', '<', '>', '~', '!', '@', ' ', '[']).map_or(bare.len(), |at| at + scope);
         let (name, version) = bare.split_at(end);
         if name.is_empty()
             || name.contains([HOLE, REFERENCE])

@@ -55,8 +55,23 @@ pub(super) fn url_passwords(text: &str) -> Vec<(usize, usize)> {
     out
 }
 
-/// Signatures of shared access URLs: `?sv=...&sig=...`, which open what they name to everybody.
+/// Tokens within URLs: `?sv=...&sig=...` of shared access, which opens what it names to everybody,
+/// and `/t/<token>/` of conda's channels.
 pub(super) fn signatures(text: &str) -> Vec<(usize, usize)> {
+    let channels = text.match_indices("/t/").take(32).filter_map(|(at, mark)| {
+        let start = at + mark.len();
+        let rest = text.get(start..)?;
+        let token = rest.get(..rest.find('/')?)?;
+        let is_token = token.len() >= 16
+            && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && token.contains(|c: char| c.is_ascii_digit());
+        let is_channel = text.get(..at)?.rsplit("://").next()?.contains("conda");
+        (is_token && is_channel).then_some((start, start + token.len()))
+    });
+    let channels: Vec<(usize, usize)> = channels.collect();
+    if !channels.is_empty() {
+        return channels;
+    }
     if !text.contains("sv=") && !text.contains("se=") {
         return Vec::new();
     }

@@ -19,6 +19,10 @@ impl Collector<'_> {
             manager = "pip";
             rest = rest.get(1..).unwrap_or_default();
         }
+        if matches!(manager, "npm" | "yarn" | "pnpm") {
+            self.node_packages(rest, place, sink);
+            return;
+        }
         let manager = match manager {
             "pip" | "pip3" | "pipx" => "pip",
             "conda" | "mamba" | "micromamba" => "conda",
@@ -81,9 +85,60 @@ impl Collector<'_> {
         }
     }
 
+    /// `npm install name`, `yarn add name`; without names it is the lock file that says which.
+    fn node_packages(&mut self, words: &[&str], place: Place, sink: &str) {
+        let mut words = words.iter().copied().filter(|w| !w.starts_with('-') && *w != "global");
+        if !matches!(words.next(), Some("install" | "i" | "add")) {
+            return;
+        }
+        for word in words {
+            // `@scope/name@1.2.3`; a file, a folder and an address are what they are.
+            let (scope, name) = word.strip_prefix('@').map_or(("", word), |name| ("@", name));
+            if word.starts_with(['.', '/']) || name.contains(':') || name.ends_with(".tgz") || scope.is_empty() && name.contains('/') {
+                continue;
+            }
+            let (name, version) = name.split_once('@').unwrap_or((name, ""));
+            let version = if version.starts_with(|c: char| c.is_ascii_digit()) { format!("=={version}") } else { String::new() };
+            self.package("npm", &format!("{scope}{name}{version}"), place, sink);
+        }
+    }
+
     pub(super) fn container(&mut self, words: &[&str], trace: &Trace, sink: Sink<'_>) {
         let start = words.iter().position(|w| matches!(*w, "run" | "pull" | "create")).map_or(1, |i| i + 1);
-        let rest = words.get(start..).unwrap_or_default();
+        let (workload, image) = self.run_options(words.get(start..).unwrap_or_default(), trace, sink);
+        let Some(image) = image else { return };
+        self.image(image, trace, sink);
+        self.weakened(facts::Workload { image: image.replace([HOLE, REFERENCE], "…"), ..workload }, trace, sink);
+    }
+
+    /// The options of a container that something else starts: `--privileged --network host`.
+    pub fn container_options(&mut self, options: &str, trace: &Trace, sink: Sink<'_>) {
+        let words: Vec<&str> = options.split_whitespace().collect();
+        let (workload, _) = self.run_options(&words, trace, sink);
+        self.weakened(workload, trace, sink);
+    }
+
+    /// A workload that has more rights than it needs.
+    fn weakened(&mut self, workload: facts::Workload, trace: &Trace, sink: Sink<'_>) {
+        if self.quiet == 0
+            && (workload.privileged
+                || !workload.host_mounts.is_empty()
+                || !workload.host_namespaces.is_empty()
+                || !workload.capabilities.is_empty()
+                || workload.root == facts::Switch::Yes)
+        {
+            let raw = self.raw(sink.place, trace, workload);
+            self.found.workloads.push(raw);
+        }
+    }
+
+    /// What the options of `docker run` say, and the image behind them.
+    fn run_options<'w>(
+        &mut self,
+        rest: &[&'w str],
+        trace: &Trace,
+        sink: Sink<'_>,
+    ) -> (facts::Workload, Option<&'w str>) {
         let mut workload = facts::Workload {
             kind: "docker".to_owned(),
             root: facts::Switch::Unset,
@@ -145,17 +200,6 @@ impl Collector<'_> {
             ) || name.strip_prefix('-').is_some_and(|letters| letters.chars().all(|c| "ditPq".contains(c)));
             skip = !is_switch && !word.contains('=');
         }
-        let Some(image) = image else { return };
-        self.image(image, trace, sink);
-        if workload.privileged
-            || !workload.host_mounts.is_empty()
-            || !workload.host_namespaces.is_empty()
-            || !workload.capabilities.is_empty()
-            || workload.root == facts::Switch::Yes
-        {
-            workload.image = image.replace([HOLE, REFERENCE], "…");
-            let raw = self.raw(sink.place, trace, workload);
-            self.found.workloads.push(raw);
-        }
+        (workload, image)
     }
 }

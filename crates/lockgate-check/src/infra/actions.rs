@@ -26,9 +26,11 @@ pub fn github(collector: &mut Collector<'_>, file: u32, document: &Node) {
         own.extend(environment(collector, file, job.get("env"), &what, &matrix));
         if let Some(container) = job.get("container") {
             image(collector, file, container, &what);
+            options(collector, file, container, &what);
         }
         for (_, service) in job.get("services").map(Node::entries).unwrap_or_default() {
             image(collector, file, service, &what);
+            options(collector, file, service, &what);
             environment(collector, file, service.get("env"), &what, &matrix);
         }
         steps(collector, file, job.get("steps"), &what, &own, &matrix);
@@ -188,6 +190,16 @@ fn image(collector: &mut Collector<'_>, file: u32, node: &Node, what: &str) {
     if let Some(text) = node.str() {
         let place = node.place(file);
         collector.image(text, &literal(place), Sink { what, place, access: "" });
+    }
+}
+
+/// What a job's container is started with.
+fn options(collector: &mut Collector<'_>, file: u32, container: &Node, what: &str) {
+    if let Some(node) = container.get("options")
+        && let Some(text) = node.str()
+    {
+        let place = node.place(file);
+        collector.container_options(text, &literal(place), Sink { what, place, access: "" });
     }
 }
 

@@ -24,6 +24,27 @@ pub fn at(val: &Val, path: &str) -> Option<Val> {
     Some(current)
 }
 
+/// All values of a path; of lists on the way every item counts.
+fn each_at(val: &Val, path: &str) -> Vec<Val> {
+    let mut current = vec![val.clone()];
+    for key in path.split('.') {
+        let mut next = Vec::new();
+        for val in &current {
+            let inner = match &val.kind {
+                Kind::List(items) => items.borrow().clone(),
+                _ => vec![val.clone()],
+            };
+            next.extend(inner.iter().filter_map(|val| match &val.kind {
+                Kind::Dict(dict) => dict.borrow().get(key).cloned(),
+                _ => None,
+            }));
+        }
+        next.truncate(256);
+        current = next;
+    }
+    current
+}
+
 pub fn is(val: Option<&Val>, truth: bool) -> bool {
     val.is_some_and(|v| {
         v.options().iter().any(|v| match &v.kind {
@@ -111,7 +132,7 @@ pub fn permission(collector: &mut Collector<'_>, address: &str, kind: &str, broa
     collector.found.permissions.push(raw);
 }
 
-fn audit(collector: &mut Collector<'_>, component: &str, setting: &str, place: Place) {
+pub fn audit(collector: &mut Collector<'_>, component: &str, setting: &str, place: Place) {
     let fact = facts::Audit { component: component.to_owned(), setting: setting.to_owned(), enabled: false };
     let raw = collector.raw(place, &None, fact);
     collector.found.audit.push(raw);
@@ -174,8 +195,9 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
         bucket(collector, &resource(None), |b| b.encrypted = facts::Switch::No, &format!("{path} is not set"));
     }
     for (known, path) in ENCRYPTED {
-        let setting = get(path).filter(|_| known == kind);
-        if is(setting.as_ref(), false) || setting.as_ref().and_then(Val::as_str) == Some("Disabled") {
+        let settings = if known == kind { each_at(val, path) } else { Vec::new() };
+        let setting = settings.into_iter().find(|s| is(Some(s), false) || s.as_str() == Some("Disabled"));
+        if setting.is_some() {
             bucket(
                 collector,
                 &resource(setting.as_ref()),
@@ -281,6 +303,21 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
                 );
             }
         }
+        "aws_db_parameter_group" | "aws_rds_cluster_parameter_group" | "aws_redshift_parameter_group" => {
+            parameters(collector, address, &each_at(val, "parameter"), place);
+        }
+        "google_sql_database_instance" => {
+            parameters(collector, address, &each_at(val, "settings.database_flags"), place);
+        }
+        "azurerm_postgresql_configuration"
+        | "azurerm_postgresql_flexible_server_configuration"
+        | "azurerm_mysql_configuration"
+        | "azurerm_mysql_flexible_server_configuration" => {
+            parameters(collector, address, std::slice::from_ref(val), place);
+        }
+        "aws_ecs_task_definition" => {
+            containers(collector, address, get("container_definitions").as_ref(), place);
+        }
         "aws_cloudtrail" => {
             let setting = get("enable_logging");
             if is(setting.as_ref(), false) {
@@ -337,6 +374,77 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
             if name != "assume_role_policy" {
                 policy(collector, address, &inner, place_of(Some(&inner), place));
             }
+        }
+    }
+}
+
+/// Parameters of databases that turn their log of statements or connections off.
+const UNLOGGED: [(&str, &[&str]); 8] = [
+    ("log_statement", &["none"]),
+    ("pgaudit.log", &["none"]),
+    ("log_connections", &["0", "off", "false"]),
+    ("log_disconnections", &["0", "off", "false"]),
+    ("server_audit_logging", &["0", "off", "false"]),
+    ("audit_log_enabled", &["0", "off", "false"]),
+    ("cloudsql.enable_pgaudit", &["off", "false"]),
+    ("enable_user_activity_logging", &["0", "off", "false"]),
+];
+
+fn parameters(collector: &mut Collector<'_>, address: &str, parameters: &[Val], place: Place) {
+    let flat = parameters.iter().flat_map(|val| match &val.kind {
+        Kind::List(items) => items.borrow().clone(),
+        _ => vec![val.clone()],
+    });
+    for parameter in flat {
+        let name = all_texts(at(&parameter, "name").as_ref());
+        let value = at(&parameter, "value");
+        let texts = match value.as_ref().map(|v| &v.kind) {
+            Some(Kind::Int(n)) => vec![n.to_string()],
+            Some(Kind::Bool(b)) => vec![b.to_string()],
+            _ => all_texts(value.as_ref()),
+        };
+        let off = UNLOGGED.iter().find(|(known, off)| {
+            name.iter().any(|name| name == known)
+                && texts.iter().any(|text| off.contains(&text.to_ascii_lowercase().as_str()))
+        });
+        if let Some((known, _)) = off {
+            audit(collector, address, known, place_of(value.as_ref(), place));
+        }
+    }
+}
+
+/// Containers of a task of ECS, as a list or as the JSON of one.
+fn containers(collector: &mut Collector<'_>, address: &str, definitions: Option<&Val>, place: Place) {
+    let Some(definitions) = definitions else { return };
+    let parsed = definitions.as_str().and_then(|text| {
+        let documents = crate::yaml::parse(text).ok()?;
+        Some(crate::python::retraced(&crate::yaml::value(documents.first()?, 0, 0), &definitions.trace, 0))
+    });
+    for container in items(Some(parsed.unwrap_or_else(|| definitions.clone()))) {
+        let get = |a: &str, b: &str| at(&container, a).or_else(|| at(&container, b));
+        let image = get("image", "Image");
+        if let Some(text) = image.as_ref().and_then(Val::as_str) {
+            let place = place_of(image.as_ref(), place);
+            collector.image(text, &None, crate::collect::Sink { what: address, place, access: "" });
+        }
+        let privileged = get("privileged", "Privileged");
+        let user = get("user", "User");
+        let is_root = all_texts(user.as_ref()).iter().any(|u| matches!(u.split(':').next(), Some("root" | "0")))
+            || user.as_ref().and_then(Val::as_int) == Some(0);
+        let is_privileged = is(privileged.as_ref(), true);
+        if is_privileged || is_root {
+            let setting = if is_privileged { privileged } else { user };
+            let fact = facts::Workload {
+                kind: "task".to_owned(),
+                name: address.to_owned(),
+                container: all_texts(get("name", "Name").as_ref()).concat(),
+                privileged: is_privileged,
+                root: if is_root { facts::Switch::Yes } else { facts::Switch::Unset },
+                escalation: facts::Switch::Unset,
+                ..facts::Workload::default()
+            };
+            let raw = collector.raw(place_of(setting.as_ref(), place), &None, fact);
+            collector.found.workloads.push(raw);
         }
     }
 }
@@ -461,6 +569,7 @@ pub fn cloudformation(collector: &mut Collector<'_>, kind: &str, address: &str, 
         }
         "AWS::EC2::Volume" | "AWS::EFS::FileSystem" | "AWS::Redshift::Cluster" => off(collector, "Encrypted"),
         "AWS::ElastiCache::ReplicationGroup" => off(collector, "AtRestEncryptionEnabled"),
+        "AWS::ECS::TaskDefinition" => containers(collector, address, get("ContainerDefinitions").as_ref(), place),
         "AWS::CloudTrail::Trail" => {
             let setting = get("IsLogging");
             if is(setting.as_ref(), false) {

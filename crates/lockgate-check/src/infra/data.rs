@@ -43,18 +43,29 @@ pub fn dbt(collector: &mut Collector<'_>, file: u32, document: &Node) {
 fn owner(node: &Node) -> bool {
     ["meta.owner", "config.meta.owner", "group", "owner", "config.group", "loader"]
         .iter()
-        .any(|path| node.at(path).is_some())
+        .any(|path| node.at(path).is_some_and(is_said))
+}
+
+/// Whether a value says something: blank, `TBD` and their kin do not.
+fn is_said(node: &Node) -> bool {
+    match node.str() {
+        Some(text) => {
+            let text = text.trim().to_ascii_lowercase();
+            !node.is_null() && !matches!(text.as_str(), "" | "tbd" | "todo" | "n/a" | "na" | "none" | "unknown" | "?" | "-")
+        }
+        None => !node.entries().is_empty() || !node.items().is_empty(),
+    }
 }
 
 fn dataset(collector: &mut Collector<'_>, file: u32, node: &Node, name: &str, kind: &str, owned: bool) {
     let classification =
-        ["meta.classification", "config.meta.classification"].iter().find_map(|p| node.at(p)).and_then(Node::str);
+        ["meta.classification", "config.meta.classification"].iter().find_map(|p| node.at(p).filter(|node| is_said(node))).and_then(Node::str);
     let fact = facts::Dataset {
         name: name.to_owned(),
         kind: kind.to_owned(),
         owner: owned,
         classification: classification.unwrap_or_default().to_owned(),
-        retention: node.at("meta.retention").is_some(),
+        retention: node.at("meta.retention").is_some_and(is_said),
         personal: personal(node.get("columns")),
     };
     let place = node.place(file);

@@ -84,6 +84,7 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
     let mut variables: Vec<(String, String)> = Vec::new();
     let mut stages: Vec<String> = Vec::new();
     let mut user: Option<(String, Place)> = None;
+    let mut secrets: Vec<String> = Vec::new();
     for instruction in instructions(text) {
         let place = Place::new(file, instruction.start, instruction.end);
         let trace = literal(place);
@@ -102,8 +103,14 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
                     stages.push((*name).to_owned());
                 }
                 user = None;
+                secrets.clear();
             }
             "ARG" | "ENV" | "LABEL" => {
+                // Without a default it comes from who builds, and stays in the history all the same.
+                let bare = rest.split_whitespace().filter(|word| !word.contains('='));
+                if instruction.name == "ARG" {
+                    secrets.extend(bare.filter(|name| is_secret_name(name)).map(str::to_owned));
+                }
                 for (name, value) in assignments(&instruction.name, rest, &variables) {
                     if instruction.name == "LABEL" {
                         continue;
@@ -129,6 +136,14 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
                     let words: Vec<crate::value::Val> = words.iter().map(|w| val(w, place)).collect();
                     collector.words(&words, place, &instruction.name);
                 } else {
+                    // `RUN <<EOF` runs the lines below it.
+                    let script = match script.trim_start().strip_prefix("<<").and_then(|s| s.split_once('\n')) {
+                        Some((_, lines)) => lines.to_owned(),
+                        None => script,
+                    };
+                    for secret in secrets.iter().filter(|name| uses(&script, name)) {
+                        baked(collector, secret, place, sink);
+                    }
                     collector.script(&script, &trace, place, &instruction.name, &mut variables.clone());
                 }
             }
@@ -167,10 +182,45 @@ fn assignments(instruction: &str, rest: &str, variables: &[(String, String)]) ->
     script.commands.into_iter().flat_map(|command| command.assignments).collect()
 }
 
+fn is_secret_name(name: &str) -> bool {
+    matches!(credentials::wanted(name), Some(credentials::Wanted::Password | credentials::Wanted::Token))
+}
+
+/// Whether a script uses a variable.
+fn uses(script: &str, name: &str) -> bool {
+    script.match_indices('$').any(|(at, _)| {
+        let rest = script.get(at + 1..).unwrap_or_default().trim_start_matches('{');
+        rest.strip_prefix(name).is_some_and(|tail| !tail.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    })
+}
+
+/// A secret that a layer of the image is made with.
+fn baked(collector: &mut Collector<'_>, name: &str, place: Place, sink: Sink<'_>) {
+    let fact = facts::Credential {
+        name: name.chars().take(100).collect(),
+        how: "image".to_owned(),
+        sink: sink.what.to_owned(),
+        strength: credentials::Strength::Literal,
+        entity: None,
+        fingerprint: String::new(),
+        hint: "a file or an argument".to_owned(),
+        instead: String::new(),
+    };
+    let raw = collector.raw(place, &literal(place), fact);
+    collector.found.credentials.push(raw);
+}
+
 /// Keys and credentials that are copied into the image.
 fn copied(collector: &mut Collector<'_>, rest: &str, place: Place, sink: Sink<'_>) {
+    // The form as a list in JSON, for names with spaces in them.
+    let plain = rest.replace(['[', ']', '"'], " ").replace(',', " ");
+    let rest = if rest.contains("[\"") { plain.as_str() } else { rest };
+    // What another stage made is looked at there.
+    if rest.contains("--from=") {
+        return;
+    }
     for word in rest.split_whitespace().filter(|w| !w.starts_with("--")) {
-        let name = word.rsplit('/').next().unwrap_or(word).to_ascii_lowercase();
+        let name = word.trim_end_matches('/').rsplit('/').next().unwrap_or(word).to_ascii_lowercase();
         let is_secret =
             matches!(
                 name.as_str(),
@@ -187,22 +237,16 @@ fn copied(collector: &mut Collector<'_>, rest: &str, place: Place, sink: Sink<'_
                     | "credentials.json"
                     | "service-account.json"
                     | "kubeconfig"
+                    | ".aws"
+                    | ".ssh"
+                    | ".kube"
+                    | ".gnupg"
+                    | ".azure"
             ) || name.ends_with(".pem") && !name.contains("cert") && !name.contains("ca") && !name.contains("pub")
                 || name.ends_with(".key")
                 || name.ends_with(".p12");
         if is_secret && rest.split_whitespace().next_back() != Some(word) {
-            let fact = facts::Credential {
-                name: word.chars().take(100).collect(),
-                how: "image".to_owned(),
-                sink: sink.what.to_owned(),
-                strength: credentials::Strength::Literal,
-                entity: None,
-                fingerprint: String::new(),
-                hint: "a file".to_owned(),
-                instead: String::new(),
-            };
-            let raw = collector.raw(place, &literal(place), fact);
-            collector.found.credentials.push(raw);
+            baked(collector, word, place, sink);
             return;
         }
     }

@@ -133,7 +133,7 @@ fn traced(node: &Node, rendered: &Rendered, tree: &Tree, file: u32) -> Node {
             (Data::Map(entries.collect()), None)
         }
     };
-    Node { start, end: end.max(start), tag: node.tag.clone(), data, from }
+    Node { start, end: end.max(start), tag: node.tag.clone(), data, from, file: None }
 }
 
 fn chart(tree: &Tree, folder: &str) -> Chart {

@@ -5,11 +5,11 @@ use base64::Engine as _;
 
 use super::{cloud, scalar, val};
 use crate::{
-    collect::{Collector, Pod, Policy, Sink},
+    collect::{Collector, Member, Pod, Policy, Sink},
     credentials, facts,
     source::Place,
     value::{Kind, Val, literal},
-    yaml::{self, Node},
+    yaml::{self, Data, Node},
 };
 
 /// A manifest, or a list of them.
@@ -31,7 +31,7 @@ pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
                 place: Place { end: place.start, ..place },
                 namespace: name.clone(),
                 labels: Vec::new(),
-                training: false,
+                member: Member::Declaration,
             });
         }
         "ClusterRoleBinding" | "RoleBinding" => {
@@ -78,10 +78,19 @@ pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
     };
     if kind == "NetworkPolicy" || kind == "CiliumNetworkPolicy" {
         let selector = document.at("spec.podSelector").or_else(|| document.at("spec.endpointSelector"));
-        collector
-            .found
-            .policies
-            .push(Policy { namespace, selector: labels(selector.and_then(|s| s.get("matchLabels"))) });
+        // `ingress: [{}]` lets everybody in.
+        let opens = |key: &str| {
+            let rules = document.at("spec").and_then(|spec| spec.get(key)).map(Node::items).unwrap_or_default();
+            rules.iter().any(|rule| matches!(rule.data, Data::Map(_)) && rule.entries().is_empty())
+        };
+        let says = |key: &str| document.at("spec").is_some_and(|spec| spec.get(key).is_some());
+        let types = document.at("spec.policyTypes").map(Node::items).unwrap_or_default();
+        let named = |name: &str| types.iter().any(|t| t.str() == Some(name));
+        let egress = named("Egress") || types.is_empty() && says("egress");
+        let ingress = named("Ingress") || types.is_empty();
+        let restricts = kind == "CiliumNetworkPolicy" || ingress && !opens("ingress") || egress && !opens("egress");
+        let selector = labels(selector.and_then(|s| s.get("matchLabels")));
+        collector.found.policies.push(Policy { namespace, selector, restricts });
         return;
     }
     // Pods, wherever the kind keeps its template.
@@ -196,6 +205,14 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
     let mut containers: Vec<&Node> = lists.iter().filter_map(|key| spec.get(key)).flat_map(Node::items).collect();
     containers.extend(spec.get("container"));
     let mut pod_root_said = false;
+    // Of a pod that says nothing of its user, the image decides.
+    let names_user = |node: Option<&Node>| {
+        node.is_some_and(|n| {
+            n.get("runAsUser").is_some_and(|u| u.str() != Some("0")) || flag(Some(n), "runAsNonRoot", true).is_some()
+        })
+    };
+    let all_named = names_user(context)
+        || !containers.is_empty() && containers.iter().all(|container| names_user(container.get("securityContext")));
     for container in containers {
         let name = text(container, "name");
         let what = format!("{} {}", owner.kind, owner.name);
@@ -280,19 +297,22 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: &Owner<'_>)
         let raw = collector.raw(place, &None, host.clone());
         collector.found.workloads.push(raw);
     }
-    if training && owner.kind != "NetworkPolicy" {
-        let place = spec.place(file);
-        host.training = true;
-        host.host_mounts.clear();
-        host.host_namespaces.clear();
-        let raw = collector.raw(Place { end: place.start, ..place }, &None, host);
-        collector.found.workloads.push(raw);
+    let place = spec.place(file);
+    if owner.kind != "NetworkPolicy" {
         collector.found.pods.push(Pod {
             place: Place { end: place.start, ..place },
             namespace: owner.namespace.to_owned(),
             labels: owner.labels.to_vec(),
-            training: true,
+            member: if training { Member::Training } else { Member::Pod },
         });
+    }
+    if training && owner.kind != "NetworkPolicy" {
+        host.training = true;
+        host.root = if all_named { facts::Switch::No } else { facts::Switch::Unset };
+        host.host_mounts.clear();
+        host.host_namespaces.clear();
+        let raw = collector.raw(Place { end: place.start, ..place }, &None, host);
+        collector.found.workloads.push(raw);
     }
 }
 
@@ -324,8 +344,9 @@ fn secret(collector: &mut Collector<'_>, file: u32, document: &Node, name: &str)
     }
 }
 
-/// `kustomization.yaml`: its images and its patches.
-pub fn kustomization(collector: &mut Collector<'_>, file: u32, document: &Node) {
+/// `kustomization.yaml`: its images, its secrets, and its patches where the manifests that they
+/// are for are not of the tree.
+pub fn kustomization(collector: &mut Collector<'_>, file: u32, document: &Node, is_rendered: bool) {
     for image in document.get("images").map(Node::items).unwrap_or_default() {
         let name = image.get("newName").or_else(|| image.get("name")).and_then(Node::str).unwrap_or_default();
         let Some(tag) = image.get("newTag") else { continue };
@@ -340,7 +361,7 @@ pub fn kustomization(collector: &mut Collector<'_>, file: u32, document: &Node) 
         );
     }
     for key in ["patches", "patchesJson6902", "patchesStrategicMerge"] {
-        for patch in document.get(key).map(Node::items).unwrap_or_default() {
+        for patch in document.get(key).filter(|_| !is_rendered).map(Node::items).unwrap_or_default() {
             let Some(text) = patch.get("patch").or(Some(patch)).and_then(Node::str) else { continue };
             let place = patch.get("patch").unwrap_or(patch).place(file);
             if let Ok(documents) = yaml::parse(text) {

@@ -12,6 +12,8 @@ use crate::{
 /// Most files of macros that a model is rendered with, and most bytes of them.
 const MACRO_FILES_MAX: usize = 200;
 const MACRO_BYTES_MAX: usize = 128 << 10;
+/// Longest SQL that variables make.
+const SQL_BYTES_MAX: usize = 4 << 20;
 
 /// Environment files, INI, properties, TOML and their kin.
 pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
@@ -20,7 +22,7 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
     if matches!(name.as_str(), "poetry.lock" | "uv.lock" | "cargo.lock") {
         return;
     }
-    if matches!(name.as_str(), ".pgpass" | ".netrc" | "_netrc") {
+    if matches!(name.as_str(), ".pgpass" | "pgpass" | ".netrc" | "_netrc") {
         lines(collector, file, text);
         return;
     }
@@ -52,6 +54,20 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
             collector.package("pip", entry.name, place, "pyproject");
         }
         collector.switch(&what, entry.value, place);
+        if matches!(name.as_str(), "pip.conf" | "pip.ini") && entry.name == "trusted-host" && !entry.value.is_empty() {
+            collector.verification_off("trusted-host", place, "");
+        }
+        // A remote of rclone that stands for a path of another one.
+        if name == "rclone.conf"
+            && entry.name == "remote"
+            && let Some((remote, path)) = entry.value.split_once(':')
+        {
+            let kind = entries.iter().find(|e| e.section == remote && e.name == "type");
+            let provider = kind.and_then(|kind| storage::provider_of(kind.value)).unwrap_or("any");
+            if let Some(location) = storage::path(provider, path) {
+                collector.storage(&location, &trace, sink);
+            }
+        }
         let lower = what.to_ascii_lowercase();
         let talks = ["description", "comment", "deny", "prohibited", "forbidden", "blocked", "readme", "homepage"]
             .iter()
@@ -104,7 +120,10 @@ pub fn lines(collector: &mut Collector<'_>, file: u32, text: &str) {
         offset += line.len();
         let line = line.trim();
         let sink = Sink { what: "a line", place, access: "" };
-        if path.ends_with(".pgpass") {
+        if path.ends_with("pgpass") {
+            if line.starts_with('#') {
+                continue;
+            }
             let mut fields = line.splitn(5, ':');
             if let Some(password) = fields.nth(4) {
                 collector.secret_value("password", &val(password, place), sink);
@@ -147,10 +166,17 @@ pub fn shell(collector: &mut Collector<'_>, file: u32, text: &str) {
 pub fn makefile(collector: &mut Collector<'_>, file: u32, text: &str) {
     let mut offset = 0;
     let mut variables: Vec<(String, String)> = Vec::new();
-    for line in text.split_inclusive('\n') {
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
         let start = offset;
         offset += line.len();
-        let body = line.trim_end();
+        // A line that goes on in the next one.
+        while text.get(start..offset).is_some_and(|body| body.trim_end().ends_with('\\'))
+            && let Some(more) = lines.next()
+        {
+            offset += more.len();
+        }
+        let body = text.get(start..offset).unwrap_or(line).trim_end();
         let place = Place::new(file, start, start + body.len());
         if let Some(recipe) = body.strip_prefix('\t') {
             // `$$` is the shell's own dollar.
@@ -209,11 +235,7 @@ fn of_make(text: &str, variables: &[(String, String)], depth: usize) -> String {
 
 /// SQL in a file, with Jinja rendered as dbt and Airflow do.
 pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
-    let body: String = text
-        .lines()
-        .map(|line| line.split("--").next().filter(|_| !line.contains("://--")).unwrap_or(line))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let body = text.lines().map(without_comment).collect::<Vec<_>>().join("\n");
     let context = crate::jinja::Context { names: Vec::new(), variables: project(collector, file) };
     let macros = if body.contains("{{") { macros(collector, file) } else { String::new() };
     // `{{ config(location=...) }}` of dbt renders to nothing; as a mapping it shows what it says.
@@ -221,11 +243,16 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
     let body = joined_literals(&with_variables(&opened(&body)));
     let rendered = if crate::jinja::is_template(&body) && !body.contains("${{") {
         let rendered = crate::jinja::render(&format!("{macros}{body}"), &context);
-        rendered.or_else(|| crate::jinja::render(&body, &context)).map(|text| text.flat().to_string())
+        let rendered = rendered.or_else(|| crate::jinja::render(&body, &context)).map(|text| text.flat().to_string());
+        // Hooks are texts that dbt renders once more.
+        rendered.map(|text| {
+            let again = if crate::jinja::is_template(&text) { crate::jinja::render(&text, &context) } else { None };
+            again.map_or(text, |again| again.flat().to_string())
+        })
     } else {
         super::rendered(&body)
     };
-    let body = without_comments(&rendered.unwrap_or(body));
+    let body = without_remarks(&without_comments(&rendered.unwrap_or(body)));
     // Where it stands as it is; otherwise where its beginning does.
     let find = |needle: &str| {
         let known = needle.split([crate::value::HOLE, crate::value::REFERENCE]).next().unwrap_or(needle);
@@ -341,9 +368,67 @@ fn with_variables(text: &str) -> String {
     if names.is_empty() {
         return text.to_owned();
     }
+    let text = &of_psql(text, &known);
     crate::interpolate::substitute(text, "${", "}", |name| {
         known(name).or_else(|| known(&format!("hivevar:{name}"))).or_else(|| known(name.split_once(':')?.1))
     })
+}
+
+/// `:name` and `:'name'` of psql as the text that `\set` gave it.
+fn of_psql(text: &str, known: &impl Fn(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(':') {
+        out.push_str(before);
+        if out.len() > SQL_BYTES_MAX {
+            break;
+        }
+        let quoted = after.strip_prefix('\'').and_then(|inner| inner.split_once('\''));
+        let end = after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len());
+        let (name, tail) = quoted.unwrap_or_else(|| after.split_at(end));
+        match known(name).filter(|_| !name.is_empty() && !before.ends_with(':')) {
+            Some(value) => {
+                out.push_str(&format!("'{value}'"));
+                rest = tail;
+            }
+            None => {
+                out.push(':');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A line of SQL without the comment at its end; `--` within quotes is none.
+fn without_comment(line: &str) -> &str {
+    let mut quote = None;
+    let mut previous = ' ';
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if c == open => quote = None,
+            // `s3://bucket/--part` is no comment either.
+            (None, '-') if previous == '-' && !line.get(..at - 1).is_some_and(|before| before.ends_with("://")) => {
+                return line.get(..at - 1).unwrap_or(line);
+            }
+            _ => {}
+        }
+        previous = c;
+    }
+    line
+}
+
+/// What a statement writes about a table, such as `COMMENT ON ROLE x IS '...'`, is for people.
+fn without_remarks(text: &str) -> String {
+    use std::sync::LazyLock;
+
+    use regex::Regex;
+    static REMARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\bcomment\s+on\s+[^;']{1,300}?\bis\s+'(?:[^']|'')*'|\bcomment\s*=?\s*'(?:[^']|'')*'").ok()
+    });
+    REMARK.as_ref().map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, "").into_owned())
 }
 
 /// Macros that nobody calls here, with their defaults: what they would write is read.
@@ -373,7 +458,7 @@ fn opened(text: &str) -> String {
     out
 }
 
-/// SQL without block comments and without lists of what is blocked.
+/// SQL without block comments.
 fn without_comments(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -389,15 +474,19 @@ fn without_comments(text: &str) -> String {
         rest = after.split_once("*/").map_or("", |(_, tail)| tail);
     }
     out.push_str(rest);
-    let upper = out.to_ascii_uppercase();
-    let blocked = ["BLOCKED_LOCATIONS", "DENIED_LOCATIONS", "PROHIBITED_LOCATIONS"].iter().find_map(|w| upper.find(w));
-    if let Some(at) = blocked
-        && let Some(end) = out.get(at..).and_then(|t| t.find(')'))
-        && upper.len() == out.len()
-    {
-        out.replace_range(at..at + end, "");
-    }
-    out
+    without_blocked(&out)
+}
+
+/// Lists of what is blocked, such as Snowflake's `STORAGE_BLOCKED_LOCATIONS = ('s3://...')`, name
+/// what is not used.
+fn without_blocked(text: &str) -> String {
+    use std::sync::LazyLock;
+
+    use regex::Regex;
+    static BLOCKED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b[a-z_]*(?:blocked|denied|prohibited|forbidden|excluded)[a-z_]*\s*=?\s*\([^)]*\)").ok()
+    });
+    BLOCKED.as_ref().map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, "").into_owned())
 }
 
 /// `requirements.txt`, after PEP 508.

@@ -9,7 +9,9 @@ mod functions;
 mod given;
 mod names;
 
-use hashbrown::HashMap;
+use std::rc::Rc;
+
+use hashbrown::{HashMap, HashSet};
 use hcl_edit::{
     Span as _,
     expr::{BinaryOperator, Expression, ObjectKey},
@@ -18,7 +20,7 @@ use hcl_edit::{
 };
 
 use given::{given_to, nested};
-use names::resolve;
+pub use names::resolve;
 
 use super::cloud;
 use crate::{
@@ -33,6 +35,8 @@ const DEPTH_MAX: usize = 8;
 const STEPS_MAX: u64 = 300_000;
 /// Most instances of a resource with `for_each`.
 const INSTANCES_MAX: usize = 32;
+/// Most files of values in folders below.
+const VALUES_FILES_MAX: usize = 32;
 
 /// One evaluation of a folder.
 struct Module<'b> {
@@ -56,10 +60,61 @@ pub fn read(collector: &mut Collector<'_>, file: u32) {
     let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let members = folder_files(collector, &folder);
     let first = members.iter().find(|id| collector.tree.asked.get(**id as usize) == Some(&true)).copied();
-    if first != Some(file) {
+    // A module that the tree calls is judged with what its callers give it.
+    if first != Some(file) || called(collector).contains(&folder) {
         return;
     }
     run(collector, &folder, HashMap::new(), 0);
+}
+
+/// The folders that others call, from those that are asked for and that nobody calls.
+fn called(collector: &mut Collector<'_>) -> Rc<HashSet<String>> {
+    if let Some(called) = &collector.called_modules {
+        return Rc::clone(called);
+    }
+    let mut calls: HashMap<String, Vec<String>> = HashMap::new();
+    for (file, asked) in collector.tree.files.iter().zip(&collector.tree.asked) {
+        if file.language != Language::Terraform || !asked {
+            continue;
+        }
+        let Ok(text) = file.text() else { continue };
+        let own = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let sources = text.lines().filter_map(|line| line.trim().strip_prefix("source")?.trim_start().strip_prefix('='));
+        for source in sources.map(|source| source.trim().trim_matches('"')).filter(|source| source.starts_with('.')) {
+            let folder = resolve(own, source);
+            if folder != own {
+                calls.entry(own.to_owned()).or_default().push(folder);
+            }
+        }
+    }
+    let named: HashSet<&String> = calls.values().flatten().collect();
+    // Folders that call each other and that nobody else calls are judged by themselves.
+    let mut waiting: Vec<&String> = calls.keys().filter(|own| !named.contains(own)).collect();
+    let mut called = HashSet::new();
+    while let Some(caller) = waiting.pop() {
+        for folder in calls.get(caller).into_iter().flatten() {
+            if called.insert(folder.clone()) {
+                waiting.push(folder);
+            }
+        }
+    }
+    let called = Rc::new(called);
+    collector.called_modules = Some(Rc::clone(&called));
+    called
+}
+
+/// Files of values in folders below that hold nothing else, such as `envs/prod.tfvars`.
+fn values_below(collector: &Collector<'_>, folder: &str) -> Vec<u32> {
+    let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let folder_of = |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let below = (0u32..).zip(&collector.tree.files).filter(|(_, f)| {
+        f.language == Language::Terraform && f.path.starts_with(&start) && folder_of(&f.path) != folder
+    });
+    let below: Vec<(u32, String, bool)> =
+        below.map(|(id, f)| (id, folder_of(&f.path), f.path.contains(".tfvars"))).collect();
+    let modules: HashSet<&str> = below.iter().filter(|(.., values)| !values).map(|(_, f, _)| f.as_str()).collect();
+    let only_values = below.iter().filter(|(_, folder, values)| *values && !modules.contains(folder.as_str()));
+    only_values.map(|(id, ..)| *id).take(VALUES_FILES_MAX).collect()
 }
 
 fn folder_files(collector: &Collector<'_>, folder: &str) -> Vec<u32> {
@@ -85,7 +140,11 @@ fn run(
     }
     let mut bodies: Vec<(u32, Body)> = Vec::new();
     let mut values: Vec<(u32, Body)> = Vec::new();
-    for id in folder_files(collector, folder) {
+    let mut files = folder_files(collector, folder);
+    if depth == 0 {
+        files.extend(values_below(collector, folder));
+    }
+    for id in files {
         let Some(file) = collector.tree.file(id) else { continue };
         let text = match file.text() {
             Ok(text) => text,
@@ -122,8 +181,11 @@ fn run(
             let val = plain.eval(*id, &attribute.value, 0);
             let name = attribute.key.as_str();
             collector.assigned(name, &val, place(*id, attribute.value.span()));
+            nested(collector, &val, place(*id, attribute.value.span()), 0);
             if depth == 0 {
-                given.entry(name.to_owned()).or_insert(val);
+                // Of several files of values any may be the one.
+                let known = given.remove(name);
+                given.insert(name.to_owned(), known.map_or_else(|| val.clone(), |known| Val::choice(vec![known, val.clone()])));
             }
         }
     }
@@ -256,6 +318,9 @@ impl<'b> Module<'b> {
         }
         if instances.is_empty() {
             instances.push(Vec::new());
+        }
+        if instances.len() > INSTANCES_MAX {
+            collector.problem(file, 0, "of the instances of a resource the first 32 were looked at");
         }
         for names in instances.into_iter().take(INSTANCES_MAX) {
             let before = self.names.len();

@@ -152,7 +152,8 @@ impl Interpreter<'_> {
                 i64::from_str_radix(&digits, radix)
                     .map_or_else(|_| self.large(&digits, radix, at), |n| Val::new(Kind::Int(n)))
             }
-            ("int" | "float" | "bool" | "round" | "abs", Some(Kind::Int(_))) => first?.clone(),
+            ("int" | "float" | "round" | "abs", Some(Kind::Int(_))) => first?.clone(),
+            ("int", Some(Kind::Bool(b))) => Val::new(Kind::Int(i64::from(*b))),
             ("bool", Some(_)) => {
                 first?.truth().map_or_else(|| self.unknown(Why::Expression, at), |b| Val::new(Kind::Bool(b)))
             }

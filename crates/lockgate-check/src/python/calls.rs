@@ -90,6 +90,10 @@ impl Interpreter<'_> {
                 let results = options.iter().map(|option| self.method(option, name, args.clone(), at)).collect();
                 Val::choice(results)
             }
+            Kind::Str(_) if self.member_method(receiver, name).is_some() => match self.member_method(receiver, name) {
+                Some(f) => self.call_function(&f, Some(receiver.clone()), args, at),
+                None => self.unknown(Why::Name(name.into()), at),
+            },
             Kind::Str(text) => {
                 let text = text.clone();
                 self.text_method(&text, receiver, name, &args, at)

@@ -263,6 +263,12 @@ impl Interpreter<'_> {
             }
             // A member of an enumeration is followed as its value.
             Kind::Str(_) if name == "value" => object.clone(),
+            Kind::Str(_) if self.member_method(object, name).is_some_and(|f| f.kind == FunctionKind::Property) => {
+                match self.member_method(object, name) {
+                    Some(f) => self.call_function(&f, Some(object.clone()), Args::default(), at),
+                    None => self.bound(object, name),
+                }
+            }
             Kind::Path(path) => self.path_attribute(path, object, name),
             Kind::Reference(reference) => match name {
                 // What is done with a secret keeps it a secret.
@@ -278,6 +284,15 @@ impl Interpreter<'_> {
         }
     }
 
+    /// The method of an enumeration whose member a text is.
+    pub(super) fn member_method(&self, text: &Val, name: &str) -> Option<Rc<super::Closure>> {
+        let class = self.members.get(text.as_str()?)?;
+        match class.find(name, 0)?.kind {
+            Kind::Function(f) => Some(f),
+            _ => None,
+        }
+    }
+
     fn class_attribute(&mut self, class: &Rc<super::Class>, object: &Val, name: &str, at: Span) -> Val {
         match class.find(name, 0) {
             Some(Val { kind: Kind::Function(f), .. }) => match f.kind {
@@ -290,7 +305,12 @@ impl Interpreter<'_> {
                 let member = crate::value::Instance { class: Rc::clone(class), attrs: std::cell::RefCell::new(attrs) };
                 Val::new(Kind::Instance(Rc::new(member)))
             }
-            Some(val) => val,
+            Some(val) => {
+                if let (Some(text), true) = (val.as_str(), class.is_text_with_methods()) {
+                    self.members.insert(text.into(), Rc::clone(class));
+                }
+                val
+            }
             None if name == "__name__" => Val::str(Arc::clone(&class.def.name)),
             None => match class.outside_base(0) {
                 Some(base) if !base.starts_with("enum.") => Val::new(Kind::External(format!("{base}.{name}").into())),

@@ -51,7 +51,11 @@ impl Interpreter<'_> {
         }
         // What a database is asked with is data, not a place.
         let is_query = matches!(last, "execute" | "executemany" | "fetch" | "fetchrow" | "fetchval");
-        for val in args.positional.iter().take(if is_query { 1 } else { usize::MAX }) {
+        let statement = args.positional.first().and_then(Val::as_str).unwrap_or_default().to_ascii_lowercase();
+        let reads = ["read_", "_scan", "copy ", "from ?"].iter().any(|word| statement.contains(word));
+        // A DAG may be called as a bucket is.
+        let skip = usize::from(matches!(last, "DAG" | "Dag" | "TaskGroup"));
+        for val in args.positional.iter().skip(skip).take(if is_query && !reads { 1 } else { usize::MAX }) {
             self.given(val, sink, 0);
         }
         self.name_and_value(last, &args, sink);
@@ -139,6 +143,12 @@ impl Interpreter<'_> {
                 | "setSystemProperty"
                 | "KeyValuePair"
         );
+        // `connection.set_password("...")`.
+        if let (Some(name), [value]) = (last.strip_prefix("set_"), args.positional.as_slice())
+            && credentials::wanted(name).is_some()
+        {
+            self.collector.named(name, value, sink, "name");
+        }
         if matches!(last, "Secret" | "SecretDict")
             && let Some(value) = args.keyword("value")
         {

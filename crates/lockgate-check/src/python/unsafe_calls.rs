@@ -81,16 +81,17 @@ impl Interpreter<'_> {
                 );
             }
             "yaml.load" | "yaml.load_all" => {
-                let loader = args.get(1, "Loader").map(|v| match &v.kind {
-                    Kind::External(name) => name.to_string(),
-                    Kind::Class(class) => class.outside_base(0).map(|b| b.to_string()).unwrap_or_default(),
-                    _ => String::new(),
-                });
-                let safe = loader.as_deref().is_some_and(|l| {
-                    l.ends_with("SafeLoader") || l.ends_with("BaseLoader") || l.ends_with("FullLoader")
-                });
-                let known = loader.as_deref().is_none_or(|l| !l.is_empty());
-                if !safe {
+                let loaders: Vec<String> = args.get(1, "Loader").map(Val::options).unwrap_or_default().iter().map(|v| {
+                    match &v.kind {
+                        Kind::External(name) => name.to_string(),
+                        Kind::Class(class) => class.outside_base(0).map(|b| b.to_string()).unwrap_or_default(),
+                        _ => String::new(),
+                    }
+                }).collect();
+                let safe = |l: &String| ["SafeLoader", "BaseLoader", "FullLoader"].iter().any(|end| l.ends_with(end));
+                if loaders.is_empty() || !loaders.iter().all(safe) {
+                    // Any of them that is known to be unsafe decides.
+                    let known = loaders.is_empty() || loaders.iter().any(|l| !l.is_empty() && !safe(l));
                     let verdict = if known { "no" } else { "unknown" };
                     self.collector.deserialization(
                         name,
@@ -182,6 +183,13 @@ impl Interpreter<'_> {
                 self.collector.unencrypted(name, place);
             } else {
                 self.collector.switch(name, &text, place);
+            }
+            let makes = ["create", "modify", "put", "run", "restore"].iter().any(|verb| last.starts_with(verb));
+            if matches!(name, "StorageEncrypted" | "Encrypted" | "AtRestEncryptionEnabled") && is_false && makes {
+                let provider = crate::storage::provider_of(callee).unwrap_or("any");
+                let resource = crate::infra::Resource { address: callee, provider, place };
+                let because = format!("{name} is false");
+                crate::infra::bucket(&mut self.collector, &resource, |b| b.encrypted = crate::facts::Switch::No, &because);
             }
             if matches!(name, "ACL" | "acl" | "predefined_acl" | "canned_acl")
                 && (text.starts_with("public-read") || text.starts_with("publicRead"))

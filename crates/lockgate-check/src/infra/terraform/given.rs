@@ -43,6 +43,9 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
                     || (name == "name" && kind.contains("storage_container"))
                     || name == "storage_container_name"
                     || name == "container_name" && kind.contains("azure");
+                if name == "inline" || name == "command" && kind.ends_with("null_resource") || kind == "terraform_data" {
+                    provisioned(collector, value, sink);
+                }
                 if is_bucket {
                     let provider = crate::storage::provider_of(kind).unwrap_or("any");
                     let account = entries.iter().find_map(|(k, v)| {
@@ -90,6 +93,19 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
             options.iter().for_each(|option| given_to(collector, address, kind, option, at, depth + 1));
         }
         _ => {}
+    }
+}
+
+/// Commands of a provisioner.
+fn provisioned(collector: &mut Collector<'_>, val: &Val, sink: Sink<'_>) {
+    let lines: Vec<Val> = match &val.kind {
+        Kind::List(items) => items.borrow().clone(),
+        _ => val.options(),
+    };
+    for line in lines {
+        if let Some(text) = line.as_text().map(Text::flat) {
+            collector.script(&text, &line.trace, sink.place, sink.what, &mut Vec::new());
+        }
     }
 }
 

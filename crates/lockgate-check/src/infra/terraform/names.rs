@@ -186,7 +186,7 @@ pub(super) fn item(of: &Val, key: &Val, at: Place) -> Val {
 }
 
 /// A relative path from a folder.
-pub(super) fn resolve(folder: &str, path: &str) -> String {
+pub fn resolve(folder: &str, path: &str) -> String {
     let mut parts: Vec<&str> = folder.split('/').filter(|p| !p.is_empty()).collect();
     for part in path.split('/') {
         match part {

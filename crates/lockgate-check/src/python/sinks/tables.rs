@@ -61,7 +61,17 @@ pub(super) const TALK: [&str; 22] = [
     "mock.",
 ];
 /// The same by how it ends.
-pub(super) const TALK_METHODS: [&str; 35] = [
+pub(super) const TALK_METHODS: [&str; 45] = [
+    "replace",
+    "split",
+    "rsplit",
+    "partition",
+    "rpartition",
+    "removeprefix",
+    "removesuffix",
+    "strip",
+    "lstrip",
+    "rstrip",
     "debug",
     "info",
     "warning",
