@@ -179,7 +179,9 @@ impl<'a> Collector<'a> {
 
     /// A function that an outside decorator makes a task; inside of a task it is part of that one.
     pub fn enter_task(&mut self, closure: &crate::python::Closure) -> Option<Before> {
-        if self.task.is_some() || closure.function.value.is_some() {
+        // A DAG's function holds tasks and is none.
+        let is_dag = closure.decorators.iter().filter_map(crate::python::dotted).any(|d| d.ends_with(".dag"));
+        if self.task.is_some() || closure.function.value.is_some() || is_dag {
             return None;
         }
         let name = format!("{}:{}", self.tree.file(closure.file).map_or("", |f| &f.path), closure.function.name);

@@ -428,7 +428,12 @@ impl Collector<'_> {
         let plain = words.iter().find(|w| matches!(**w, "--no-encrypted" | "--no-storage-encrypted"));
         if let Some(flag) = plain {
             let resource = crate::infra::Resource { address: sink.what, provider: "s3", place: sink.place };
-            crate::infra::bucket(self, &resource, |b| b.encrypted = facts::Switch::No, &format!("it is made with {flag}"));
+            crate::infra::bucket(
+                self,
+                &resource,
+                |b| b.encrypted = facts::Switch::No,
+                &format!("it is made with {flag}"),
+            );
         }
         if has(&["cloudtrail"]) && has(&["stop-logging", "delete-trail"]) {
             crate::infra::audit(self, sink.what, "stop-logging", sink.place);
@@ -447,12 +452,15 @@ impl Collector<'_> {
             let before = |n: usize| i.checked_sub(n).and_then(|i| commands.get(i)).filter(|c| c.piped);
             let Some(last) = before(1) else { continue };
             let program = |c: &Command| c.words.first().cloned().unwrap_or_default();
-            let decodes = program(last) == "base64" && last.words.iter().any(|w| matches!(w.as_str(), "-d" | "--decode" | "-D"));
+            let decodes =
+                program(last) == "base64" && last.words.iter().any(|w| matches!(w.as_str(), "-d" | "--decode" | "-D"));
             let Some(from) = (if decodes { before(2) } else { Some(last) }) else { continue };
             if !matches!(program(from).as_str(), "echo" | "printf") {
                 continue;
             }
-            let Some(text) = from.words.iter().skip(1).rfind(|w| !w.starts_with('-') && !w.contains('%')) else { continue };
+            let Some(text) = from.words.iter().skip(1).rfind(|w| !w.starts_with('-') && !w.contains('%')) else {
+                continue;
+            };
             let decoded = || {
                 let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
                 String::from_utf8(bytes).ok()
@@ -466,9 +474,7 @@ impl Collector<'_> {
 
     fn tls(&mut self, program: &str, words: &[&str], sink: Sink<'_>) {
         let has = |flags: &[&str]| words.iter().any(|w| flags.contains(w));
-        let short = |flag: char| {
-            words.iter().skip(1).any(|w| switches(w).contains(flag))
-        };
+        let short = |flag: char| words.iter().skip(1).any(|w| switches(w).contains(flag));
         let off = match program {
             "curl" => has(&["--insecure", "-k"]) || short('k'),
             "wget" => has(&["--no-check-certificate"]),

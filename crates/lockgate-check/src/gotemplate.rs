@@ -1,7 +1,7 @@
 //! Go templates as Helm uses them, rendered with what is known.
 //!
-//! A value that nobody knows before the chart is installed leaves a hole, and a condition on it
-//! takes its first side. What an action prints keeps the way of the values that it was made of,
+//! A value that nobody knows before the chart is installed leaves a hole; a condition on it takes
+//! the side that [`Context::unknown`] says, so that a chart is rendered once for each. What an action prints keeps the way of the values that it was made of,
 //! so that a manifest can be shown with the line of `values.yaml` behind it. The language is that
 //! of Go's package `text/template`; the functions are those of Helm and Sprig that make texts.
 
@@ -13,7 +13,7 @@ use std::{ops::Range, rc::Rc, sync::Arc};
 
 use hashbrown::HashMap;
 
-pub use functions::merged;
+pub use functions::{copied, merged};
 use parse::{Command, Expr, Pipe};
 pub use parse::{Node, Template, parse};
 
@@ -38,6 +38,10 @@ const ROUNDS_MAX: usize = 256;
 pub struct Rendered {
     pub text: String,
     pub pieces: Vec<Piece>,
+    /// Whether a condition was on something that nobody knows.
+    pub was_open: bool,
+    /// Whether some of a list's items were left out.
+    pub is_cut: bool,
 }
 
 /// A stretch of the rendered text.
@@ -79,6 +83,15 @@ pub struct Context<'c> {
     pub named: &'c HashMap<String, (u32, Rc<Vec<Node>>)>,
     /// `.Files.Get`.
     pub file: &'c dyn Fn(&str) -> Option<String>,
+    /// The side that conditions take on what nobody knows.
+    pub unknown: Side,
+}
+
+/// A side of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    First,
+    Second,
 }
 
 /// Why a template was not rendered.
@@ -87,11 +100,18 @@ pub struct Stopped(pub &'static str);
 
 /// Renders the template of a file.
 pub fn render(template: &Template, file: u32, context: &Context<'_>) -> Result<Rendered, Stopped> {
-    let mut engine =
-        Engine { context, file, steps: 0, vars: vec![("$".into(), context.root.clone())], loops: Loop::On };
+    let mut engine = Engine {
+        context,
+        file,
+        steps: 0,
+        vars: vec![("$".into(), context.root.clone())],
+        loops: Loop::On,
+        was_open: false,
+        is_cut: false,
+    };
     let mut out = Rendered::default();
     engine.nodes(&template.nodes, &context.root, &mut Out::Mapped(&mut out), 0)?;
-    Ok(out)
+    Ok(Rendered { was_open: engine.was_open, is_cut: engine.is_cut, ..out })
 }
 
 /// Where text goes: with its places, or into a value.
@@ -113,6 +133,8 @@ struct Engine<'e, 'c> {
     steps: u32,
     vars: Vec<(Arc<str>, Val)>,
     loops: Loop,
+    was_open: bool,
+    is_cut: bool,
 }
 
 impl Engine<'_, '_> {
@@ -143,8 +165,7 @@ impl Engine<'_, '_> {
                     let mut done = false;
                     for (pipe, body) in branches {
                         let value = self.pipe(pipe, dot, depth)?;
-                        // What nobody knows takes the first side.
-                        if is_true(&value) {
+                        if self.holds(&value) {
                             self.nodes(body, dot, out, depth + 1)?;
                             done = true;
                             break;
@@ -156,7 +177,7 @@ impl Engine<'_, '_> {
                 }
                 Node::With { pipe, body, otherwise } => {
                     let value = self.pipe(pipe, dot, depth)?;
-                    if is_true(&value) {
+                    if self.holds(&value) {
                         self.nodes(body, &value, out, depth + 1)?;
                     } else {
                         self.nodes(otherwise, dot, out, depth + 1)?;
@@ -183,6 +204,20 @@ impl Engine<'_, '_> {
         Place::new(self.file, at.start, at.end)
     }
 
+    /// Whether a condition takes its first side.
+    fn holds(&mut self, value: &Val) -> bool {
+        if value.is_unknown() {
+            self.was_open = true;
+            return self.context.unknown == Side::First;
+        }
+        is_true(value)
+    }
+
+    /// What is touched costs what looking at it does.
+    fn spend(&mut self, items: usize) {
+        self.steps = self.steps.saturating_add(u32::try_from(items / 16).unwrap_or(STEPS_MAX));
+    }
+
     fn range(
         &mut self,
         pipe: &Pipe,
@@ -198,11 +233,15 @@ impl Engine<'_, '_> {
         let rounds: Vec<(Val, Val)> = match &over.kind {
             Kind::List(items) => {
                 let items = items.borrow();
-                items.iter().enumerate().map(|(i, v)| (Val::new(Kind::Int(i as i64)), v.clone())).collect()
+                self.is_cut |= items.len() > ROUNDS_MAX;
+                let first = items.iter().take(ROUNDS_MAX).enumerate();
+                first.map(|(i, v)| (Val::new(Kind::Int(i as i64)), v.clone())).collect()
             }
             // Go ranges over the keys of a map in their order.
             Kind::Dict(dict) => {
                 let mut entries = dict.borrow().entries.clone();
+                self.is_cut |= entries.len() > ROUNDS_MAX;
+                self.spend(entries.len());
                 entries.sort_by(|(a, _), (b, _)| a.as_str().cmp(&b.as_str()));
                 entries
             }
@@ -311,6 +350,7 @@ impl Engine<'_, '_> {
             },
             ("tpl", [text, inner, ..]) => {
                 let Some(known) = text.as_str().filter(|text| text.contains("{{")) else { return Ok(text.clone()) };
+                self.spend(known.len());
                 let Ok(template) = parse(known) else { return Ok(unknown("a template")) };
                 let mut pieces = Vec::new();
                 let mut traces = vec![text.trace.clone()];
@@ -325,6 +365,7 @@ impl Engine<'_, '_> {
                 // Long texts cost what their bytes do.
                 let is_container = |arg: &&Val| matches!(arg.kind, Kind::Dict(_) | Kind::List(_));
                 let containers = args.iter().filter(is_container).count();
+                self.spend(args.iter().map(size).sum());
                 let value = functions::call(name, &args, self.file);
                 let bytes = value.as_text().map_or(0, |text| text.flat().len()) + containers * CONTAINER_BYTES;
                 self.steps += u32::try_from(bytes / 256).unwrap_or(STEPS_MAX);
@@ -342,7 +383,10 @@ impl Engine<'_, '_> {
                 let trace = if matches!(kind, Kind::Str(_)) { crate::value::literal(self.place(at)) } else { None };
                 Val { kind: kind.clone(), trace }
             }
-            Expr::Field(path) => fields(dot, path),
+            Expr::Field(path) => {
+                self.spend(size(dot) * path.len());
+                fields(dot, path)
+            }
             Expr::Variable(name, path) => {
                 let value = self.vars.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone());
                 fields(&value.unwrap_or_else(|| unknown(&format!("`${name}`"))), path)
@@ -429,11 +473,21 @@ fn fields(value: &Val, path: &[Arc<str>]) -> Val {
                     None => Val::none(),
                 }
             }
-            Kind::Unknown(_) => return unknown(&format!("`.{}`", path.join("."))),
+            // A text that a function made may be anything once it is read.
+            Kind::Unknown(_) | Kind::Str(_) => return unknown(&format!("`.{}`", path.join("."))),
             _ => return Val::none(),
         };
     }
     value
+}
+
+/// How many items a list or a map has.
+fn size(value: &Val) -> usize {
+    match &value.kind {
+        Kind::List(items) => items.borrow().len(),
+        Kind::Dict(dict) => dict.borrow().entries.len(),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -452,7 +506,7 @@ mod tests {
         );
         let template = parse(template).expect("a template");
         let named = template.defined.iter().map(|(name, nodes)| (name.clone(), (1, Rc::clone(nodes)))).collect();
-        let context = Context { root, named: &named, file: &|_| None };
+        let context = Context { root, named: &named, file: &|_| None, unknown: Side::First };
         render(&template, 0, &context).expect("it renders").text
     }
 
@@ -481,7 +535,8 @@ mod tests {
         let template = parse("a: {{ .Values.b }} and more").expect("a template");
         let value = Val::text(Text::Known("long text".into()), literal(Place::new(7, 3, 4)));
         let root = Val::dict(vec![(Val::str("Values"), Val::dict(vec![(Val::str("b"), value)], false))], false);
-        let out = render(&template, 0, &Context { root, named: &HashMap::new(), file: &|_| None }).expect("it renders");
+        let context = Context { root, named: &HashMap::new(), file: &|_| None, unknown: Side::First };
+        let out = render(&template, 0, &context).expect("it renders");
         assert_eq!(out.text, "a: long text and more");
         assert_eq!(out.source_of(13), 19);
         let printed = out.within(3..12).find_map(|piece| piece.printed.clone()).expect("an action printed it");
@@ -498,7 +553,7 @@ mod tests {
         ] {
             let template = parse(template).expect("a template");
             let named = template.defined.iter().map(|(name, nodes)| (name.clone(), (1, Rc::clone(nodes)))).collect();
-            let context = Context { root: Val::none(), named: &named, file: &|_| None };
+            let context = Context { root: Val::none(), named: &named, file: &|_| None, unknown: Side::First };
             assert!(render(&template, 0, &context).is_err());
         }
         assert!(parse(&"{{ if 1 }}".repeat(100)).is_err());

@@ -378,7 +378,7 @@ impl<'a> Interpreter<'a> {
 }
 
 /// What a decorator or a base is called, for those that decide how a thing is read.
-fn dotted(val: &Val) -> Option<Arc<str>> {
+pub fn dotted(val: &Val) -> Option<Arc<str>> {
     match &val.kind {
         crate::value::Kind::External(name) => Some(Arc::clone(name)),
         crate::value::Kind::Object(object) => Some(Arc::clone(&object.callee)),

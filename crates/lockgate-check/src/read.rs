@@ -177,8 +177,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
             _ => own.any(|policy| policy.selector.iter().all(|label| pod.labels.contains(label))),
         }
     };
-    let mut pods: Vec<&Pod> =
-        pods.iter().filter(|pod| pod.member != Member::Pod || declared(&pod.namespace)).collect();
+    let mut pods: Vec<&Pod> = pods.iter().filter(|pod| pod.member != Member::Pod || declared(&pod.namespace)).collect();
     pods.sort_by_key(|pod| (tree.file(pod.place.file).map(|f| f.path.clone()), pod.place.start));
     for pod in pods {
         let isolated = selected(pod);

@@ -171,6 +171,8 @@ pub struct Tree {
     by_path: HashMap<Arc<str>, u32>,
     /// Which files were asked for; the others are there to be imported.
     pub asked: Vec<bool>,
+    /// Named, and left out by `check.exclude`.
+    pub excluded: Vec<String>,
     /// Links and files that were left out, with the reason.
     pub left_out: Vec<(String, &'static str)>,
 }
@@ -227,16 +229,26 @@ impl Tree {
             tree.push(&path, language, entry.path().to_path_buf(), is_asked);
         }
         // What was named is checked even where an ignore file leaves it out.
+        let mut unknown = None;
         for path in asked {
             let Ok(relative) = path.strip_prefix(root) else { continue };
             let name = relative.to_string_lossy().replace('\\', "/");
             if path.is_file() && !tree.by_path.contains_key(name.as_str()) {
-                let Some(language) = language(&name) else {
-                    return Err(Failure::input(format!("{} is not of a kind that is checked", path.display()))
-                        .hint("`lockgate check --help` lists the kinds"));
+                if exclude.iter().any(|pattern| pattern.matches(&name)) {
+                    tree.excluded.push(name);
+                    continue;
+                }
+                let Some(language) = language(&name).or_else(|| by_content(path)) else {
+                    unknown.get_or_insert(path);
+                    continue;
                 };
                 tree.push(&name, language, path.clone(), true);
             }
+        }
+        // Beside others it is passed over: a hook names whatever was changed.
+        if let Some(path) = unknown.filter(|_| !tree.asked.contains(&true) && tree.excluded.is_empty()) {
+            return Err(Failure::input(format!("{} is not of a kind that is checked", path.display()))
+                .hint("`lockgate check --help` lists the kinds"));
         }
         Ok(tree)
     }

@@ -86,8 +86,10 @@ static AZURE_STAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// The id of a container as Azure's roles and policies name it.
 static AZURE_RESOURCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(&format!(r"(?i)/storageAccounts/(?P<account>[^/\s\x22']+)/blobServices/[^/\s]+/containers/(?P<container>{PART}+)"))
-        .ok()
+    Regex::new(&format!(
+        r"(?i)/storageAccounts/(?P<account>[^/\s\x22']+)/blobServices/[^/\s]+/containers/(?P<container>{PART}+)"
+    ))
+    .ok()
 });
 
 /// All locations that a text names.

@@ -154,3 +154,75 @@ fn threads_find_the_same() {
         assert_eq!(facts(threads), alone);
     }
 }
+
+#[test]
+fn the_hook_names_the_kinds_that_are_checked() {
+    let hook = include_str!("../../../.pre-commit-hooks.yaml");
+    let documents = crate::yaml::parse(hook).unwrap();
+    let files = documents[0].items()[0].get("files").and_then(crate::yaml::Node::str).unwrap();
+    let hook = regex::Regex::new(files).unwrap();
+    for path in [
+        "dags/a.py",
+        "a.ipynb",
+        "infra/main.tf",
+        "prod.tfvars",
+        "env/prod.s3.tfbackend",
+        "values.yaml",
+        "c.yml",
+        "p.json",
+        "run.sh",
+        "q.sql",
+        "core-site.xml",
+        "a.ini",
+        "pip.conf",
+        ".env",
+        ".env.prod",
+        ".env.example",
+        "a.properties",
+        "pyproject.toml",
+        "key.pem",
+        "id_rsa",
+        "t.tpl",
+        "x.yaml.j2",
+        "Makefile",
+        "rules.mk",
+        "Dockerfile",
+        "Dockerfile.train",
+        "train.dockerfile",
+        ".netrc",
+        ".pgpass",
+        "requirements.txt",
+        "dev-requirements.in",
+        "requirements/base.txt",
+        ".aws/config",
+        ".dvc/config",
+        "credentials",
+        "README.md",
+        "data.csv",
+        "a.parquet",
+        "notes.txt",
+        "main.rs",
+        "LICENSE",
+        "logo.png",
+        "monkey",
+        "environment",
+    ] {
+        assert_eq!(hook.is_match(path), Tree::of(&[(path, "")]).find(path).is_some(), "{path}");
+    }
+}
+
+#[test]
+fn settings_of_one_file_are_not_those_of_another() {
+    let config = policy();
+    let other: Vec<(String, String)> = (0..40)
+        .map(|i| (format!("a{i}.py"), "import os\nos.environ[\"B\"] = \"restricted-raw\"\n".to_owned()))
+        .collect();
+    let mut files: Vec<(&str, &str)> = other.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+    files.push(("z.py", "import os, boto3\nboto3.client(\"s3\").get_object(Bucket=os.environ[\"B\"], Key=\"k\")\n"));
+    assert!(!check(&files, &config).iter().any(|f| f.file == "z.py"));
+    let files = [
+        ("settings.py", "import os\nos.environ[\"B\"] = \"restricted-raw\"\n"),
+        ("z.py", "import os, boto3, settings\nboto3.client(\"s3\").get_object(Bucket=os.environ[\"B\"], Key=\"k\")\n"),
+    ];
+    assert!(check(&files, &config).iter().any(|f| f.file == "z.py" && f.rule == "prohibited-storage"));
+}

@@ -257,7 +257,17 @@ impl<'t> Reader<'t> {
                         event => items.push(self.node(event, span, depth + 1)?),
                     }
                 };
-                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::List(items.into()), from: None, file: None })
+                (
+                    anchor,
+                    Node {
+                        start,
+                        end,
+                        tag: own(tag.as_deref()),
+                        data: Data::List(items.into()),
+                        from: None,
+                        file: None,
+                    },
+                )
             }
             Event::MappingStart(_, anchor, tag) => {
                 let mut entries: Vec<(Node, Node)> = Vec::new();
@@ -282,10 +292,23 @@ impl<'t> Reader<'t> {
                         }
                     }
                 };
-                let mut known: hashbrown::HashSet<Rc<str>> =
-                    if merged.is_empty() { hashbrown::HashSet::new() } else { entries.iter().map(|(k, _)| text(k)).collect() };
+                let mut known: hashbrown::HashSet<Rc<str>> = if merged.is_empty() {
+                    hashbrown::HashSet::new()
+                } else {
+                    entries.iter().map(|(k, _)| text(k)).collect()
+                };
                 entries.extend(merged.into_iter().filter(|(key, _)| known.insert(text(key))));
-                (anchor, Node { start, end, tag: own(tag.as_deref()), data: Data::Map(entries.into()), from: None, file: None })
+                (
+                    anchor,
+                    Node {
+                        start,
+                        end,
+                        tag: own(tag.as_deref()),
+                        data: Data::Map(entries.into()),
+                        from: None,
+                        file: None,
+                    },
+                )
             }
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id) else {

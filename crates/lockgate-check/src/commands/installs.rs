@@ -94,11 +94,16 @@ impl Collector<'_> {
         for word in words {
             // `@scope/name@1.2.3`; a file, a folder and an address are what they are.
             let (scope, name) = word.strip_prefix('@').map_or(("", word), |name| ("@", name));
-            if word.starts_with(['.', '/']) || name.contains(':') || name.ends_with(".tgz") || scope.is_empty() && name.contains('/') {
+            if word.starts_with(['.', '/'])
+                || name.contains(':')
+                || name.ends_with(".tgz")
+                || scope.is_empty() && name.contains('/')
+            {
                 continue;
             }
             let (name, version) = name.split_once('@').unwrap_or((name, ""));
-            let version = if version.starts_with(|c: char| c.is_ascii_digit()) { format!("=={version}") } else { String::new() };
+            let version =
+                if version.starts_with(|c: char| c.is_ascii_digit()) { format!("=={version}") } else { String::new() };
             self.package("npm", &format!("{scope}{name}{version}"), place, sink);
         }
     }
@@ -161,9 +166,9 @@ impl Collector<'_> {
                 "--privileged" => workload.privileged = true,
                 "-v" | "--volume" | "--mount" => {
                     // `type=bind,source=/etc,target=/x` says what `/etc:/x` does.
-                    let source = value.split(',').find_map(|part| {
-                        part.strip_prefix("source=").or_else(|| part.strip_prefix("src="))
-                    });
+                    let source = value
+                        .split(',')
+                        .find_map(|part| part.strip_prefix("source=").or_else(|| part.strip_prefix("src=")));
                     let source = source.unwrap_or_else(|| value.split(':').next().unwrap_or(value));
                     if source.contains("docker.sock") || source == "/" || source.starts_with("/etc") {
                         workload.host_mounts.push(source.to_owned());
@@ -186,18 +191,19 @@ impl Collector<'_> {
                 }
                 _ => {}
             }
-            let is_switch = matches!(
-                name,
-                "--rm"
-                    | "--detach"
-                    | "--privileged"
-                    | "--init"
-                    | "--read-only"
-                    | "--interactive"
-                    | "--tty"
-                    | "--no-healthcheck"
-                    | "--quiet"
-            ) || name.strip_prefix('-').is_some_and(|letters| letters.chars().all(|c| "ditPq".contains(c)));
+            let is_switch =
+                matches!(
+                    name,
+                    "--rm"
+                        | "--detach"
+                        | "--privileged"
+                        | "--init"
+                        | "--read-only"
+                        | "--interactive"
+                        | "--tty"
+                        | "--no-healthcheck"
+                        | "--quiet"
+                ) || name.strip_prefix('-').is_some_and(|letters| letters.chars().all(|c| "ditPq".contains(c)));
             skip = !is_switch && !word.contains('=');
         }
         (workload, image)

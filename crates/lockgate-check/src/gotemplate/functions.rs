@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use base64::Engine as _;
+use hashbrown::HashMap;
 
 use super::{
     is_true,
@@ -13,10 +14,12 @@ use super::{
 };
 use crate::{
     source::Place,
-    value::{Dict, How, Kind, Piece, Text, Trace, Val, joined, same},
+    value::{How, Kind, Piece, Text, Trace, Val, joined, same},
 };
 
 const ITEMS_MAX: usize = 2_048;
+/// Most values that are copied.
+const COPIED_MAX: usize = 50_000;
 pub(super) const DEPTH_MAX: usize = 32;
 pub(super) const BYTES_MAX: usize = 256 << 10;
 
@@ -108,7 +111,19 @@ pub fn call(name: &str, args: &[Val], file: u32) -> Val {
             _ => last(),
         },
         "coalesce" => args.iter().find(|v| is_true(v)).cloned().unwrap_or_else(Val::none),
-        "required" | "toString" | "deepCopy" | "mustDeepCopy" | "mustToYaml" | "fromYaml" | "tpl" => last(),
+        "required" | "toString" | "mustToYaml" | "tpl" => last(),
+        "deepCopy" | "mustDeepCopy" => copied(&last(), &mut 0),
+        "fromYaml" | "fromJson" | "fromYamlArray" | "fromJsonArray" => {
+            match last_text().known().map(crate::yaml::parse) {
+                Some(Ok(documents)) => {
+                    let way = last().trace;
+                    documents.first().map_or_else(Val::none, |document| {
+                        crate::python::retraced(&crate::yaml::value(document, file, 0), &way, 0)
+                    })
+                }
+                _ => unknown("a document"),
+            }
+        }
         "ternary" => match args {
             [yes, no, test] => {
                 if is_true(test) {
@@ -409,10 +424,10 @@ fn entry(value: &Val, key: &str) -> Val {
     }
 }
 
-/// A copy that shares nothing; what is larger than [`ITEMS_MAX`] values is unknown.
-fn copied(value: &Val, looked: &mut usize) -> Val {
+/// A copy that shares nothing; what is larger than [`COPIED_MAX`] values is unknown.
+pub fn copied(value: &Val, looked: &mut usize) -> Val {
     *looked += 1;
-    if *looked > ITEMS_MAX {
+    if *looked > COPIED_MAX {
         return unknown("a large value");
     }
     match &value.kind {
@@ -433,15 +448,21 @@ pub fn merged(under: &Val, over: &Val) -> Val {
         if *looked > ITEMS_MAX || Rc::ptr_eq(a, b) {
             return over.clone();
         }
-        let mut out = Dict { entries: a.borrow().entries.clone(), open: a.borrow().open || b.borrow().open };
+        let mut entries = a.borrow().entries.clone();
+        let open = a.borrow().open || b.borrow().open;
+        let mut places: HashMap<String, usize> =
+            entries.iter().enumerate().filter_map(|(i, (key, _))| Some((key.as_str()?.to_owned(), i))).collect();
         for (key, value) in &b.borrow().entries {
-            let value = match out.get_val(key) {
-                Some(known) => merge(known, value, looked),
-                None => value.clone(),
-            };
-            out.set(key.clone(), value);
+            let Some(name) = key.as_str() else { continue };
+            match places.get(name).and_then(|i| entries.get_mut(*i)) {
+                Some((_, known)) => *known = merge(known, value, looked),
+                None => {
+                    places.insert(name.to_owned(), entries.len());
+                    entries.push((key.clone(), value.clone()));
+                }
+            }
         }
-        Val::dict(out.entries, out.open)
+        Val::dict(entries, open)
     }
     merge(under, over, &mut 0)
 }

@@ -51,15 +51,18 @@ fn is_said(node: &Node) -> bool {
     match node.str() {
         Some(text) => {
             let text = text.trim().to_ascii_lowercase();
-            !node.is_null() && !matches!(text.as_str(), "" | "tbd" | "todo" | "n/a" | "na" | "none" | "unknown" | "?" | "-")
+            !node.is_null()
+                && !matches!(text.as_str(), "" | "tbd" | "todo" | "n/a" | "na" | "none" | "unknown" | "?" | "-")
         }
         None => !node.entries().is_empty() || !node.items().is_empty(),
     }
 }
 
 fn dataset(collector: &mut Collector<'_>, file: u32, node: &Node, name: &str, kind: &str, owned: bool) {
-    let classification =
-        ["meta.classification", "config.meta.classification"].iter().find_map(|p| node.at(p).filter(|node| is_said(node))).and_then(Node::str);
+    let classification = ["meta.classification", "config.meta.classification"]
+        .iter()
+        .find_map(|p| node.at(p).filter(|node| is_said(node)))
+        .and_then(Node::str);
     let fact = facts::Dataset {
         name: name.to_owned(),
         kind: kind.to_owned(),

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use crate::{
     collect::Collector,
-    gotemplate::{self, Context, Rendered, merged},
+    gotemplate::{self, Context, Rendered, Side, copied, merged},
     source::{Place, Tree},
     value::{How, Kind, Val, joined, literals},
     yaml::{self, Data, Node},
@@ -62,11 +62,13 @@ pub fn read(
         file.text().ok().map(std::string::ToString::to_string)
     };
     let mut was_read = false;
-    for values in &chart.values {
+    let mut sides = chart.values.iter().map(|values| (values, Side::First)).collect::<Vec<_>>();
+    while let Some((values, side)) = sides.pop() {
         let open = || Val::dict(Vec::new(), true);
         let root = Val::dict(
             vec![
-                (Val::str("Values"), values.clone()),
+                // A copy: what one template sets is no business of the others.
+                (Val::str("Values"), copied(values, &mut 0)),
                 (Val::str("Chart"), chart.about.clone()),
                 (Val::str("Release"), open()),
                 (Val::str("Capabilities"), open()),
@@ -75,7 +77,7 @@ pub fn read(
             ],
             false,
         );
-        let context = Context { root, named: &chart.named, file: &files };
+        let context = Context { root, named: &chart.named, file: &files, unknown: side };
         let rendered = match gotemplate::render(&template, file, &context) {
             Ok(rendered) => rendered,
             Err(stopped) => {
@@ -83,7 +85,16 @@ pub fn read(
                 continue;
             }
         };
-        let Ok(documents) = yaml::parse(&rendered.text) else { continue };
+        if rendered.was_open && side == Side::First {
+            sides.push((values, Side::Second));
+        }
+        if rendered.is_cut {
+            collector.problem(file, 0, "of a list that it ranges over the first 256 items were looked at");
+        }
+        let Ok(documents) = yaml::parse(&rendered.text) else {
+            collector.problem(file, 0, "what it renders to is not YAML");
+            continue;
+        };
         was_read = true;
         for document in &documents {
             let document = traced(document, &rendered, collector.tree, file);

@@ -409,9 +409,7 @@ fn walked(node: &Node, key: &str, depth: usize, change: &impl Fn(&str, &Node) ->
             });
             map(node, entries.collect())
         }
-        Data::List(items) => {
-            list(node, items.iter().map(|item| walked(item, key, depth + 1, change)).collect())
-        }
+        Data::List(items) => list(node, items.iter().map(|item| walked(item, key, depth + 1, change)).collect()),
         Data::Scalar(..) => node.clone(),
     }
 }

@@ -79,7 +79,8 @@ fn called(collector: &mut Collector<'_>) -> Rc<HashSet<String>> {
         }
         let Ok(text) = file.text() else { continue };
         let own = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let sources = text.lines().filter_map(|line| line.trim().strip_prefix("source")?.trim_start().strip_prefix('='));
+        let sources =
+            text.lines().filter_map(|line| line.trim().strip_prefix("source")?.trim_start().strip_prefix('='));
         for source in sources.map(|source| source.trim().trim_matches('"')).filter(|source| source.starts_with('.')) {
             let folder = resolve(own, source);
             if folder != own {
@@ -185,7 +186,10 @@ fn run(
             if depth == 0 {
                 // Of several files of values any may be the one.
                 let known = given.remove(name);
-                given.insert(name.to_owned(), known.map_or_else(|| val.clone(), |known| Val::choice(vec![known, val.clone()])));
+                given.insert(
+                    name.to_owned(),
+                    known.map_or_else(|| val.clone(), |known| Val::choice(vec![known, val.clone()])),
+                );
             }
         }
     }

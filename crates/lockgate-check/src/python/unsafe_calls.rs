@@ -81,13 +81,17 @@ impl Interpreter<'_> {
                 );
             }
             "yaml.load" | "yaml.load_all" => {
-                let loaders: Vec<String> = args.get(1, "Loader").map(Val::options).unwrap_or_default().iter().map(|v| {
-                    match &v.kind {
+                let loaders: Vec<String> = args
+                    .get(1, "Loader")
+                    .map(Val::options)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|v| match &v.kind {
                         Kind::External(name) => name.to_string(),
                         Kind::Class(class) => class.outside_base(0).map(|b| b.to_string()).unwrap_or_default(),
                         _ => String::new(),
-                    }
-                }).collect();
+                    })
+                    .collect();
                 let safe = |l: &String| ["SafeLoader", "BaseLoader", "FullLoader"].iter().any(|end| l.ends_with(end));
                 if loaders.is_empty() || !loaders.iter().all(safe) {
                     // Any of them that is known to be unsafe decides.
@@ -189,7 +193,12 @@ impl Interpreter<'_> {
                 let provider = crate::storage::provider_of(callee).unwrap_or("any");
                 let resource = crate::infra::Resource { address: callee, provider, place };
                 let because = format!("{name} is false");
-                crate::infra::bucket(&mut self.collector, &resource, |b| b.encrypted = crate::facts::Switch::No, &because);
+                crate::infra::bucket(
+                    &mut self.collector,
+                    &resource,
+                    |b| b.encrypted = crate::facts::Switch::No,
+                    &because,
+                );
             }
             if matches!(name, "ACL" | "acl" | "predefined_acl" | "canned_acl")
                 && (text.starts_with("public-read") || text.starts_with("publicRead"))

@@ -1,7 +1,7 @@
 //! Words, here-documents, arrays and loops, character by character.
 
 use super::{
-    COMMANDS_MAX, SPLIT, Script, SPLIT_TEXT, SUBSTITUTIONS_MAX, UNCLOSED_MAX, VALUES_MAX, WORD_BYTES_MAX,
+    COMMANDS_MAX, SPLIT, SPLIT_TEXT, SUBSTITUTIONS_MAX, Script, UNCLOSED_MAX, VALUES_MAX, WORD_BYTES_MAX,
     expand::{balanced, parameter, value_of},
     scan, scan_at,
 };
@@ -187,13 +187,7 @@ impl Reader<'_> {
     }
 
     /// `for name in a b c; do ...; done`: the body once for each value.
-    pub(super) fn each(
-        &mut self,
-        variables: &mut Vec<(String, String)>,
-        base: usize,
-        out: &mut Script,
-        depth: usize,
-    ) {
+    pub(super) fn each(&mut self, variables: &mut Vec<(String, String)>, base: usize, out: &mut Script, depth: usize) {
         self.blanks();
         let name = self.word(variables, base, out, depth);
         let mut values = Vec::new();
@@ -291,13 +285,7 @@ impl Reader<'_> {
     }
 
     /// `<(command)`, from its bracket on.
-    pub(super) fn substitution(
-        &mut self,
-        variables: &[(String, String)],
-        base: usize,
-        out: &mut Script,
-        depth: usize,
-    ) {
+    pub(super) fn substitution(&mut self, variables: &[(String, String)], base: usize, out: &mut Script, depth: usize) {
         let Some((at, _)) = self.chars.peek().copied() else { return };
         let inner = balanced(self.script.get(at..).unwrap_or_default(), '(', ')');
         self.skip(inner.chars().count() + 2);

@@ -43,7 +43,7 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     let tree = Tree::walk(&root, &paths, &config.exclude)?;
     let key = args.fingerprint_key.as_deref().map(fingerprint_key).transpose()?;
     let read = read(&tree, &Options { threads, key, watch: config.watched()? })?;
-    if read.facts.files.is_empty() {
+    if read.facts.files.is_empty() && tree.excluded.is_empty() {
         return Err(Failure::input(format!(
             "there is nothing to check in {}",
             paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")

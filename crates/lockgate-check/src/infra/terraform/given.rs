@@ -43,7 +43,8 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
                     || (name == "name" && kind.contains("storage_container"))
                     || name == "storage_container_name"
                     || name == "container_name" && kind.contains("azure");
-                if name == "inline" || name == "command" && kind.ends_with("null_resource") || kind == "terraform_data" {
+                if name == "inline" || name == "command" && kind.ends_with("null_resource") || kind == "terraform_data"
+                {
                     provisioned(collector, value, sink);
                 }
                 if is_bucket {

@@ -27,6 +27,9 @@ impl Interpreter<'_> {
                 let place = self.place(at);
                 let val = val.step(place, How::Assigned(attribute.as_str().into()));
                 self.collector.assigned(&attribute, &val, place);
+                if let Kind::External(owner) = &first?.kind {
+                    self.switch(&Arc::clone(owner), &attribute, &val, place);
+                }
                 self.set_attribute_of(first?, &attribute, val, place);
                 Val::none()
             }

@@ -117,7 +117,8 @@ impl Interpreter<'_> {
         };
         let account = self.account(receiver, &args.keywords);
         for path in paths {
-            let all = self.items(&path).filter(|_| path.as_text().is_none()).unwrap_or_else(|| path.options());
+            let is_list = matches!(path.kind, Kind::List(_) | Kind::Tuple(_));
+            let all = self.items(&path).filter(|_| is_list).unwrap_or_else(|| path.options());
             for option in all {
                 if let Some(text) = option.as_text().map(Text::flat)
                     && !text.contains("://")
