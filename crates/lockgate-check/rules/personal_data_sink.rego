@@ -25,10 +25,18 @@ reads_personal contains s.task if {
 	lib.within(p, s)
 }
 
+# The task reads it, or is given what one that does returns.
+is_personal(f) if f.task in reads_personal
+
+is_personal(f) if {
+	some task in f.after
+	task in reads_personal
+}
+
 deny contains {"fact": s.id, "message": sprintf("a task that reads personal data writes to %s", [s.uri])} if {
 	some s in input.storage
 	s.role == "source"
-	s.task in reads_personal
+	is_personal(s)
 	s.access == "write"
 	s.complete
 	not is_approved(s)
@@ -37,7 +45,7 @@ deny contains {"fact": s.id, "message": sprintf("a task that reads personal data
 deny contains {"fact": n.id, "message": sprintf("a task that reads personal data sends to %s", [n.host])} if {
 	some n in input.network
 	n.role == "source"
-	n.task in reads_personal
+	is_personal(n)
 	n.access == "send"
 	n.host != ""
 	not contains(n.host, "…")
@@ -49,7 +57,7 @@ deny contains {"fact": n.id, "message": sprintf("a task that reads personal data
 unresolved contains {"fact": s.id, "message": sprintf("a task that reads personal data writes to %s", [s.uri])} if {
 	some s in input.storage
 	s.role == "source"
-	s.task in reads_personal
+	is_personal(s)
 	s.access == "write"
 	not s.complete
 }
@@ -57,7 +65,7 @@ unresolved contains {"fact": s.id, "message": sprintf("a task that reads persona
 unresolved contains {"fact": n.id, "message": sprintf("a task that reads personal data sends to %s", [n.host])} if {
 	some n in input.network
 	n.role == "source"
-	n.task in reads_personal
+	is_personal(n)
 	n.access == "send"
 	contains(n.host, "…")
 }

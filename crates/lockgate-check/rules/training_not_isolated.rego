@@ -21,3 +21,11 @@ deny contains {"fact": w.id, "message": sprintf("%s trains in the namespace `def
 	w.training
 	w.namespace in {"", "default"}
 }
+
+# A release of a chart says where it goes.
+unresolved contains {"fact": w.id, "message": sprintf("%s may train in the namespace `default`", [lib.workload(w)])} if {
+	some w in input.workloads
+	w.role == "source"
+	w.training
+	contains(w.namespace, "…")
+}

@@ -50,6 +50,16 @@ pub struct Entry {
 pub struct Notice {
     pub place: String,
     pub what: String,
+    pub about: About,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// An acceptance that does not hold.
+    Acceptance,
+    /// An entry of a baseline that no finding is for.
+    Gone,
 }
 
 impl Baseline {
@@ -111,6 +121,7 @@ impl Baseline {
                     notices.push(Notice {
                         place: format!("{}:{}", finding.file, finding.line),
                         what: format!("was accepted until {}; that day is over", entry.until),
+                        about: About::Acceptance,
                     });
                 }
             }
@@ -118,6 +129,7 @@ impl Baseline {
                 notices.push(Notice {
                     place: entry.file.clone(),
                     what: format!("{} is no longer found; take it out of the baseline", entry.fingerprint),
+                    about: About::Gone,
                 });
             }
         }
@@ -168,7 +180,7 @@ pub fn comments(tree: &Tree, rules: &[&str], findings: &mut [Finding]) -> Vec<No
                 }
                 format!("`{MARK}{rule}` accepts nothing; take it out")
             };
-            notices.push(Notice { place: format!("{}:{number}", file.path), what });
+            notices.push(Notice { place: format!("{}:{number}", file.path), what, about: About::Acceptance });
         }
     }
     notices

@@ -56,6 +56,8 @@ pub struct Found {
     pub problems: Vec<(u32, u32, String)>,
     /// Values that no report may show, with the literals that they were made of.
     pub secrets: Vec<(Arc<str>, Vec<Place>)>,
+    /// Tasks with those that are given their results.
+    pub flows: Vec<(Arc<str>, Arc<str>)>,
     /// Network policies and the pods that train, to be held against each other.
     pub policies: Vec<Policy>,
     pub pods: Vec<Pod>,
@@ -110,6 +112,7 @@ pub struct Collector<'a> {
     /// Evaluation steps of the file that is being read, where its reader counts them here.
     pub steps: u64,
     pub charts: crate::infra::helm::Charts,
+    pub modules: Option<std::rc::Rc<crate::infra::terraform::Folders>>,
     /// Folders of Terraform that other folders call.
     pub called_modules: Option<std::rc::Rc<hashbrown::HashSet<String>>>,
     pub kustomize: Option<std::rc::Rc<crate::infra::kustomize::Layers>>,
@@ -136,6 +139,7 @@ impl<'a> Collector<'a> {
             calls: Vec::new(),
             steps: 0,
             charts: crate::infra::helm::Charts::default(),
+            modules: None,
             called_modules: None,
             kustomize: None,
         }
@@ -184,8 +188,17 @@ impl<'a> Collector<'a> {
         if self.task.is_some() || closure.function.value.is_some() || is_dag {
             return None;
         }
-        let name = format!("{}:{}", self.tree.file(closure.file).map_or("", |f| &f.path), closure.function.name);
-        Some(Before(self.task.replace(name.into())))
+        let name = self.task_of(closure.file, &closure.function.name);
+        Some(Before(self.task.replace(name)))
+    }
+
+    pub fn task_of(&self, file: u32, function: &str) -> Arc<str> {
+        format!("{}:{function}", self.tree.file(file).map_or("", |f| &f.path)).into()
+    }
+
+    /// Whether a function that is called now is a task of its own.
+    pub fn is_outside(&self) -> bool {
+        self.task.is_none()
     }
 
     pub fn leave_task(&mut self, entered: Option<Before>) {

@@ -26,6 +26,9 @@ const SHORT: [(&str, &str); 9] = [
     ("ldapsearch", "-w"),
 ];
 
+/// Most alternatives of a command's words that are read.
+const ALTERNATIVES_MAX: usize = 24;
+
 impl Collector<'_> {
     /// Reads a script. `place` is where it stands, or where it starts when `exact` says so.
     pub fn script(
@@ -125,19 +128,31 @@ impl Collector<'_> {
     /// A command given as a list of words.
     pub fn words(&mut self, words: &[Val], place: Place, sink: &str) {
         let trace = crate::value::joined(place, crate::value::How::Joined, words.iter().map(|w| w.trace.clone()));
-        let words: Vec<String> = words
-            .iter()
-            .map(|w| w.options().first().and_then(Val::as_text).map_or(HOLE.to_string(), |t| t.flat().to_string()))
-            .collect();
+        // Each alternative of each word once.
+        let most = words.iter().map(|w| w.options().len()).max().unwrap_or(1).clamp(1, ALTERNATIVES_MAX);
+        for round in 0..most {
+            let words: Vec<String> = words
+                .iter()
+                .map(|w| {
+                    let options = w.options();
+                    let option = options.get(round).or_else(|| options.last());
+                    option.and_then(Val::as_text).map_or(HOLE.to_string(), |t| t.flat().to_string())
+                })
+                .collect();
+            self.known_words(words, &trace, place, sink);
+        }
+    }
+
+    fn known_words(&mut self, words: Vec<String>, trace: &Trace, place: Place, sink: &str) {
         let program = words.first().map(|w| w.rsplit('/').next().unwrap_or(w).to_owned()).unwrap_or_default();
         if matches!(program.as_str(), "sh" | "bash" | "zsh")
             && let Some(script) = words.iter().skip(1).find(|w| !w.starts_with('-'))
         {
             let script = script.clone();
-            self.script(&script, &trace, place, sink, &mut Vec::new());
+            self.script(&script, trace, place, sink, &mut Vec::new());
             return;
         }
-        self.command(&Command { words, ..Command::default() }, &trace, place, sink);
+        self.command(&Command { words, ..Command::default() }, trace, place, sink);
     }
 
     fn command(&mut self, command: &Command, trace: &Trace, place: Place, sink_name: &str) {

@@ -59,6 +59,9 @@ pub struct Fact<T> {
     /// The task or function that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// Tasks whose results this one is given, over any number of steps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
     /// The steps of its value from the literals on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub way: Vec<Step>,

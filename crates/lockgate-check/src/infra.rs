@@ -14,7 +14,7 @@ mod kubernetes;
 pub mod kustomize;
 mod names;
 mod plain;
-mod terraform;
+pub mod terraform;
 mod xml;
 
 pub use cloud::{Resource, audit, bucket};
@@ -422,23 +422,34 @@ fn bucket_of(collector: &mut Collector<'_>, file: u32, keys: &[&str], node: &Nod
         return;
     }
     let around = keys.join(".");
+    // What stands beside them says whose they are.
+    let beside = std::cell::OnceCell::new();
+    let beside = || {
+        *beside.get_or_init(|| {
+            node.entries().iter().find_map(|(k, v)| match (k.str(), v.str()) {
+                (Some("type" | "provider" | "class" | "connector.class" | "kind"), Some(v)) => storage::provider_of(v),
+                _ => None,
+            })
+        })
+    };
+    let own_account = std::cell::OnceCell::new();
+    let own_account = || {
+        own_account
+            .get_or_init(|| node.entries().iter().find_map(|(k, v)| storage::account(k.str()?, v.str()?)))
+            .clone()
+    };
     for (key, value) in node.entries() {
         let (Some(name), Some(text)) = (key.str(), value.str()) else { continue };
         let is_template = crate::jinja::is_template(text);
         if is_aside(&[name]) || text.contains(char::is_whitespace) && !is_template || text.is_empty() {
             continue;
         }
-        let provider = storage::provider_of(name).or_else(|| storage::provider_of(&around)).or_else(|| {
-            node.entries().iter().find_map(|(k, v)| match (k.str(), v.str()) {
-                (Some("type" | "provider" | "class" | "connector.class" | "kind"), Some(v)) => storage::provider_of(v),
-                _ => None,
-            })
-        });
         let is_container = storage::noun(name) == "container";
         if !storage::names_bucket(name) && !is_container || text.contains("://") {
             continue;
         }
-        let account = node.entries().iter().find_map(|(k, v)| storage::account(k.str()?, v.str()?));
+        let account = own_account();
+        let provider = storage::provider_of(name).or_else(|| storage::provider_of(&around)).or_else(beside);
         let provider = provider.or_else(|| (is_container && account.is_some()).then_some("abfs"));
         if is_container && provider != Some("abfs") {
             continue;

@@ -123,6 +123,40 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
     assemble(tree, &asked, found, options.key.is_some())
 }
 
+/// Which tasks come before which, by what they are given.
+struct Before<'f>(HashMap<&'f str, Vec<&'f str>>);
+
+impl<'f> Before<'f> {
+    fn new(flows: &'f [(std::sync::Arc<str>, std::sync::Arc<str>)]) -> Self {
+        // What is masked on the way is personal no more.
+        let masks = ["mask", "anonym", "tokeni", "pseudonym", "redact", "hash", "aggregat"];
+        let mut before: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (from, to) in flows {
+            let name = from.rsplit(':').next().unwrap_or(from).to_ascii_lowercase();
+            let known = before.entry(to).or_default();
+            if !masks.iter().any(|word| name.contains(word)) && !known.contains(&&**from) {
+                known.push(from);
+            }
+        }
+        Self(before)
+    }
+
+    fn tell<T>(&self, facts: &mut [Fact<T>]) {
+        for fact in facts {
+            let mut waiting: Vec<&str> = fact.task.as_deref().into_iter().collect();
+            let mut seen = BTreeSet::new();
+            while let Some(task) = waiting.pop() {
+                for from in self.0.get(task).into_iter().flatten() {
+                    if seen.insert(*from) {
+                        waiting.push(from);
+                    }
+                }
+            }
+            fact.after = seen.into_iter().map(str::to_owned).collect();
+        }
+    }
+}
+
 /// Where threads wait until all of those that started are done with the first part.
 #[derive(Default)]
 struct Gate {
@@ -230,6 +264,7 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Resul
         merged.tasks.extend(found.tasks);
         merged.problems.extend(found.problems);
         merged.secrets.extend(found.secrets);
+        merged.flows.extend(found.flows);
         merged.policies.extend(found.policies);
         merged.pods.extend(found.pods);
     }
@@ -255,6 +290,8 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Resul
     }
     facts.credentials = credentials(tree, merged.credentials, has_key);
     facts.storage = placed(tree, "storage", merged.storage, |s| format!("{}|{}", s.uri, s.sink));
+    let before = Before::new(&merged.flows);
+    before.tell(&mut facts.storage);
     // A bucket that is also known with its provider at the same place is that one.
     let known: HashSet<(String, u32, u32, String)> = facts
         .storage
@@ -267,6 +304,7 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Resul
     });
     facts.commands = placed(tree, "command", merged.commands, |c| format!("{}|{:?}", c.program, c.does));
     facts.network = placed(tree, "network", merged.network, |n| format!("{}|{}|{}", n.scheme, n.host, n.verification));
+    before.tell(&mut facts.network);
     facts.images = placed(tree, "image", merged.images, |i| format!("{}:{}@{}", i.name, i.tag, i.digest));
     facts.packages = placed(tree, "package", merged.packages, |p| format!("{}{}", p.name, p.version));
     facts.workloads = placed(tree, "workload", merged.workloads, |w| format!("{}|{}|{}", w.kind, w.name, w.container));
@@ -411,6 +449,7 @@ fn placed<T>(tree: &Tree, kind: &str, raws: Vec<Raw<T>>, content: impl Fn(&T) ->
                 end_column,
                 role: file.role,
                 files,
+                after: Vec::new(),
                 task: raw.task.map(|t| t.to_string()),
                 way,
                 unresolved: raw.unresolved.map(|(why, resolve)| Unresolved { why, resolve }),

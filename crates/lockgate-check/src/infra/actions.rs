@@ -11,6 +11,8 @@ use crate::{
 
 /// Most workflows that are looked through for calls of another.
 const CALLERS_MAX: usize = 200;
+/// Most values of a matrix.
+const ROUNDS_MAX: usize = 32;
 
 /// GitHub's workflows and composite actions.
 pub fn github(collector: &mut Collector<'_>, file: u32, document: &Node) {
@@ -112,7 +114,7 @@ fn matrix(job: &Node) -> Vec<(String, String)> {
     for (name, values) in job.at("strategy.matrix").map(Node::entries).unwrap_or_default() {
         let Some(name) = name.str() else { continue };
         if name == "include" {
-            for item in values.items() {
+            for item in values.items().iter().take(ROUNDS_MAX) {
                 for (k, v) in item.entries() {
                     if let (Some(k), Some(v)) = (k.str(), v.str()) {
                         out.push((k.to_owned(), v.to_owned()));
@@ -121,7 +123,7 @@ fn matrix(job: &Node) -> Vec<(String, String)> {
             }
             continue;
         }
-        for value in values.items().iter().filter_map(Node::str).take(32) {
+        for value in values.items().iter().filter_map(Node::str).take(ROUNDS_MAX) {
             out.push((name.to_owned(), value.to_owned()));
         }
     }
@@ -130,8 +132,11 @@ fn matrix(job: &Node) -> Vec<(String, String)> {
 
 /// `${{ env.X }}` and `${{ matrix.x }}`; secrets are references. A matrix gives a line for each.
 fn expanded(text: &str, environment: &[(String, String)], matrix: &[(String, String)]) -> String {
-    let most =
-        matrix.iter().map(|(name, _)| matrix.iter().filter(|(n, _)| n == name).count()).max().unwrap_or(1).min(32);
+    let mut counts: hashbrown::HashMap<&str, usize> = hashbrown::HashMap::new();
+    for (name, _) in matrix {
+        *counts.entry(name).or_default() += 1;
+    }
+    let most = counts.values().copied().max().unwrap_or(1).min(ROUNDS_MAX);
     let mut all = Vec::new();
     for round in 0..if text.contains("matrix.") || text.contains("inputs.") { most } else { 1 } {
         let out = crate::interpolate::substitute(text, "${{", "}}", |expression| {

@@ -97,7 +97,7 @@ pub fn read(
         };
         was_read = true;
         for document in &documents {
-            let document = traced(document, &rendered, collector.tree, file);
+            let document = in_release(traced(document, &rendered, collector.tree, file));
             let before = collector.found.storage.len();
             judge(collector, &document);
             // A location that stands whole in the values is a finding there already.
@@ -105,12 +105,28 @@ pub fn read(
             let mut added = collector.found.storage.split_off(before);
             added.retain(|raw| {
                 !matches!(raw.literals.as_slice(), [place] if place.file != file
+                    && tree.asked.get(place.file as usize) == Some(&true)
                     && crate::storage::find(written(tree, *place)).iter().any(|l| l.bucket == raw.what.bucket))
             });
             collector.found.storage.append(&mut added);
         }
     }
     was_read
+}
+
+/// A manifest without a namespace goes to that of its release, which nobody knows.
+fn in_release(manifest: Node) -> Node {
+    let Some(metadata) = manifest.get("metadata").filter(|m| m.get("namespace").is_none()) else { return manifest };
+    let scalar = |text: &str| Node { data: Data::Scalar(text.into(), yaml::Style::Quoted), ..metadata.clone() };
+    let mut inner = metadata.entries().to_vec();
+    inner.push((scalar("namespace"), scalar(&crate::value::HOLE.to_string())));
+    let metadata = Node { data: Data::Map(inner.into()), ..metadata.clone() };
+    let entries = manifest.entries().iter().map(|(key, value)| {
+        let is_metadata = key.str() == Some("metadata");
+        (key.clone(), if is_metadata { metadata.clone() } else { value.clone() })
+    });
+    let data = Data::Map(entries.collect());
+    Node { data, ..manifest }
 }
 
 fn written(tree: &Tree, place: Place) -> &str {

@@ -8,7 +8,7 @@ use crate::{
     collect::{Collector, Member, Pod, Policy, Sink},
     credentials, facts,
     source::Place,
-    value::{Kind, Val, literal},
+    value::{HOLE, Kind, REFERENCE, Val, literal},
     yaml::{self, Data, Node},
 };
 
@@ -22,7 +22,8 @@ pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
         return;
     }
     let name = document.at("metadata.name").and_then(Node::str).unwrap_or_default().to_owned();
-    let namespace = document.at("metadata.namespace").and_then(Node::str).unwrap_or_default().to_owned();
+    let namespace = document.at("metadata.namespace").and_then(Node::str).unwrap_or_default();
+    let namespace = namespace.replace([HOLE, REFERENCE], "…");
     match kind.as_str() {
         "Secret" => secret(collector, file, document, &name),
         "Namespace" => {

@@ -31,6 +31,7 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
         collector.problem(file, 0, "of its settings the first 50,000 were looked at");
     }
     let known = settings::Known::new(&entries);
+    let mut sections: hashbrown::HashMap<&str, Section> = hashbrown::HashMap::new();
     let place_of = |entry: &settings::Entry<'_>| Place::new(file, entry.start, entry.start + entry.value.len());
     for entry in &entries {
         let place = place_of(entry);
@@ -79,33 +80,37 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
         for location in storage::find(&text) {
             collector.storage(&location, &trace, sink);
         }
-        // What stands beside it says whose it is.
-        let beside = |wanted: &dyn Fn(&str, &str) -> Option<String>| {
-            entries.iter().filter(|e| e.section == entry.section).find_map(|e| wanted(e.name, e.value))
-        };
-        let kind = || {
-            beside(&|name, value| {
-                let is_kind = matches!(
-                    name.to_ascii_lowercase().as_str(),
-                    "type" | "name" | "provider" | "kind" | "connector.class"
-                );
-                is_kind.then(|| storage::provider_of(value)).flatten().map(str::to_owned)
-            })
-        };
         let is_bucket = storage::names_bucket(entry.name);
         let is_container = storage::noun(entry.name) == "container";
         if (is_bucket || is_container) && !text.contains("://") && !text.is_empty() {
-            let provider = storage::provider_of(&what).or_else(|| match kind()?.as_str() {
-                "s3" => Some("s3"),
-                "gs" => Some("gs"),
-                "abfs" => Some("abfs"),
-                _ => None,
-            });
-            let account = beside(&|name, value| storage::account(name, value)).unwrap_or_default();
+            // What stands beside it says whose it is.
+            let section = sections.entry(entry.section).or_insert_with(|| Section::new(&entries, entry.section));
+            let provider = storage::provider_of(&what).or(section.provider);
+            let account = section.account.clone();
             if is_bucket || provider == Some("abfs") || !account.is_empty() {
                 let provider = provider.unwrap_or(if account.is_empty() { "any" } else { "abfs" });
                 collector.storage(&storage::bucket(provider, &text, &account, ""), &trace, sink);
             }
+        }
+    }
+}
+
+/// What the settings of a section say of the storage in it.
+struct Section {
+    provider: Option<&'static str>,
+    account: String,
+}
+
+impl Section {
+    fn new(entries: &[settings::Entry<'_>], name: &str) -> Self {
+        let own = || entries.iter().filter(|entry| entry.section == name);
+        let is_kind = |entry: &&settings::Entry<'_>| {
+            let name = entry.name.to_ascii_lowercase();
+            matches!(name.as_str(), "type" | "name" | "provider" | "kind" | "connector.class")
+        };
+        Self {
+            provider: own().filter(is_kind).find_map(|entry| storage::provider_of(entry.value)),
+            account: own().find_map(|entry| storage::account(entry.name, entry.value)).unwrap_or_default(),
         }
     }
 }

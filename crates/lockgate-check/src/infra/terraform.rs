@@ -38,6 +38,9 @@ const INSTANCES_MAX: usize = 32;
 /// Most files of values in folders below.
 const VALUES_FILES_MAX: usize = 32;
 
+/// Files of Terraform by their folder.
+pub type Folders = HashMap<String, Vec<u32>>;
+
 /// One evaluation of a folder.
 struct Module<'b> {
     tree: &'b crate::source::Tree,
@@ -105,28 +108,36 @@ fn called(collector: &mut Collector<'_>) -> Rc<HashSet<String>> {
 }
 
 /// Files of values in folders below that hold nothing else, such as `envs/prod.tfvars`.
-fn values_below(collector: &Collector<'_>, folder: &str) -> Vec<u32> {
+fn values_below(collector: &mut Collector<'_>, folder: &str) -> Vec<u32> {
     let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let folder_of = |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-    let below = (0u32..).zip(&collector.tree.files).filter(|(_, f)| {
-        f.language == Language::Terraform && f.path.starts_with(&start) && folder_of(&f.path) != folder
-    });
-    let below: Vec<(u32, String, bool)> =
-        below.map(|(id, f)| (id, folder_of(&f.path), f.path.contains(".tfvars"))).collect();
-    let modules: HashSet<&str> = below.iter().filter(|(.., values)| !values).map(|(_, f, _)| f.as_str()).collect();
-    let only_values = below.iter().filter(|(_, folder, values)| *values && !modules.contains(folder.as_str()));
-    only_values.map(|(id, ..)| *id).take(VALUES_FILES_MAX).collect()
+    let tree = collector.tree;
+    let is_values = |id: &u32| tree.file(*id).is_some_and(|file| file.path.contains(".tfvars"));
+    let folders = folders(collector);
+    let below =
+        folders.iter().filter(|(own, files)| *own != folder && own.starts_with(&start) && files.iter().all(is_values));
+    let mut files: Vec<u32> = below.flat_map(|(_, files)| files).copied().collect();
+    files.sort_unstable();
+    files.truncate(VALUES_FILES_MAX);
+    files
 }
 
-fn folder_files(collector: &Collector<'_>, folder: &str) -> Vec<u32> {
-    (0..collector.tree.files.len())
-        .filter_map(|i| u32::try_from(i).ok())
-        .filter(|id| {
-            collector.tree.file(*id).is_some_and(|f| {
-                f.language == Language::Terraform && f.path.rsplit_once('/').map_or("", |(folder, _)| folder) == folder
-            })
-        })
-        .collect()
+fn folder_files(collector: &mut Collector<'_>, folder: &str) -> Vec<u32> {
+    folders(collector).get(folder).cloned().unwrap_or_default()
+}
+
+/// The files of Terraform by their folder, looked for when they are first asked for.
+fn folders(collector: &mut Collector<'_>) -> Rc<Folders> {
+    if let Some(folders) = &collector.modules {
+        return Rc::clone(folders);
+    }
+    let mut folders = Folders::new();
+    for (id, file) in (0u32..).zip(&collector.tree.files).filter(|(_, f)| f.language == Language::Terraform) {
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        folders.entry(folder.to_owned()).or_default().push(id);
+    }
+    let folders = Rc::new(folders);
+    collector.modules = Some(Rc::clone(&folders));
+    folders
 }
 
 /// Evaluates a folder and returns its outputs.

@@ -206,9 +206,29 @@ impl Interpreter<'_> {
         let globals = outermost(&closure.scope);
         let method_of = receiver.and_then(|val| closure.class.borrow().clone().map(|class| (class, val)));
         self.collector.calls.push((place, Arc::clone(&name)));
+        let task = self.task_given(closure, &scope);
         let val = self.run(closure, scope, globals, Some(key), method_of);
+        if let Some(task) = task {
+            mark(&val, &task);
+        }
         self.collector.calls.pop();
         val.step(place, How::Returned(name))
+    }
+
+    /// The task that a function is which a DAG calls; the tasks whose results it is given are noted.
+    fn task_given(&mut self, closure: &Rc<Closure>, scope: &Rc<Scope>) -> Option<Arc<str>> {
+        if closure.decorators.is_empty() || !self.collector.is_outside() {
+            return None;
+        }
+        let task = self.collector.task_of(closure.file, &closure.function.name);
+        for val in scope.vars.borrow().values().flat_map(Val::options) {
+            if let Kind::Object(object) = &val.kind
+                && let Some(from) = object.attrs.borrow().get(OF_TASK).and_then(Val::as_str)
+            {
+                self.collector.found.flows.push((from.into(), Arc::clone(&task)));
+            }
+        }
+        Some(task)
     }
 
     fn parameters(
@@ -319,9 +339,24 @@ impl Interpreter<'_> {
             scope.vars.borrow_mut().insert(Arc::clone(name), Val::dict(Vec::new(), true));
         }
         self.partitions(closure, &scope);
+        self.assets(closure);
         let method_of = receiver.and_then(|val| class.map(|class| (Rc::clone(class), val)));
         self.run(closure, scope, globals, Some(key), method_of);
         self.frames.pop();
+    }
+
+    /// Dagster's assets are given those that their parameters are called as.
+    fn assets(&mut self, closure: &Rc<Closure>) {
+        let is_asset =
+            |d: Arc<str>| d.rsplit('.').next().is_some_and(|last| matches!(last, "asset" | "multi_asset" | "op"));
+        if !closure.decorators.iter().filter_map(dotted).any(is_asset) {
+            return;
+        }
+        let task = self.collector.task_of(closure.file, &closure.function.name);
+        for parameter in &closure.function.parameters {
+            let from = self.collector.task_of(closure.file, &parameter.name);
+            self.collector.found.flows.push((from, Arc::clone(&task)));
+        }
     }
 
     /// Dagster's partitions: `context.partition_key` is one of those that the decorator names.
@@ -435,6 +470,17 @@ impl Interpreter<'_> {
                 }
                 Some(made)
             }
+        }
+    }
+}
+
+/// The attribute of a task's result that names the task.
+const OF_TASK: &str = "\u{1}task";
+
+fn mark(val: &Val, task: &str) {
+    for option in val.options() {
+        if let Kind::Object(object) = &option.kind {
+            object.attrs.borrow_mut().insert(OF_TASK.into(), Val::str(task));
         }
     }
 }

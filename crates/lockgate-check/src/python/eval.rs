@@ -411,6 +411,7 @@ impl Interpreter<'_> {
             Some(items) => (items, true),
             None => (vec![self.item_of(&over, iter.at)], false),
         };
+        self.rounds(items.len(), ROUNDS_MAX * 4, iter.at);
         for item in items.into_iter().take(ROUNDS_MAX * 4) {
             self.assign(target, item);
             let mut kept = true;

@@ -248,11 +248,20 @@ impl Interpreter<'_> {
         Flow::Next
     }
 
+    /// Says where a loop has more rounds than are followed.
+    pub(super) fn rounds(&mut self, count: usize, most: usize, at: super::syntax::Span) {
+        if count > most && self.collector.quiet == 0 {
+            let what = format!("of the {count} rounds of a loop the first {most} were followed");
+            self.collector.problem(self.current_file(), at.start, &what);
+        }
+    }
+
     fn for_loop(&mut self, target: &Expr, iter: &Expr, body: &[Stmt], orelse: &[Stmt]) -> Flow {
         let over = self.eval(iter);
         match self.items(&over) {
             Some(items) if items.is_empty() => {}
             Some(items) => {
+                self.rounds(items.len(), ROUNDS_MAX, iter.at);
                 for item in items.into_iter().take(ROUNDS_MAX) {
                     self.assign(target, item);
                     match self.block(body) {

@@ -74,7 +74,7 @@ impl Interpreter<'_> {
                     let value =
                         value.or_else(|| values.pop()).unwrap_or_else(|| Val::unknown(Why::Expression, Some(place)));
                     pieces.push(Piece::Known(std::mem::take(&mut text).into()));
-                    // One of several: the first stands in text; the others are rare here.
+                    // One of several: the first stands in text. `%` takes all of its values at once.
                     pieces.extend(value.options().first().map(|v| formatted(v, None, "")).unwrap_or_default());
                     traces.push(value.trace.clone());
                     traces.extend(value.options().first().map(|v| v.trace.clone()));

@@ -8,7 +8,7 @@ use std::{
 
 use lockgate_check::{
     Options,
-    accept::{Baseline, comments},
+    accept::{About, Baseline, comments},
     config::{CheckFile, Config},
     facts::Facts,
     finding::{Finding, findings},
@@ -96,7 +96,7 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
         let mut outdated = Baseline::read(&path)?.apply(&mut found, today.get(..10).unwrap_or_default());
         if changed.is_some() {
             // What was not looked at is not gone.
-            outdated.retain(|notice| !notice.what.contains("no longer found"));
+            outdated.retain(|notice| notice.about != About::Gone);
         }
         notices.append(&mut outdated);
     }
