@@ -111,6 +111,8 @@ pub struct Collector<'a> {
     pub calls: Vec<(Place, Arc<str>)>,
     /// Evaluation steps of the file that is being read, where its reader counts them here.
     pub steps: u64,
+    /// The storage account that a call names beside its locations.
+    pub account: Option<String>,
     pub charts: crate::infra::helm::Charts,
     pub modules: Option<std::rc::Rc<crate::infra::terraform::Folders>>,
     /// Folders of Terraform that other folders call.
@@ -138,6 +140,7 @@ impl<'a> Collector<'a> {
             watch,
             calls: Vec::new(),
             steps: 0,
+            account: None,
             charts: crate::infra::helm::Charts::default(),
             modules: None,
             called_modules: None,
@@ -275,12 +278,13 @@ impl<'a> Collector<'a> {
                     Ok(text) => text.into(),
                     Err(_) => continue,
                 },
-                Kind::List(items) if wanted == Some(Wanted::Authorization) => {
+                // `auth=("user", "password")`, `api_key=("id", "key")`.
+                Kind::List(items) if matches!(wanted, Some(Wanted::Authorization | Wanted::Token)) => {
                     let items = items.borrow().clone();
                     self.pair(&items, sink);
                     continue;
                 }
-                Kind::Tuple(items) if wanted == Some(Wanted::Authorization) => {
+                Kind::Tuple(items) if matches!(wanted, Some(Wanted::Authorization | Wanted::Token)) => {
                     let items = items.to_vec();
                     self.pair(&items, sink);
                     continue;
@@ -347,6 +351,14 @@ impl<'a> Collector<'a> {
         if self.quiet > 0 {
             return;
         }
+        let owned;
+        let location = match &self.account {
+            Some(account) if location.provider == "abfs" && location.account.is_empty() => {
+                owned = Location { account: account.clone(), ..location.clone() };
+                &owned
+            }
+            _ => location,
+        };
         let mut raw = self.raw(sink.place, trace, storage_fact(location, sink));
         if !location.complete {
             raw.unresolved = Some((

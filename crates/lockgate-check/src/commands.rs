@@ -26,6 +26,29 @@ const SHORT: [(&str, &str); 9] = [
     ("ldapsearch", "-w"),
 ];
 
+/// Long options of curl and wget that take a value other than an address.
+const TAKE_VALUES: [&str; 19] = [
+    "--header",
+    "--data",
+    "--data-raw",
+    "--data-binary",
+    "--data-urlencode",
+    "--json",
+    "--form",
+    "--referer",
+    "--user-agent",
+    "--output",
+    "--cookie",
+    "--request",
+    "--user",
+    "--post-data",
+    "--body-data",
+    "--write-out",
+    "--cert",
+    "--cacert",
+    "--key",
+];
+
 /// Most alternatives of a command's words that are read.
 const ALTERNATIVES_MAX: usize = 24;
 
@@ -533,37 +556,11 @@ fn switches(word: &str) -> &str {
 
 /// Whether an option of curl or wget takes the next word.
 fn takes_value(option: &str) -> bool {
-    let of_letter = |c: char| "AbcCdDeEFHhKmoPQrtTuUwxXyYzB".contains(c);
-    match option.strip_prefix("--") {
-        Some(name) => {
-            !name.contains('=')
-                && matches!(
-                    name,
-                    "header"
-                        | "data"
-                        | "data-raw"
-                        | "data-binary"
-                        | "data-urlencode"
-                        | "json"
-                        | "form"
-                        | "referer"
-                        | "user-agent"
-                        | "output"
-                        | "cookie"
-                        | "request"
-                        | "user"
-                        | "post-data"
-                        | "body-data"
-                        | "write-out"
-                        | "cert"
-                        | "cacert"
-                        | "key"
-                )
-        }
-        None => {
-            let letters = option.strip_prefix('-').unwrap_or_default();
-            letters.chars().last().is_some_and(of_letter) && letters.chars().count() == 1
-        }
+    let mut letters = option.strip_prefix('-').unwrap_or_default().chars();
+    match (letters.next(), letters.next()) {
+        (Some('-'), _) => TAKE_VALUES.contains(&option),
+        (Some(letter), None) => "AbcCdDeEFHhKmoPQrtTuUwxXyYzB".contains(letter),
+        _ => false,
     }
 }
 

@@ -305,6 +305,15 @@ fn one_scalar(
     let sink = Sink { what: &what, place: node.place(file), access: "any" };
     let key = keys.last().copied().unwrap_or_default();
     let aside = is_aside(keys);
+    // `passwordSecret: {secretName: x, password: password}` says under which key it is kept.
+    let is_within_reference = keys.iter().rev().skip(1).take(2).any(|key| {
+        let words = credentials::words(key);
+        words.len() > 1 && words.last().is_some_and(|word| matches!(word.as_str(), "secret" | "ref" | "selector"))
+    });
+    let names_key = is_within_reference && text.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_' | '.'));
+    if names_key {
+        return;
+    }
     if !aside || credentials::wanted(key).is_some() {
         config_value(collector, key, &val, sink);
     }

@@ -73,7 +73,11 @@ fn lines(text: &str, style: Style) -> Vec<Entry<'_>> {
         let directive = || match style {
             Style::Pairs => None,
             // `set $name value;` gives a name its value as any other line does.
-            Style::Directives => body.strip_prefix("set $").unwrap_or(body).split_once(char::is_whitespace),
+            // Logstash writes `name => value`.
+            Style::Directives => {
+                let (name, value) = body.strip_prefix("set $").unwrap_or(body).split_once(char::is_whitespace)?;
+                Some((name, value.trim_start().strip_prefix("=>").unwrap_or(value)))
+            }
         };
         let pair = || body.split_once('=').filter(|(name, _)| style == Style::Pairs || !name.trim().contains(' '));
         let Some((name, value)) = spaced.or_else(pair).or_else(|| body.split_once(": ")).or_else(directive) else {

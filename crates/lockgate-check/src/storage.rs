@@ -64,7 +64,7 @@ const PART: &str = r#"[^\s"'`<>|;,()\[\]{}\\]"#;
 
 static URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(
-        r"(?i)(?P<scheme>s3a?|s3n|gs|gcs|abfss?|wasbs?|adl|az|hdfs|dbfs|oss|cosn?|minio|r2|b2|swift|webhdfs|viewfs)://(?P<rest>{PART}+)"
+        r"(?i)(?P<scheme>s3[ap]?|s3n|gs|gcs|abfss?|wasbs?|adl|az|hdfs|dbfs|oss|cosn?|minio|r2|b2|swift|webhdfs|viewfs)://(?P<rest>{PART}+)"
     ))
     .ok()
 });
@@ -161,7 +161,7 @@ fn cut(rest: &str) -> (&str, &str) {
 fn by_scheme(scheme: &str, rest: &str) -> Location {
     let (host, key) = cut(rest);
     match scheme {
-        "s3" | "s3a" | "s3n" | "minio" | "r2" => {
+        "s3" | "s3a" | "s3n" | "s3p" | "minio" | "r2" => {
             // Credentials in front of the bucket, as Hadoop once took them.
             Location::new("s3", host.rsplit('@').next().unwrap_or(host), "", key)
         }

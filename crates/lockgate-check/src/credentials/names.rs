@@ -296,7 +296,7 @@ pub fn wanted(name: &str) -> Option<Wanted> {
             || last == "pat" && rest.is_empty() && name != "PAT"
             // `passwordSecret` names the secret that the password is in.
             || matches!(last, "secret" | "secrets")
-                && (PASSWORDS.contains(&before) || matches!(before, "token" | "key" | "existing" | "tls"))
+                && (PASSWORDS.contains(&before) || matches!(before, "token" | "key" | "existing" | "tls" | "from" | "env"))
             || matches!(last, "secrets" | "credentials")
                 && matches!(before, "k8s" | "kubernetes" | "use" | "from" | "image" | "pull");
         return (!not).then_some(Wanted::Token);

@@ -72,6 +72,8 @@ pub fn is_reference(text: &str) -> bool {
             name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 && name.chars().any(|c| c.is_ascii_uppercase() || c == '_')
         })
+        // Grafana's `$__file{...}` and `$__env{...}`.
+        || text.starts_with("$__") && text.ends_with('}')
         || text.starts_with("<%")
         || text.starts_with('{') && text.ends_with('}') && !text.contains('"')
     {

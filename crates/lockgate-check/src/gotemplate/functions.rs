@@ -454,12 +454,11 @@ pub fn merged(under: &Val, over: &Val) -> Val {
             entries.iter().enumerate().filter_map(|(i, (key, _))| Some((key.as_str()?.to_owned(), i))).collect();
         for (key, value) in &b.borrow().entries {
             let Some(name) = key.as_str() else { continue };
-            match places.get(name).and_then(|i| entries.get_mut(*i)) {
-                Some((_, known)) => *known = merge(known, value, looked),
-                None => {
-                    places.insert(name.to_owned(), entries.len());
-                    entries.push((key.clone(), value.clone()));
-                }
+            if let Some((_, known)) = places.get(name).and_then(|i| entries.get_mut(*i)) {
+                *known = merge(known, value, looked);
+            } else {
+                places.insert(name.to_owned(), entries.len());
+                entries.push((key.clone(), value.clone()));
             }
         }
         Val::dict(entries, open)

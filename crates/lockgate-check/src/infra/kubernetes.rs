@@ -107,7 +107,12 @@ pub fn manifest(collector: &mut Collector<'_>, file: u32, document: &Node) {
         // Operators take volumes beside the pods that they make.
         let has_volumes =
             node.get("volumes").is_some_and(|v| !v.items().is_empty()) && node.get("containers").is_none();
-        if is_workflow || has_volumes {
+        // What an operator makes pods of, such as Spark's `driver` and `executor`.
+        let within = |key: &str| path.contains(&key);
+        let has_context = node.get("securityContext").is_some()
+            && node.get("containers").is_none()
+            && !["containers", "initContainers", "ephemeralContainers", "container"].iter().any(|key| within(key));
+        if is_workflow || has_volumes || has_context {
             workflows.push(node.clone());
         }
         let is_pod = node.get("containers").is_some_and(|c| !c.items().is_empty())
@@ -449,6 +454,22 @@ fn patched(collector: &mut Collector<'_>, patch: &Node, place: Place, text: &str
 
 /// A resource of Terraform's provider for Kubernetes: what its pods may do, wherever they stand.
 pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: &Val, at: Place) {
+    let text = |path: &str| cloud::at(val, path).as_ref().and_then(Val::as_str).unwrap_or_default().to_owned();
+    match kind.trim_end_matches("_v1") {
+        "kubernetes_namespace" => collector.found.pods.push(Pod {
+            place: at,
+            namespace: text("metadata.name"),
+            labels: Vec::new(),
+            member: Member::Declaration,
+        }),
+        // One whose namespace is not known is taken for that of the resource that asks.
+        "kubernetes_network_policy" => collector.found.policies.push(Policy {
+            namespace: text("metadata.namespace"),
+            selector: Vec::new(),
+            restricts: true,
+        }),
+        _ => {}
+    }
     let mut found: Vec<(Place, facts::Workload)> = Vec::new();
     settings(val, at, kind, address, &mut found, 0);
     for (place, workload) in found {

@@ -369,11 +369,15 @@ fn with_variables(text: &str) -> String {
             names.push((name.trim().to_owned(), value.trim().trim_matches(['\'', '"']).to_owned()));
         }
     }
-    let known = |name: &str| names.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.clone());
-    if names.is_empty() {
-        return text.to_owned();
-    }
+    // What a command prints is known when it runs.
+    let known = |name: &str| {
+        let value = names.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+        value.map(|value| if value.starts_with('`') { crate::value::REFERENCE.to_string() } else { value })
+    };
     let text = &of_psql(text, &known);
+    if names.is_empty() {
+        return text.clone();
+    }
     crate::interpolate::substitute(text, "${", "}", |name| {
         known(name).or_else(|| known(&format!("hivevar:{name}"))).or_else(|| known(name.split_once(':')?.1))
     })
@@ -391,15 +395,16 @@ fn of_psql(text: &str, known: &impl Fn(&str) -> Option<String>) -> String {
         let quoted = after.strip_prefix('\'').and_then(|inner| inner.split_once('\''));
         let end = after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len());
         let (name, tail) = quoted.unwrap_or_else(|| after.split_at(end));
-        match known(name).filter(|_| !name.is_empty() && !before.ends_with(':')) {
-            Some(value) => {
-                out.push_str(&format!("'{value}'"));
-                rest = tail;
-            }
-            None => {
-                out.push(':');
-                rest = after;
-            }
+        // A name in quotes that nothing sets here is given by who runs it.
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let is_given = quoted.is_some() && is_name && before.ends_with([' ', '(', ',', '=']);
+        let value = known(name).or_else(|| is_given.then(|| crate::value::REFERENCE.to_string()));
+        if let Some(value) = value.filter(|_| is_name && !before.ends_with(':')) {
+            out.push_str(&format!("'{value}'"));
+            rest = tail;
+        } else {
+            out.push(':');
+            rest = after;
         }
     }
     out.push_str(rest);

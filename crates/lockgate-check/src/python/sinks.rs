@@ -46,6 +46,10 @@ impl Interpreter<'_> {
         let has_password = args.keyword("auth").is_some() && speaks_http(name);
         let access = if has_password { "write" } else { access_of(last, &args) };
         let sink = Sink { what: name, place, access };
+        let options = args.keyword("storage_options").map(entries).unwrap_or_default();
+        let account = options.iter().find(|(name, _)| matches!(&**name, "account_name" | "account"));
+        let around =
+            std::mem::replace(&mut self.collector.account, account.and_then(|(_, v)| v.as_str()).map(str::to_owned));
         for (parameter, val) in &keywords {
             self.parameter(name, parameter, val, sink);
         }
@@ -63,6 +67,7 @@ impl Interpreter<'_> {
         self.buckets(name, receiver, &keywords, sink);
         self.file_system(name, receiver, &args, sink);
         self.special(name, last, &args, &keywords, sink);
+        self.collector.account = around;
         None
     }
 

@@ -29,6 +29,13 @@ pub(super) fn formatted(val: &Val, conversion: Option<char>, format: &str) -> Ve
             (_, true) => format!("{n:0width$}"),
             (_, false) => format!("{n:width$}"),
         };
+    } else if let (Some(kind @ ('o' | 'x' | 'X' | 'b')), Kind::Int(n)) = (format.chars().last(), &val.kind) {
+        text = match kind {
+            'o' => format!("{n:o}"),
+            'x' => format!("{n:x}"),
+            'X' => format!("{n:X}"),
+            _ => format!("{n:b}"),
+        };
     } else if let (Some('c'), Kind::Int(n)) = (format.chars().last(), &val.kind) {
         text = u32::try_from(*n).ok().and_then(char::from_u32).map(String::from).unwrap_or(text);
     }

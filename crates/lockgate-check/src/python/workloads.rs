@@ -51,7 +51,8 @@ impl Interpreter<'_> {
         let mut workload = facts::Workload {
             kind: last.to_owned(),
             name: text(&["name", "task_id"]),
-            namespace: text(&["namespace"]),
+            // What is not said is said by the connection.
+            namespace: Some(text(&["namespace"])).filter(|n| !n.is_empty()).unwrap_or_else(|| "…".to_owned()),
             image: text(&["image"]),
             service_account: text(&["service_account_name"]),
             root: facts::Switch::Unset,

@@ -157,6 +157,7 @@ fn names_bucket(callee: &str, name: &str) -> Option<(&'static str, String)> {
     let before = before.join("_");
     match last.as_str() {
         "bucket" | "buckets" => Some((provider.unwrap_or("any"), before)),
+        "system" if provider == Some("abfs") && before.ends_with("file") => Some(("abfs", before)),
         "container" | "filesystem" | "share" if provider == Some("abfs") && words.last().is_none_or(|w| w != "id") => {
             Some(("abfs", before))
         }

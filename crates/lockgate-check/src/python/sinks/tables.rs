@@ -2,7 +2,9 @@
 //! parameter stands where. Calls that need more than a name are in `sinks.rs`.
 
 /// Parameters that hold texts for people.
-pub(super) const PROSE: [&str; 30] = [
+pub(super) const PROSE: [&str; 32] = [
+    "group_name",
+    "key_prefix",
     "description",
     "doc",
     "doc_md",
@@ -36,7 +38,10 @@ pub(super) const PROSE: [&str; 30] = [
 ];
 
 /// Callees that only talk about what they are given, by how their name starts.
-pub(super) const TALK: [&str; 22] = [
+pub(super) const TALK: [&str; 25] = [
+    "tabulate.",
+    "prettytable.",
+    "sys.exit",
     "logging.",
     "logger.",
     "log.",
@@ -61,7 +66,17 @@ pub(super) const TALK: [&str; 22] = [
     "mock.",
 ];
 /// The same by how it ends.
-pub(super) const TALK_METHODS: [&str; 45] = [
+pub(super) const TALK_METHODS: [&str; 55] = [
+    "isin",
+    "is_in",
+    "contains",
+    "rlike",
+    "eqNullSafe",
+    "lit",
+    "when",
+    "otherwise",
+    "AssetKey",
+    "SystemExit",
     "replace",
     "split",
     "rsplit",
@@ -110,7 +125,9 @@ pub(super) const TALK_METHODS: [&str; 45] = [
 ];
 
 /// Parameters by position, of callables whose name ends so.
-pub(super) const POSITIONAL: [(&str, &[&str]); 75] = [
+pub(super) const POSITIONAL: [(&str, &[&str]); 77] = [
+    ("ServicePrincipalAuthentication", &["", "", "client_secret"]),
+    ("ServicePrincipalCredentials", &["", "client_secret"]),
     ("check_for_bucket", &["bucket_name"]),
     ("get_bucket", &["bucket_name"]),
     ("create_bucket", &["bucket_name"]),
