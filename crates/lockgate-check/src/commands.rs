@@ -210,6 +210,12 @@ impl Collector<'_> {
                 self.storage(&location, trace, sink);
             }
             self.credentials_in("", &command.document, trace, sink);
+            // A file of settings that the script writes.
+            for entry in crate::settings::entries(&command.document) {
+                if credentials::wanted(entry.name).is_some() {
+                    self.command_value(entry.name, entry.value, trace, sink);
+                }
+            }
         }
         if command.words.iter().any(|w| w.ends_with(".pgpass")) {
             for line in command.document.lines() {
@@ -302,6 +308,12 @@ impl Collector<'_> {
             {
                 // `aws configure set aws_secret_access_key x`.
                 self.command_value(word, next, trace, sink);
+            } else if let Some((name, value)) = word.split_once(": ")
+                && credentials::wanted(name).is_some()
+                && !value.contains(char::is_whitespace)
+            {
+                // `echo "api_key: ..." > file`.
+                self.command_value(name, value.trim_matches(['"', '\'']), trace, sink);
             } else {
                 self.credentials_in("", word, trace, sink);
             }

@@ -41,6 +41,9 @@ use crate::{
 
 /// Most evaluation steps of a module with everything that it calls.
 const STEPS_MAX: u64 = 400_000;
+/// Steps from which a function counts as costly, and most of them in each later call of it.
+const STEPS_COSTLY: u64 = 25_000;
+const STEPS_AGAIN_MAX: u64 = 5_000;
 /// Deepest calls.
 const CALLS_DEEP_MAX: usize = 24;
 /// Most rounds of a loop over known values.
@@ -229,6 +232,10 @@ pub struct Interpreter<'a> {
     dags: Vec<Val>,
     /// What was set in `os.environ` and in Airflow's Variables.
     environment: HashMap<Arc<str>, Val>,
+    /// Where the steps end of the call that is being followed.
+    limit: u64,
+    /// Functions that took many steps.
+    costly: HashSet<FunctionKey>,
     /// Members of enumerations that are texts and have methods, by their text.
     members: HashMap<Arc<str>, Rc<Class>>,
     /// What each module left in `environment` that was evaluated.
@@ -253,6 +260,8 @@ impl<'a> Interpreter<'a> {
             environment: HashMap::new(),
             settings: HashMap::new(),
             members: HashMap::new(),
+            limit: STEPS_MAX,
+            costly: HashSet::new(),
         }
     }
 
@@ -268,6 +277,7 @@ impl<'a> Interpreter<'a> {
         self.frames.clear();
         self.journals.clear();
         self.dags.clear();
+        self.limit = STEPS_MAX;
         self.collector.calls.clear();
         self.collector.quiet = 0;
         self.collector.entered = None;
@@ -289,6 +299,7 @@ impl<'a> Interpreter<'a> {
         for file in files {
             self.called.clear();
             self.environment = self.settings_of(file);
+            self.costly.clear();
             let mut next = 0;
             while let Some((key, closure, class)) = self.defined.get(next).cloned() {
                 next += 1;
@@ -306,7 +317,7 @@ impl<'a> Interpreter<'a> {
     /// Counts a step; false when the budget is spent.
     fn step(&mut self) -> bool {
         self.steps += 1;
-        if self.steps >= STEPS_MAX
+        if self.steps >= self.limit
             && let Some(frame) = self.frames.first()
             && self.gave_up.insert(frame.file)
         {
@@ -316,7 +327,22 @@ impl<'a> Interpreter<'a> {
                 "its evaluation stopped after 400,000 steps; what lies behind is unresolved",
             );
         }
-        self.steps < STEPS_MAX
+        self.steps < self.limit
+    }
+
+    /// Follows a call within its share of the steps: what was costly once is looked at again only
+    /// a little.
+    fn within_share<T>(&mut self, key: FunctionKey, follow: impl FnOnce(&mut Self) -> T) -> T {
+        let (before, around) = (self.steps, self.limit);
+        if self.costly.contains(&key) {
+            self.limit = around.min(before + STEPS_AGAIN_MAX);
+        }
+        let out = follow(self);
+        self.limit = around;
+        if self.steps - before >= STEPS_COSTLY {
+            self.costly.insert(key);
+        }
+        out
     }
 
     fn frame(&mut self) -> Option<&mut Frame> {

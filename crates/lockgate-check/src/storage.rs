@@ -242,6 +242,17 @@ pub fn path(provider: &'static str, text: &str) -> Option<Location> {
     (!bucket.is_empty()).then(|| Location::new(provider, bucket, "", key))
 }
 
+/// The storage account of an endpoint or a connection string.
+pub fn account_in(text: &str) -> Option<String> {
+    for end in [".blob.core.windows.net", ".dfs.core.windows.net"] {
+        if let Some((before, _)) = text.split_once(end) {
+            return Some(before.rsplit(['/', '@']).next().unwrap_or(before).to_owned());
+        }
+    }
+    let (_, after) = text.split_once("AccountName=")?;
+    Some(after.split(';').next().unwrap_or(after).to_owned())
+}
+
 /// The storage account that a setting names: by itself or in a connection string.
 pub fn account(name: &str, value: &str) -> Option<String> {
     if let Some((_, rest)) = value.split_once("AccountName=") {

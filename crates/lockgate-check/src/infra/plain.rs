@@ -280,7 +280,8 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
         let place = Place::new(file, offset, offset + line.trim_end().len());
         offset += line.len();
         if !line.trim_start().starts_with("--") {
-            collector.credentials_in("", line.trim_end(), &literal(place), Sink { what: "SQL", place, access: "" });
+            let line = of_psql(line.trim_end(), &|_| None);
+            collector.credentials_in("", &line, &literal(place), Sink { what: "SQL", place, access: "" });
         }
     }
 }

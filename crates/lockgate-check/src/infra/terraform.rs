@@ -24,7 +24,7 @@ pub use names::resolve;
 
 use super::cloud;
 use crate::{
-    collect::Collector,
+    collect::{Collector, Sink},
     source::{Language, Place},
     value::{How, Kind, Piece, Text, Val, Why, joined, literal},
 };
@@ -360,9 +360,48 @@ impl<'b> Module<'b> {
     fn used(&mut self, collector: &mut Collector<'_>, address: &str, kind: &str, val: &Val, at: Place, is_data: bool) {
         given_to(collector, address, kind, val, at, 0);
         cloud::terraform(collector, kind, address, val, at, is_data);
+        if kind.starts_with("azurerm_data_factory_dataset") {
+            self.dataset(collector, address, val, at);
+        }
         if kind.starts_with("kubernetes_") {
             super::kubernetes::terraform(collector, kind, address, val, at);
         }
+    }
+
+    /// A dataset of Azure's data factory: its container, in the account of the service that it names.
+    fn dataset(&mut self, collector: &mut Collector<'_>, address: &str, val: &Val, at: Place) {
+        let service = cloud::at(val, "linked_service_name").as_ref().and_then(Val::as_str).map(str::to_owned);
+        let Some(account) = service.and_then(|service| self.service_account(&service)) else { return };
+        for path in ["azure_blob_storage_location.container", "azure_blob_fs_location.file_system"] {
+            for option in cloud::at(val, path).iter().flat_map(Val::options) {
+                if let Some(container) = option.as_text().map(Text::flat) {
+                    let location = crate::storage::bucket("abfs", &container, &account, "");
+                    let place = cloud::place_of(Some(&option), at);
+                    collector.storage(&location, &option.trace, Sink { what: address, place, access: "any" });
+                }
+            }
+        }
+    }
+
+    /// The storage account of a linked service, by its name.
+    fn service_account(&mut self, name: &str) -> Option<String> {
+        let bodies = self.bodies;
+        let blocks = bodies.iter().flat_map(|(id, body)| body.blocks().map(|block| (*id, block)));
+        let services = blocks.filter(|(_, block)| {
+            let kind = block.labels.first().map_or("", |label| label.as_str());
+            block.ident.as_str() == "resource" && kind.starts_with("azurerm_data_factory_linked_service")
+        });
+        for (id, block) in services {
+            let mut text = |key: &str| {
+                let value = &block.body.get_attribute(key)?.value;
+                self.eval(id, value, 0).as_str().map(str::to_owned)
+            };
+            if text("name").as_deref() == Some(name) {
+                let endpoint = ["service_endpoint", "url", "connection_string"].iter().find_map(|key| text(key));
+                return endpoint.and_then(|endpoint| crate::storage::account_in(&endpoint));
+            }
+        }
+        None
     }
 
     /// A body as a mapping; blocks of one name become a list.

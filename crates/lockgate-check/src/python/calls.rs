@@ -207,7 +207,7 @@ impl Interpreter<'_> {
         let method_of = receiver.and_then(|val| closure.class.borrow().clone().map(|class| (class, val)));
         self.collector.calls.push((place, Arc::clone(&name)));
         let task = self.task_given(closure, &scope);
-        let val = self.run(closure, scope, globals, Some(key), method_of);
+        let val = self.within_share(key, |this| this.run(closure, scope, globals, Some(key), method_of));
         if let Some(task) = task {
             mark(&val, &task);
         }

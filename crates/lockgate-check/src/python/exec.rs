@@ -269,7 +269,7 @@ impl Interpreter<'_> {
                         Flow::Return | Flow::Raise => return Flow::Next,
                         Flow::Next | Flow::Continue => {}
                     }
-                    if self.steps >= super::STEPS_MAX {
+                    if self.steps >= self.limit {
                         break;
                     }
                 }

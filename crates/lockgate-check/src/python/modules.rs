@@ -119,6 +119,10 @@ impl Interpreter<'_> {
         let frames = std::mem::take(&mut self.frames);
         let calls = std::mem::take(&mut self.collector.calls);
         let environment = std::mem::take(&mut self.environment);
+        // It gets the same steps whoever imports it first.
+        let costly = std::mem::take(&mut self.costly);
+        let steps = std::mem::replace(&mut self.steps, 0);
+        let limit = std::mem::replace(&mut self.limit, super::STEPS_MAX);
         let frame = Frame::new(file, Rc::clone(&scope), Rc::clone(&scope));
         let task = self.collector.set_task(None);
         let deep = self.loading.len() < 64;
@@ -136,6 +140,9 @@ impl Interpreter<'_> {
         let set = std::mem::replace(&mut self.environment, environment);
         self.environment.extend(set.iter().map(|(name, val)| (Arc::clone(name), val.clone())));
         self.settings.insert(file, set);
+        self.costly = costly;
+        self.steps = steps;
+        self.limit = limit;
         self.loading.remove(&file);
         Some(scope)
     }

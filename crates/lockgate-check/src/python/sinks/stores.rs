@@ -74,13 +74,8 @@ impl Interpreter<'_> {
             let Some(Val { kind: Kind::Object(object), .. }) = current else { break };
             let texts = object.args.positional.iter().chain(object.args.keywords.iter().map(|(_, v)| v));
             for text in texts.filter_map(|v| v.as_text().map(Text::flat)) {
-                for end in [".blob.core.windows.net", ".dfs.core.windows.net"] {
-                    if let Some((before, _)) = text.split_once(end) {
-                        return before.rsplit(['/', '@']).next().unwrap_or(before).to_owned();
-                    }
-                }
-                if let Some((_, after)) = text.split_once("AccountName=") {
-                    return after.split(';').next().unwrap_or(after).to_owned();
+                if let Some(account) = storage::account_in(&text) {
+                    return account;
                 }
             }
             if let Some(name) = object.args.keyword("account_name").and_then(Val::as_str) {
