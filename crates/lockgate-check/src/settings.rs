@@ -73,13 +73,12 @@ fn lines(text: &str, style: Style) -> Vec<Entry<'_>> {
         let directive = || match style {
             Style::Pairs => None,
             // `set $name value;` gives a name its value as any other line does.
-            // Logstash writes `name => value`.
-            Style::Directives => {
-                let (name, value) = body.strip_prefix("set $").unwrap_or(body).split_once(char::is_whitespace)?;
-                Some((name, value.trim_start().strip_prefix("=>").unwrap_or(value)))
-            }
+            Style::Directives => body.strip_prefix("set $").unwrap_or(body).split_once(char::is_whitespace),
         };
-        let pair = || body.split_once('=').filter(|(name, _)| style == Style::Pairs || !name.trim().contains(' '));
+        // Logstash writes `name => value`.
+        let arrow = || body.split_once("=>").filter(|(name, _)| !name.contains('='));
+        let equals = || body.split_once('=').filter(|(name, _)| style == Style::Pairs || !name.trim().contains(' '));
+        let pair = || arrow().or_else(equals);
         let Some((name, value)) = spaced.or_else(pair).or_else(|| body.split_once(": ")).or_else(directive) else {
             // A value that goes on below its name, further in.
             if let Some(last) = out.last().filter(|last: &&Entry<'_>| last.section == section)
