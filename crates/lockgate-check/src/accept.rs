@@ -64,7 +64,12 @@ pub enum About {
 
 impl Baseline {
     pub fn read(path: &Path) -> Result<Self> {
-        let baseline: Self = yaml::read(path)?;
+        Self::parse(&yaml::read_text(path)?, path)
+    }
+
+    /// Reads what `path` holds.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let baseline: Self = yaml::parse(text, &path.display().to_string())?;
         if baseline.api_version != "lockgate/v1" || baseline.kind != "CheckBaseline" {
             return Err(Failure::input(format!("{} is not a `lockgate/v1` of kind CheckBaseline", path.display()))
                 .hint("`lockgate check --write-baseline FILE` writes one"));

@@ -269,6 +269,11 @@ impl Collector<'_> {
                 } else if word.starts_with("-pass") || word.contains("from-literal") {
                     let (name, value) = value.split_once('=').unwrap_or((name, value));
                     self.command_value(name, value, trace, sink);
+                } else if let Some((name, value)) = value.split_once('=')
+                    && credentials::wanted(name).is_some()
+                {
+                    // `-backend-config="secret_key=..."`.
+                    self.command_value(name, value, trace, sink);
                 } else {
                     self.credentials_in("", word, trace, sink);
                 }

@@ -5,7 +5,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{credentials::Strength, source::Role};
+use crate::{
+    credentials::Strength,
+    source::Role,
+    value::{HOLE, REFERENCE},
+};
 
 /// The version of the document; it changes when a field changes its meaning or goes.
 pub const VERSION: &str = "lockgate.check/v1";
@@ -60,10 +64,8 @@ pub struct Fact<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
     /// Tasks whose results this one is given, over any number of steps.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
     /// The steps of its value from the literals on.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub way: Vec<Step>,
     /// Why the value is not known, where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,7 +133,6 @@ pub struct Command {
     pub program: String,
     pub sink: String,
     /// What it does that a rule asks about: `download-and-run`, `world-writable`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub does: Vec<String>,
 }
 
@@ -229,7 +230,6 @@ pub struct Bucket {
     pub encrypted_transport: Switch,
     pub logging: Switch,
     /// What says so.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<String>,
 }
 
@@ -348,6 +348,9 @@ pub fn scrub<T: Texts>(facts: &mut [Fact<T>], secrets: &aho_corasick::AhoCorasic
             });
             *text = out;
         }
+        if text.contains([HOLE, REFERENCE]) {
+            *text = text.replace([HOLE, REFERENCE], "…");
+        }
         if text.contains(is_unseen) {
             *text = text.replace(is_unseen, "\u{FFFD}");
         }
@@ -363,6 +366,6 @@ pub fn scrub<T: Texts>(facts: &mut [Fact<T>], secrets: &aho_corasick::AhoCorasic
 }
 
 /// Control characters, and those that turn the direction of text.
-fn is_unseen(c: char) -> bool {
+pub fn is_unseen(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -31,7 +31,6 @@ pub struct Finding {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sink: String,
     /// How the value came there, step by step.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub way: Vec<Step>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unresolved: Option<Unresolved>,

@@ -88,14 +88,14 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
     let documents = match yaml::parse(text) {
         Ok(documents) => documents,
         Err(error) => {
-            let is_template = text.contains("{{") || text.contains("{%");
-            if is_template {
-                plain::lines(collector, file, text);
-            }
+            // `${{ }}` of a workflow breaks nothing.
+            let is_template = text.replace("${{", "").contains("{{") || text.contains("{%");
+            plain::lines(collector, file, text);
+            let kind = if source.language == Language::Json { "JSON" } else { "YAML" };
             let what = if is_template {
                 "it is a template, and was read line by line".to_owned()
             } else {
-                format!("it is not YAML: {}", error.what)
+                format!("it is not {kind}, and was read line by line: {}", error.what)
             };
             collector.problem(file, u32::try_from(error.offset).unwrap_or(0), &what);
             return;
@@ -133,6 +133,9 @@ fn document(collector: &mut Collector<'_>, file: u32, document: &Node) {
         if kind == "Check" || kind == "Workspace" || kind == "CheckBaseline" {
             return;
         }
+    } else if has("eventType") && has("run") && has("job") {
+        // An event of OpenLineage tells what ran.
+        return;
     } else if has("Statement") && has("Version") {
         let place = Place { end: u32::try_from(document.start).unwrap_or(0), ..document.place(file) };
         cloud::policy(collector, &path, &yaml::value(document, file, 0), place);

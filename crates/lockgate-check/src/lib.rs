@@ -25,6 +25,7 @@ mod notebook;
 pub mod observed;
 mod python;
 mod read;
+pub mod related;
 pub mod report;
 pub mod rules;
 mod settings;

@@ -3,7 +3,13 @@
 //! Where the file is written line by line, as Jupyter does, each line of code stands on the
 //! line that it has in the file, so that positions are those of the file.
 
-use crate::yaml::{self, Data};
+use crate::{
+    credentials,
+    yaml::{self, Data, Node},
+};
+
+/// Longest text of an output that is looked at; longer ones are pictures and tables.
+const OUTPUT_BYTES_MAX: usize = 64 << 10;
 
 /// How a cell of another language is handed on: what stands for its first line, `%%bash`.
 fn magic(cell: &str) -> Option<&'static str> {
@@ -17,7 +23,19 @@ fn magic(cell: &str) -> Option<&'static str> {
     })
 }
 
-/// The code of a notebook.
+/// Texts of an output or of a cell without code in which something looks like a credential.
+fn spoken(node: &Node) -> Vec<&Node> {
+    let mut found = Vec::new();
+    node.walk(&mut Vec::new(), &mut |_, inner| {
+        let text = inner.str().filter(|text| text.len() <= OUTPUT_BYTES_MAX);
+        if text.is_some_and(|text| text.len() >= 16 && !credentials::forms(text).is_empty()) {
+            found.push(inner);
+        }
+    });
+    found
+}
+
+/// The code of a notebook, and what looks like a credential in its outputs.
 pub fn code(text: &str) -> Result<String, String> {
     let documents = yaml::parse(text).map_err(|e| format!("it is not JSON: {}", e.what))?;
     let cells = documents.first().and_then(|d| d.get("cells")).ok_or("it has no cells")?;
@@ -26,7 +44,21 @@ pub fn code(text: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut line = 0;
     for cell in cells.items() {
-        if cell.get("cell_type").and_then(|t| t.str()) != Some("code") {
+        let is_code = cell.get("cell_type").and_then(|t| t.str()) == Some("code");
+        let said = if is_code { cell.get("outputs") } else { cell.get("source") };
+        for text in said.map(spoken).unwrap_or_default() {
+            while lines_before.next_if(|at| *at < text.start).is_some() {
+                line_in_file += 1;
+            }
+            while line < line_in_file {
+                out.push('\n');
+                line += 1;
+            }
+            let plain = text.str().unwrap_or_default().replace("'''", "\"\"\"").replace('\n', " ");
+            out.push_str(&format!("str(r'''{plain} ''')\n"));
+            line += 1;
+        }
+        if !is_code {
             continue;
         }
         let Some(source) = cell.get("source") else { continue };

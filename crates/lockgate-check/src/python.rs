@@ -232,6 +232,8 @@ pub struct Interpreter<'a> {
     dags: Vec<Val>,
     /// What was set in `os.environ` and in Airflow's Variables.
     environment: HashMap<Arc<str>, Val>,
+    /// What tasks are called, by the functions that they are.
+    task_names: HashMap<Arc<str>, String>,
     /// Where the steps end of the call that is being followed.
     limit: u64,
     /// Functions that took many steps.
@@ -260,6 +262,7 @@ impl<'a> Interpreter<'a> {
             environment: HashMap::new(),
             settings: HashMap::new(),
             members: HashMap::new(),
+            task_names: HashMap::new(),
             limit: STEPS_MAX,
             costly: HashSet::new(),
         }

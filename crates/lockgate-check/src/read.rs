@@ -47,7 +47,12 @@ pub struct Masks {
     /// Each with the value that it is a part of.
     pub places: HashMap<u32, Vec<(u32, u32, std::sync::Arc<str>)>>,
     pub values: Vec<std::sync::Arc<str>>,
+    /// Lines that a credential comes through: what numbers stand there may be a part of it.
+    pub lines: HashSet<(u32, u32)>,
 }
+
+/// Most lines of one literal whose numbers are masked.
+const LINES_MASKED_MAX: u32 = 200;
 
 /// Reads the files that were asked for, and those that they import.
 pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
@@ -267,6 +272,14 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Resul
         merged.flows.extend(found.flows);
         merged.policies.extend(found.policies);
         merged.pods.extend(found.pods);
+    }
+    for raw in &merged.credentials {
+        let places = raw.way.iter().map(|(place, _)| place).chain(&raw.literals).chain([&raw.place]);
+        for place in places {
+            let Some(file) = tree.file(place.file) else { continue };
+            let (first, last) = (file.position(place.start).0, file.position(place.end).0);
+            masks.lines.extend((first..=last.min(first + LINES_MASKED_MAX)).map(|line| (place.file, line)));
+        }
     }
     merged.namespaces.extend(namespaces(tree, &merged.policies, &merged.pods));
     let mut seen: HashSet<std::sync::Arc<str>> = HashSet::new();

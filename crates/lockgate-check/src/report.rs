@@ -99,19 +99,39 @@ impl Report<'_> {
                 from += at + value.len();
             }
         }
+        if self.masks.lines.contains(&(id, line)) {
+            numbers(text).for_each(|range| hide(range.start, range.end));
+        }
         let mut out = String::new();
         for (at, c) in text.char_indices() {
             if hidden.get(at) == Some(&true) {
                 out.push('•');
             } else if c == '\t' {
                 out.push(' ');
-            } else if !c.is_control() {
+            } else if !crate::facts::is_unseen(c) {
                 out.push(c);
             }
         }
         let short: String = out.chars().take(160).collect();
         Some(short)
     }
+}
+
+/// Numbers of a line that are no part of a name.
+fn numbers(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let start = from + text.get(from..)?.find(|c: char| c.is_ascii_digit())?;
+            let rest = text.get(start..)?;
+            let end = start + rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            from = end;
+            let before = text.get(..start)?.chars().next_back();
+            if !before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+                return Some(start..end);
+            }
+        }
+    })
 }
 
 /// The level of a finding where three of them are known.

@@ -7,6 +7,8 @@
 //! Invariants: evaluation does no I/O, has a deadline, and a panic of the engine is an error, not
 //! a pass; a rule that names a fact that is not there is an error.
 
+mod recursion;
+
 use std::{
     num::NonZeroU32,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -25,7 +27,8 @@ use crate::{
     python::STACK_BYTES,
 };
 
-const DEADLINE: Duration = Duration::from_mins(1);
+/// Longest evaluation of a rule.
+const DEADLINE: Duration = Duration::from_secs(10);
 const FOLDERS_DEEP_MAX: usize = 8;
 const FILES_MAX: usize = 256;
 /// Deepest brackets of a rule: its parser recurses.
@@ -143,10 +146,12 @@ impl Bundle {
             }
         }
         let names: Vec<String> = rules.iter().map(|rule| rule.id.clone()).collect();
-        if let Some(twice) = names.iter().enumerate().find(|(i, name)| names.iter().take(*i).any(|n| n == *name)) {
-            return Err(
-                Failure::input(format!("two rules are called {}", twice.1)).hint("give one of them another package")
-            );
+        if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names.iter().take(*i).any(|n| n == *name)) {
+            let package = format!("package lockgate.check.{}", twice.replace('-', "_"));
+            let of_rule = |(_, text, _): &&(String, String, bool)| text.lines().any(|line| line.trim() == package);
+            let places: Vec<&str> = files.iter().filter(of_rule).map(|(name, ..)| name.as_str()).collect();
+            return Err(Failure::input(format!("two rules are called {twice}: {}", places.join(" and ")))
+                .hint("give one of them another package"));
         }
         config.check(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         for rule in &mut rules {
@@ -162,6 +167,10 @@ impl Bundle {
     }
 
     fn engine(&self) -> Result<Engine> {
+        if let Some(name) = recursion::find(&self.files) {
+            return Err(Failure::input(format!("the function {name} calls itself, which Rego does not allow"))
+                .hint("write what it does without recursion, with a comprehension or `walk`"));
+        }
         catch_unwind(AssertUnwindSafe(|| {
             let mut engine = Engine::new();
             engine.set_strict_builtin_errors(false);

@@ -159,8 +159,36 @@ fn read(path: &Path) -> std::result::Result<Arc<str>, String> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err("it is larger than 2 MiB, the limit of a file that is checked".to_owned());
     }
-    let text = String::from_utf8(bytes).map_err(|e| format!("byte {} is not UTF-8", e.utf8_error().valid_up_to()))?;
-    Ok(text.trim_start_matches('\u{FEFF}').into())
+    decoded(bytes)
+}
+
+/// A text in UTF-8, in UTF-16 with its mark, or in the Latin-1 that it declares (PEP 263).
+fn decoded(bytes: Vec<u8>) -> std::result::Result<Arc<str>, String> {
+    let utf16 = |units: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> =
+            bytes.chunks_exact(2).skip(1).filter_map(|pair| pair.try_into().ok()).map(units).collect();
+        String::from_utf16(&units).map(Into::into).map_err(|_| "it is not UTF-16, as its mark says".to_owned())
+    };
+    match bytes.as_slice() {
+        [0xFF, 0xFE, ..] => return utf16(u16::from_le_bytes),
+        [0xFE, 0xFF, ..] => return utf16(u16::from_be_bytes),
+        _ => {}
+    }
+    String::from_utf8(bytes).map_or_else(
+        |error| {
+            let at = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let head = bytes.split(|b| *b == b'\n').take(2).collect::<Vec<_>>().concat();
+            let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+            let is_latin = head.contains("coding")
+                && ["latin-1", "latin1", "iso-8859-1", "cp1252"].iter().any(|name| head.contains(name));
+            if is_latin {
+                return Ok(bytes.iter().map(|b| char::from(*b)).collect::<String>().into());
+            }
+            Err(format!("byte {at} is not UTF-8"))
+        },
+        |text| Ok(text.trim_start_matches('\u{FEFF}').into()),
+    )
 }
 
 /// The files under a root.
@@ -171,8 +199,8 @@ pub struct Tree {
     by_path: HashMap<Arc<str>, u32>,
     /// Which files were asked for; the others are there to be imported.
     pub asked: Vec<bool>,
-    /// Named, and left out by `check.exclude`.
-    pub excluded: Vec<String>,
+    /// Named, and not checked, with the reason.
+    pub passed_over: Vec<(String, &'static str)>,
     /// Links and files that were left out, with the reason.
     pub left_out: Vec<(String, &'static str)>,
 }
@@ -229,26 +257,21 @@ impl Tree {
             tree.push(&path, language, entry.path().to_path_buf(), is_asked);
         }
         // What was named is checked even where an ignore file leaves it out.
-        let mut unknown = None;
         for path in asked {
             let Ok(relative) = path.strip_prefix(root) else { continue };
             let name = relative.to_string_lossy().replace('\\', "/");
             if path.is_file() && !tree.by_path.contains_key(name.as_str()) {
                 if exclude.iter().any(|pattern| pattern.matches(&name)) {
-                    tree.excluded.push(name);
+                    tree.passed_over.push((name, "it is left out by `check.exclude`"));
                     continue;
                 }
+                // A hook names whatever was changed.
                 let Some(language) = language(&name).or_else(|| by_content(path)) else {
-                    unknown.get_or_insert(path);
+                    tree.passed_over.push((name, "it is not of a kind that is checked"));
                     continue;
                 };
                 tree.push(&name, language, path.clone(), true);
             }
-        }
-        // Beside others it is passed over: a hook names whatever was changed.
-        if let Some(path) = unknown.filter(|_| !tree.asked.contains(&true) && tree.excluded.is_empty()) {
-            return Err(Failure::input(format!("{} is not of a kind that is checked", path.display()))
-                .hint("`lockgate check --help` lists the kinds"));
         }
         Ok(tree)
     }
@@ -391,7 +414,10 @@ fn role(path: &str) -> Role {
         return Role::Template;
     }
     let stem = name.split('.').next().unwrap_or(name);
-    let is_test = parts.iter().any(|part| matches!(*part, "tests" | "test" | "testing" | "__tests__" | "fixtures"))
+    let is_tests = |part: &str| {
+        matches!(part, "tests" | "test" | "testing" | "__tests__" | "fixtures") || part.ends_with("_tests")
+    };
+    let is_test = parts.iter().any(|part| is_tests(part))
         || stem.starts_with("test_")
         || stem.ends_with("_test")
         || stem == "conftest";

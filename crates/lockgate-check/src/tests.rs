@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     Options,
     accept::comments,
-    config::{Config, StorageConfig},
+    config::{Config, PersonalConfig, StorageConfig},
     finding::{Finding, findings},
     read,
     rules::{Answer, Bundle},
@@ -46,6 +46,10 @@ fn policy() -> Config {
     let prohibited = ["s3://restricted-raw", "gs://hr-exports", "abfs://dump@oldstore"];
     Config {
         storage: StorageConfig { prohibited: prohibited.map(str::to_owned).to_vec(), allowed: Vec::new() },
+        personal: PersonalConfig {
+            locations: vec!["s3://people".to_owned()],
+            approved_sinks: vec!["s3://masked".to_owned()],
+        },
         ..Config::default()
     }
 }

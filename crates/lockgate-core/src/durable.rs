@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{ErrorKind, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
 
@@ -20,12 +20,38 @@ pub enum Readers {
 /// Writes `bytes` so that a reader sees the old file or the new one, and waits for the disk.
 /// Folders on the way are created.
 pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
+    replace(path, bytes, if readers == Readers::Owner { 0o600 } else { 0o666 }, None)
+}
+
+/// Writes what a user asked for to the place that the user named: a device, a pipe and what a link
+/// leads to are written, not replaced, and a file that is there keeps its mode.
+pub fn write_to(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fail = |error: &std::io::Error| Failure::io("write", path, error);
+    let is_link = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+    let target = match fs::canonicalize(path) {
+        Ok(target) => target,
+        // A link to nothing yet.
+        Err(_) if is_link => return fs::write(path, bytes).map_err(|e| fail(&e)),
+        Err(_) => path.to_path_buf(),
+    };
+    match fs::metadata(&target) {
+        Ok(meta) if meta.is_file() => replace(&target, bytes, 0o600, Some(meta.permissions().mode())),
+        Ok(_) => fs::OpenOptions::new()
+            .write(true)
+            .open(&target)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(|e| fail(&e)),
+        Err(_) => replace(&target, bytes, 0o666, None),
+    }
+}
+
+/// `kept` is the mode of the file that was there.
+fn replace(path: &Path, bytes: &[u8], mode: u32, kept: Option<u32>) -> Result<()> {
     let fail = |error: &std::io::Error| Failure::io("write", path, error);
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let temporary = folder.join(name);
-    let mode = if readers == Readers::Owner { 0o600 } else { 0o666 };
     // Never a file that is there already: it may be a link, or have another mode.
     let open = || fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary);
     let mut file = match open() {
@@ -41,7 +67,13 @@ pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
         opened => opened,
     }
     .map_err(|e| fail(&e))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
+    let keep =
+        || kept.map_or(Ok(()), |mode| fs::set_permissions(&temporary, fs::Permissions::from_mode(mode & 0o7777)));
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| keep())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         // A full disk has no room for a half-written file.
         let _ = fs::remove_file(&temporary);
@@ -74,6 +106,23 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn what_a_user_names_is_written_and_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("report.txt");
+        fs::write(&file, b"old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_to(&link, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+        write_to(Path::new("/dev/null"), b"gone").unwrap();
+        use std::os::unix::fs::FileTypeExt as _;
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
 
     #[test]
     fn what_an_interrupted_write_left_decides_nothing() {

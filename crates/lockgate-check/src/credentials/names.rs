@@ -221,12 +221,16 @@ pub fn wanted(name: &str) -> Option<Wanted> {
             .or(name.contains(".sas.").then_some(Wanted::Token));
     }
     let words = words(name);
+    // `checksum/secret` is what a secret hashes to.
+    if words.first().is_some_and(|word| matches!(word.as_str(), "checksum" | "sha256" | "digest")) {
+        return None;
+    }
     let all: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut all = all.as_slice();
     // `password_1`, `password2`, `db_password_prod`: what stands behind tells which one it is.
     while let [rest @ .., last] = all
         && !rest.is_empty()
-        && (last.chars().all(|c| c.is_ascii_digit())
+        && (last.strip_prefix('v').unwrap_or(last).chars().all(|c| c.is_ascii_digit())
             || matches!(
                 *last,
                 "prod"

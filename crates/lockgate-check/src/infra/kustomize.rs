@@ -84,6 +84,27 @@ impl Layers {
         (folders, manifests)
     }
 
+    /// Each kustomization with each file that it names.
+    pub fn pairs(&self, tree: &Tree) -> Vec<(String, String)> {
+        let path = |id: u32| tree.file(id).map_or_else(String::new, |file| file.path.to_string());
+        let mut out = Vec::new();
+        for (folder, id) in &self.files {
+            let (below, manifests) = self.parts(tree, folder, *id);
+            let below = below.iter().filter_map(|folder| self.files.get(folder).copied());
+            out.extend(manifests.into_iter().chain(below).map(|member| (path(*id), path(member))));
+            for document in documents(tree, *id) {
+                let patches =
+                    ["patches", "patchesStrategicMerge", "patchesJson6902"].iter().filter_map(|key| document.get(key));
+                for entry in patches.flat_map(Node::items) {
+                    if let Some(name) = entry.get("path").unwrap_or(entry).str().filter(|name| !name.contains('\n')) {
+                        out.push((path(*id), resolve(folder, name)));
+                    }
+                }
+            }
+        }
+        out
+    }
+
     /// What the overlay of a folder deploys.
     fn render(&self, tree: &Tree, folder: &str, under: Vec<Node>, depth: usize) -> Vec<Node> {
         let Some(file) = self.files.get(folder).copied().filter(|_| depth < DEPTH_MAX) else { return under };

@@ -82,14 +82,7 @@ fn called(collector: &mut Collector<'_>) -> Rc<HashSet<String>> {
         }
         let Ok(text) = file.text() else { continue };
         let own = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let sources =
-            text.lines().filter_map(|line| line.trim().strip_prefix("source")?.trim_start().strip_prefix('='));
-        for source in sources.map(|source| source.trim().trim_matches('"')).filter(|source| source.starts_with('.')) {
-            let folder = resolve(own, source);
-            if folder != own {
-                calls.entry(own.to_owned()).or_default().push(folder);
-            }
-        }
+        calls.entry(own.to_owned()).or_default().extend(sources(text, own));
     }
     let named: HashSet<&String> = calls.values().flatten().collect();
     // Folders that call each other and that nobody else calls are judged by themselves.
@@ -105,6 +98,17 @@ fn called(collector: &mut Collector<'_>) -> Rc<HashSet<String>> {
     let called = Rc::new(called);
     collector.called_modules = Some(Rc::clone(&called));
     called
+}
+
+/// The folders that the modules of a text are in, by their relative sources.
+pub fn sources(text: &str, own: &str) -> Vec<String> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("source")?.trim_start().strip_prefix('='));
+    lines
+        .map(|source| source.trim().trim_matches('"'))
+        .filter(|source| source.starts_with('.'))
+        .map(|source| resolve(own, source))
+        .filter(|folder| folder != own)
+        .collect()
 }
 
 /// Files of values in folders below that hold nothing else, such as `envs/prod.tfvars`.
@@ -171,8 +175,10 @@ fn run(
             Ok(body) => bodies.push((id, body)),
             Err(error) => {
                 let offset = error.location().offset();
-                let what = format!("it is not HCL: {}", error.message());
+                let what = format!("it is not HCL, and was read line by line: {}", error.message());
                 collector.problem(id, u32::try_from(offset).unwrap_or(0), &what);
+                let text = std::sync::Arc::clone(text);
+                super::plain::lines(collector, id, &text);
             }
         }
     }

@@ -83,15 +83,37 @@ impl Interpreter<'_> {
                     | "branch"
             );
             if is_task && self.collector.quiet == 0 {
+                let own = match &decorator.kind {
+                    Kind::Object(object) => object.args.keyword("task_id").and_then(Val::as_str),
+                    _ => None,
+                };
+                let task = own.unwrap_or(&closure.function.name).to_owned();
+                let key = self.collector.task_of(closure.file, &closure.function.name);
+                self.task_names.insert(key, task.clone());
                 let what = facts::Task {
-                    dag: String::new(),
-                    name: closure.function.name.to_string(),
+                    dag: self.dags.last().and_then(dag_id).unwrap_or_default(),
+                    name: task,
                     operator: name.to_string(),
                     upstream: Vec::new(),
                 };
                 let raw = self.collector.raw(place, &None, what);
                 self.collector.found.tasks.push(raw);
             }
+        }
+    }
+
+    /// A task is given what another one returned.
+    pub(super) fn given_by(&mut self, from: &str, to: &str) {
+        let (Some(from), Some(to)) = (self.task_names.get(from).cloned(), self.task_names.get(to).cloned()) else {
+            return;
+        };
+        let file = self.current_file();
+        let mut tasks = self.collector.found.tasks.iter_mut().rev().filter(|t| t.place.file == file);
+        if let Some(task) = tasks.find(|task| task.what.name == to)
+            && !task.what.upstream.contains(&from)
+            && task.what.upstream.len() < 256
+        {
+            task.what.upstream.push(from);
         }
     }
 
@@ -123,6 +145,10 @@ impl Interpreter<'_> {
     /// A task that an operator's constructor makes.
     pub(super) fn task_of(&mut self, callee: &str, args: &Args, at: Span) {
         let Some(name) = args.keyword("task_id").and_then(Val::as_str) else { return };
+        // A decorator is noted with its function.
+        if callee.rsplit('.').next() == Some("task") || callee.contains(".task.") {
+            return;
+        }
         let dag = self
             .dags
             .iter()
@@ -268,5 +294,13 @@ fn known(val: &Val, depth: usize) -> Known {
             .or(options.first())
             .map_or_else(|| Known::Text(Text::Known("".into())), |option| known(option, depth + 1)),
         _ => Known::Text(Text::of(val.pieces())),
+    }
+}
+
+/// The name of a DAG's object.
+fn dag_id(dag: &Val) -> Option<String> {
+    match &dag.kind {
+        Kind::Object(object) => object.args.get(0, "dag_id").and_then(Val::as_str).map(str::to_owned),
+        _ => None,
     }
 }

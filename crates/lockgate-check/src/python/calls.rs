@@ -207,8 +207,12 @@ impl Interpreter<'_> {
         let method_of = receiver.and_then(|val| closure.class.borrow().clone().map(|class| (class, val)));
         self.collector.calls.push((place, Arc::clone(&name)));
         let task = self.task_given(closure, &scope);
-        let val = self.within_share(key, |this| this.run(closure, scope, globals, Some(key), method_of));
+        let mut val = self.within_share(key, |this| this.run(closure, scope, globals, Some(key), method_of));
         if let Some(task) = task {
+            // What nobody knows of a task's result is still that task's.
+            if matches!(val.kind, Kind::Unknown(_) | Kind::None) && self.task_names.contains_key(&task) {
+                val = self.made("airflow.models.xcom_arg.XComArg", Args::default());
+            }
             mark(&val, &task);
         }
         self.collector.calls.pop();
@@ -221,11 +225,13 @@ impl Interpreter<'_> {
             return None;
         }
         let task = self.collector.task_of(closure.file, &closure.function.name);
-        for val in scope.vars.borrow().values().flat_map(Val::options) {
+        let given: Vec<Val> = scope.vars.borrow().values().flat_map(Val::options).collect();
+        for val in given {
             if let Kind::Object(object) = &val.kind
                 && let Some(from) = object.attrs.borrow().get(OF_TASK).and_then(Val::as_str)
             {
                 self.collector.found.flows.push((from.into(), Arc::clone(&task)));
+                self.given_by(from, &task);
             }
         }
         Some(task)
@@ -283,6 +289,15 @@ impl Interpreter<'_> {
     ) -> Val {
         let frame = Frame { function, method_of, ..Frame::new(closure.file, scope, globals) };
         let body = Arc::clone(&closure.function);
+        let dags = self.dags.len();
+        if let Some(dag) = closure.decorators.iter().find(|d| dotted(d).is_some_and(|name| name.ends_with(".dag"))) {
+            let own = match &dag.kind {
+                Kind::Object(object) => object.args.get(0, "dag_id").cloned(),
+                _ => None,
+            };
+            let name = own.unwrap_or_else(|| Val::str(Arc::clone(&closure.function.name)));
+            self.dags.push(self.made("airflow.DAG", Args { positional: vec![name], ..Args::default() }));
+        }
         let entered = self.collector.enter_task(closure);
         let (value, frame) = self.in_frame(frame, |this| {
             if let Some(value) = &body.value {
@@ -293,6 +308,7 @@ impl Interpreter<'_> {
             }
         });
         self.collector.leave_task(entered);
+        self.dags.truncate(dags);
         if let Some(value) = value {
             return value;
         }

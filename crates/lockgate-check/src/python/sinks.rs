@@ -237,7 +237,11 @@ impl Interpreter<'_> {
                 }
             }
         }
-        self.collector.named(name, val, sink, "name");
+        // A text for people may explain a password; only what looks like one is one there.
+        let is_prose = PROSE.contains(&name) && name != "name";
+        if !is_prose || val.options().iter().any(|v| v.as_str().is_some_and(|t| !credentials::forms(t).is_empty())) {
+            self.collector.named(name, val, sink, "name");
+        }
         self.switch(callee, name, val, sink.place);
         if name == "runtime_env"
             && let Kind::Dict(dict) = &val.kind

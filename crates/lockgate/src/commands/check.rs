@@ -1,6 +1,7 @@
 //! `lockgate check`: policy as code; and `lockgate policy test`.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -8,12 +9,13 @@ use std::{
 
 use lockgate_check::{
     Options,
-    accept::{About, Baseline, comments},
+    accept::{About, Baseline, Notice, comments},
     config::{CheckFile, Config},
     facts::Facts,
     finding::{Finding, findings},
     observed::{self, Observed},
     read,
+    related::with_related,
     report::{self, Colours, Report},
     rules::{self, Bundle},
     source::Tree,
@@ -40,10 +42,16 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     }
     let threads = args.threads.unwrap_or_else(environment::threads).max(1);
     let changed = args.changed_since.as_deref().map(|revision| changed_since(&root, revision)).transpose()?;
-    let tree = Tree::walk(&root, &paths, &config.exclude)?;
+    let mut exclude = config.exclude.clone();
+    // The events of what ran are no part of the code.
+    let observed = args.observed.as_ref().and_then(|path| path.canonicalize().ok());
+    if let Some(path) = observed.as_ref().and_then(|path| path.strip_prefix(&root).ok()) {
+        exclude.push(glob_of(&path.to_string_lossy()));
+    }
+    let tree = Tree::walk(&root, &paths, &exclude)?;
     let key = args.fingerprint_key.as_deref().map(fingerprint_key).transpose()?;
     let read = read(&tree, &Options { threads, key, watch: config.watched()? })?;
-    if read.facts.files.is_empty() && tree.excluded.is_empty() {
+    if read.facts.files.is_empty() && tree.passed_over.is_empty() {
         return Err(Failure::input(format!(
             "there is nothing to check in {}",
             paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
@@ -61,6 +69,11 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
         };
     }
     if let Some(path) = &args.observed {
+        if !matches!(global.format, Format::Table | Format::Json | Format::Jsonl) {
+            return Err(
+                Failure::usage("--observed is shown as a table, as json or as jsonl").hint("leave --format out")
+            );
+        }
         return compare(global, &read.facts, path);
     }
     let verdicts = bundle.judge(&read.facts, &config, threads)?;
@@ -70,6 +83,8 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
         let of_policy = |path: &String| {
             path == "lockgate.yaml" || config.policies.iter().any(|folder| Path::new(path).starts_with(folder))
         };
+        // What is deployed together changes together.
+        let changed = &with_related(&tree, changed);
         if !changed.iter().any(of_policy) {
             let is_gone = |path: &&String| !root.join(path).exists();
             // What a manifest that is gone allowed is missed by those beside it.
@@ -87,6 +102,11 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     }
     let names: Vec<&str> = bundle.rules.iter().map(|rule| rule.id.as_str()).collect();
     let mut notices = comments(&tree, &names, &mut found);
+    notices.extend(tree.passed_over.iter().map(|(name, why)| Notice {
+        place: name.clone(),
+        what: (*why).to_owned(),
+        about: About::Acceptance,
+    }));
     if let Some(path) = &args.write_baseline {
         return write_baseline(global, args, &found, path);
     }
@@ -118,6 +138,11 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     Ok(())
 }
 
+/// A pattern that matches just this path.
+fn glob_of(path: &str) -> String {
+    path.chars().map(|c| if "*?[]".contains(c) { format!("[{c}]") } else { c.to_string() }).collect()
+}
+
 /// The failure of a check that found something.
 fn verdict(report: &Report<'_>) -> Failure {
     let (violations, unresolved, problems) = (report.violations(), report.unresolved(), report.problems.len());
@@ -139,7 +164,8 @@ fn show(global: &Global, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
             let colours = if args.output.is_none() && output::to_terminal() { Colours::On } else { Colours::Off };
             report::text(report, colours)
         }
-        Format::Json | Format::Jsonl => pretty(&as_json(report))?,
+        Format::Json => pretty(&as_json(report))?,
+        Format::Jsonl => lines(report)?,
         Format::Sarif => pretty(&report::sarif(report))?,
         Format::Github => report::github(report),
         Format::Gitlab => pretty(&report::gitlab(report))?,
@@ -153,6 +179,22 @@ fn show(global: &Global, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
         None => output::line(text.trim_end()),
     }
     Ok(())
+}
+
+/// A line for each finding, problem and notice, then one with the counts.
+fn lines(report: &Report<'_>) -> Result<String> {
+    let mut summary = as_json(report);
+    let mut out = String::new();
+    for (key, kind) in [("findings", "finding"), ("problems", "problem"), ("notices", "notice")] {
+        let all = summary.as_object_mut().and_then(|object| object.remove(key));
+        for one in all.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten() {
+            out.push_str(
+                &serde_json::to_string(&json!({ kind: one })).map_err(|_| Failure::bug("a finding is no JSON"))?,
+            );
+            out.push('\n');
+        }
+    }
+    Ok(out + &json!({ "summary": summary }).to_string())
 }
 
 fn as_json(report: &Report<'_>) -> serde_json::Value {
@@ -207,15 +249,13 @@ fn write_baseline(global: &Global, args: &CheckArgs, found: &[Finding], path: &P
     let baseline = Baseline::of(&open, reason, until);
     let text = serde_json::to_string_pretty(&baseline).map_err(|_| Failure::bug("the baseline is no JSON"))?;
     // What could not be read again is not written.
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(|e| Failure::io("write in", folder, &e))?;
-    fs::write(temporary.path(), text + "\n").map_err(|e| Failure::io("write", path, &e))?;
-    Baseline::read(temporary.path()).map_err(|_| {
+    Baseline::parse(&text, path).map_err(|_| {
         Failure::usage(if reason.trim().is_empty() { "--reason is empty" } else { "--until is not a day" })
             .hint("--reason \"why\" --until 2026-12-31")
     })?;
-    temporary.persist(path).map_err(|e| Failure::io("write", path, &e.error))?;
-    output::say(global, &format!("{} findings accepted until {until} in {}", open.len(), path.display()));
+    write(path, &(text + "\n"))?;
+    let count = if open.len() == 1 { "1 finding".to_owned() } else { format!("{} findings", open.len()) };
+    output::say(global, &format!("{count} accepted until {until} in {}", path.display()));
     Ok(())
 }
 
@@ -281,7 +321,7 @@ fn root(named: Option<&Path>, paths: &[PathBuf]) -> Result<PathBuf> {
 
 /// Writes a file whole or not at all.
 fn write(path: &Path, text: &str) -> Result<()> {
-    lockgate_core::durable::write(path, text.as_bytes(), lockgate_core::durable::Readers::Anyone)
+    lockgate_core::durable::write_to(path, text.as_bytes())
 }
 
 /// Where a folder lies in its repository, for those who show files by the repository's paths.
@@ -309,7 +349,7 @@ fn fingerprint_key(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Files that changed since a revision, with those that Git does not know yet, relative to `root`.
-fn changed_since(root: &Path, revision: &str) -> Result<Vec<String>> {
+fn changed_since(root: &Path, revision: &str) -> Result<BTreeSet<String>> {
     if revision.starts_with('-') || revision.is_empty() {
         return Err(Failure::usage(format!("{revision:?} is no revision")));
     }
@@ -319,6 +359,10 @@ fn changed_since(root: &Path, revision: &str) -> Result<Vec<String>> {
         })?;
         if !done.status.success() {
             let why = String::from_utf8_lossy(&done.stderr);
+            if why.contains("not a git repository") {
+                return Err(Failure::usage(format!("{} is not in a Git repository", root.display()))
+                    .hint("--changed-since needs one; leave it out to check everything"));
+            }
             return Err(Failure::usage(format!(
                 "git does not know what changed since {revision:?}: {}",
                 why.lines().next().unwrap_or_default()
@@ -332,7 +376,8 @@ fn changed_since(root: &Path, revision: &str) -> Result<Vec<String>> {
         .ok()
         .and_then(|lines| lines.first().map(|line| line.trim().to_owned()))
         .unwrap_or_else(|| revision.to_owned());
-    let mut changed = git(&["diff", "--name-only", "-z", "--relative", base.as_str(), "--"])?;
+    let mut changed: BTreeSet<String> =
+        git(&["diff", "--name-only", "-z", "--relative", base.as_str(), "--"])?.into_iter().collect();
     changed.extend(git(&["ls-files", "--others", "--exclude-standard", "-z"])?);
     Ok(changed)
 }

@@ -122,7 +122,7 @@ fn first(global: &Global, args: &ContractInferArgs) -> Result<()> {
                 return Err(Failure::usage(format!("{} exists already", path.display()))
                     .hint("choose another name, then compare with `lockgate contract diff`"));
             }
-            durable::write(path, text.as_bytes(), durable::Readers::Anyone)?;
+            durable::write_to(path, text.as_bytes())?;
             output::say(global, &format!("contract written to {}", path.display()));
         }
         None => output::line(text.trim_end()),

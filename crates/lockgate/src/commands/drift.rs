@@ -204,7 +204,7 @@ fn page(compared: &Compared, args: &DriftArgs, path: &Path) -> Result<()> {
         height: picture::HEIGHT,
     };
     let html = page.render().map_err(|_| Failure::bug("the page could not be made"))?;
-    durable::write(path, html.as_bytes(), durable::Readers::Anyone)
+    durable::write_to(path, html.as_bytes())
 }
 
 fn card(column: &ColumnDrift) -> Card {

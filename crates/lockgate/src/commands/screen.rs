@@ -147,5 +147,5 @@ fn write(screening: &Screening, names: &[String], path: &Path) -> Result<()> {
             let _ = writeln!(text, "{}", json!({"source": name(*source), "row": row, "why": shared}));
         }
     }
-    durable::write(path, text.as_bytes(), durable::Readers::Anyone)
+    durable::write_to(path, text.as_bytes())
 }
