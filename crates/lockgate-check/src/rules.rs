@@ -244,7 +244,12 @@ fn evaluate(engine: &mut Engine, index: usize, rule: &Rule) -> Result<Vec<Verdic
         let value = catch_unwind(AssertUnwindSafe(|| engine.eval_rule(path)))
             .map_err(|_| failed("made the rule engine fail"))?
             .map_err(|e| {
-                Failure::input(format!("a rule cannot be evaluated: {e}"))
+                let what = e.to_string();
+                if what.contains("time limit") {
+                    return failed(&format!("takes longer than {} s", DEADLINE.as_secs()))
+                        .hint("let it go through the facts, not through numbers or products of sets");
+                }
+                Failure::input(format!("a rule cannot be evaluated: {what}"))
                     .hint("the place is that of the error, whichever rule was asked")
             })?;
         if matches!(value, Value::Undefined) {

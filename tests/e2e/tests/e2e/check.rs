@@ -312,5 +312,53 @@ fn hostile_files_end_in_a_clear_word() {
     world.lockgate(&["check", "latin.py", "--strict"]).fails(1, "1 not read");
     world.lockgate(&["check", "nowhere"]).fails(3, "cannot open");
     world.write("plain.txt", b"nothing");
-    world.lockgate(&["check", "plain.txt"]).fails(3, "not of a kind that is checked");
+    assert!(world.lockgate(&["check", "plain.txt"]).ok().out.contains("not of a kind that is checked"));
+}
+
+#[test]
+fn hostile_rules_end_in_a_clear_word() {
+    let world = World { dir: tempfile::tempdir().unwrap() };
+    world.write("lockgate.yaml", b"apiVersion: lockgate/v1\nkind: Check\ncheck:\n  policies: [rules]\n");
+    world.write("a.py", b"x = 1\n");
+    let head = "# METADATA\n# title: t\n# description: d\n# custom:\n#   severity: low\n#   fix: f\n";
+    for (package, body, expect) in [
+        ("evil", "f(x) := f(x)\ndeny contains {\"fact\": \"x\", \"message\": \"y\"} if f(1)\n", "calls itself"),
+        (
+            "evil",
+            "deny contains {\"fact\": \"x\", \"message\": \"y\"} if {\n\tsome a in numbers.range(1, 3000)\n\tsome b in numbers.range(1, 3000)\n\tsome c in numbers.range(1, 3000)\n\ta * b * c == 7\n}\n",
+            "rule evil takes longer than 10 s",
+        ),
+        ("evil", "deny contains x if http.send({\"method\": \"get\", \"url\": \"http://localhost\"})\n", "http.send"),
+        (
+            "tls_verification",
+            "deny contains {\"fact\": \"x\", \"message\": \"y\"} if false\n",
+            "two rules are called tls-verification",
+        ),
+    ] {
+        world.write(
+            "rules/evil.rego",
+            format!("{head}package lockgate.check.{package}\n\nimport rego.v1\n\n{body}").as_bytes(),
+        );
+        world.lockgate(&["check"]).fails(3, expect);
+    }
+}
+
+#[test]
+fn a_report_is_written_to_what_is_named() {
+    let world = World { dir: tempfile::tempdir().unwrap() };
+    world.write("a.py", b"import redis\nredis.Redis(host='h', password=''.join(['Lagoon-', str(990017)]))\n");
+    world.write("reports/a.txt", b"old");
+    std::os::unix::fs::symlink("reports/a.txt", world.path("link.txt")).unwrap();
+    world.lockgate(&["check", "a.py", "--output", "link.txt"]).fails(1, "1 violation");
+    assert!(std::fs::symlink_metadata(world.path("link.txt")).unwrap().is_symlink());
+    let text = std::fs::read_to_string(world.path("reports/a.txt")).unwrap();
+    assert!(text.contains("hardcoded-credential") && !text.contains("990017"), "{text}");
+    world.lockgate(&["check", "a.py", "--output", "/dev/full"]).fails(6, "No space left");
+    let lines = run(&mut world.command(&["check", "a.py", "--format", "jsonl"])).out;
+    let kinds: Vec<String> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .flat_map(|line| line.as_object().unwrap().keys().cloned().collect::<Vec<_>>())
+        .collect();
+    assert_eq!(kinds, ["finding", "summary"]);
 }
