@@ -14,6 +14,7 @@ mod kubernetes;
 pub mod kustomize;
 mod names;
 mod plain;
+mod sql;
 pub mod terraform;
 mod xml;
 
@@ -54,7 +55,7 @@ pub fn read(collector: &mut Collector<'_>, file: u32) {
         Language::Terraform => terraform::read(collector, file),
         Language::Docker => docker::read(collector, file, &text),
         Language::Shell => plain::shell(collector, file, &text),
-        Language::Sql => plain::sql(collector, file, &text),
+        Language::Sql => sql::sql(collector, file, &text),
         Language::Settings => plain::settings(collector, file, &text),
         Language::Requirements => plain::requirements(collector, file, &text),
         Language::Xml => xml::read(collector, file, &text),

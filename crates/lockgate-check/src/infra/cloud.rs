@@ -1,5 +1,12 @@
 //! What resources of clouds are: open, encrypted, audited, and whom they let do what.
 
+mod parts;
+mod policies;
+
+use parts::{containers, parameters};
+use policies::document;
+pub use policies::policy;
+
 use crate::{
     collect::Collector,
     facts,
@@ -378,148 +385,11 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
     }
 }
 
-/// Parameters of databases that turn their log of statements or connections off.
-const UNLOGGED: [(&str, &[&str]); 8] = [
-    ("log_statement", &["none"]),
-    ("pgaudit.log", &["none"]),
-    ("log_connections", &["0", "off", "false"]),
-    ("log_disconnections", &["0", "off", "false"]),
-    ("server_audit_logging", &["0", "off", "false"]),
-    ("audit_log_enabled", &["0", "off", "false"]),
-    ("cloudsql.enable_pgaudit", &["off", "false"]),
-    ("enable_user_activity_logging", &["0", "off", "false"]),
-];
-
-fn parameters(collector: &mut Collector<'_>, address: &str, parameters: &[Val], place: Place) {
-    let flat = parameters.iter().flat_map(|val| match &val.kind {
-        Kind::List(items) => items.borrow().clone(),
-        _ => vec![val.clone()],
-    });
-    for parameter in flat {
-        let name = all_texts(at(&parameter, "name").as_ref());
-        let value = at(&parameter, "value");
-        let texts = match value.as_ref().map(|v| &v.kind) {
-            Some(Kind::Int(n)) => vec![n.to_string()],
-            Some(Kind::Bool(b)) => vec![b.to_string()],
-            _ => all_texts(value.as_ref()),
-        };
-        let off = UNLOGGED.iter().find(|(known, off)| {
-            name.iter().any(|name| name == known)
-                && texts.iter().any(|text| off.contains(&text.to_ascii_lowercase().as_str()))
-        });
-        if let Some((known, _)) = off {
-            audit(collector, address, known, place_of(value.as_ref(), place));
-        }
-    }
-}
-
-/// Containers of a task of ECS, as a list or as the JSON of one.
-fn containers(collector: &mut Collector<'_>, address: &str, definitions: Option<&Val>, place: Place) {
-    let Some(definitions) = definitions else { return };
-    let parsed = definitions.as_str().and_then(|text| {
-        let documents = crate::yaml::parse(text).ok()?;
-        Some(crate::python::retraced(&crate::yaml::value(documents.first()?, 0, 0), &definitions.trace, 0))
-    });
-    for container in items(Some(parsed.unwrap_or_else(|| definitions.clone()))) {
-        let get = |a: &str, b: &str| at(&container, a).or_else(|| at(&container, b));
-        let image = get("image", "Image");
-        if let Some(text) = image.as_ref().and_then(Val::as_str) {
-            let place = place_of(image.as_ref(), place);
-            collector.image(text, &None, crate::collect::Sink { what: address, place, access: "" });
-        }
-        let privileged = get("privileged", "Privileged");
-        let user = get("user", "User");
-        let is_root = all_texts(user.as_ref()).iter().any(|u| matches!(u.split(':').next(), Some("root" | "0")))
-            || user.as_ref().and_then(Val::as_int) == Some(0);
-        let is_privileged = is(privileged.as_ref(), true);
-        if is_privileged || is_root {
-            let setting = if is_privileged { privileged } else { user };
-            let fact = facts::Workload {
-                kind: "task".to_owned(),
-                name: address.to_owned(),
-                container: all_texts(get("name", "Name").as_ref()).concat(),
-                privileged: is_privileged,
-                root: if is_root { facts::Switch::Yes } else { facts::Switch::Unset },
-                escalation: facts::Switch::Unset,
-                ..facts::Workload::default()
-            };
-            let raw = collector.raw(place_of(setting.as_ref(), place), &None, fact);
-            collector.found.workloads.push(raw);
-        }
-    }
-}
-
 fn items(val: Option<Val>) -> Vec<Val> {
     match val.map(|v| v.kind) {
         Some(Kind::List(items)) => items.borrow().clone(),
         Some(kind @ Kind::Dict(_)) => vec![Val::new(kind)],
         _ => Vec::new(),
-    }
-}
-
-/// `data "aws_iam_policy_document"`.
-fn document(collector: &mut Collector<'_>, address: &str, val: &Val, place: Place) {
-    for statement in items(at(val, "statement")) {
-        if all_texts(at(&statement, "effect").as_ref()).iter().any(|e| e == "Deny") {
-            continue;
-        }
-        let principals = at(&statement, "principals.identifiers");
-        let actions = at(&statement, "actions");
-        let resources = at(&statement, "resources");
-        judged(
-            collector,
-            address,
-            principals.as_ref(),
-            actions.as_ref(),
-            resources.as_ref(),
-            at(&statement, "condition").is_some(),
-            place_of(principals.as_ref().or(actions.as_ref()), place),
-        );
-    }
-}
-
-/// A policy of AWS as JSON.
-pub fn policy(collector: &mut Collector<'_>, address: &str, val: &Val, place: Place) {
-    for statement in items(at(val, "Statement")) {
-        if all_texts(at(&statement, "Effect").as_ref()).iter().any(|e| e == "Deny") {
-            continue;
-        }
-        let principal = at(&statement, "Principal");
-        let actions = at(&statement, "Action");
-        let resources = at(&statement, "Resource");
-        judged(
-            collector,
-            address,
-            principal.as_ref(),
-            actions.as_ref(),
-            resources.as_ref(),
-            at(&statement, "Condition").is_some(),
-            place_of(principal.as_ref().or(actions.as_ref()), place),
-        );
-    }
-}
-
-fn judged(
-    collector: &mut Collector<'_>,
-    address: &str,
-    principals: Option<&Val>,
-    actions: Option<&Val>,
-    resources: Option<&Val>,
-    conditional: bool,
-    place: Place,
-) {
-    if all_texts(principals).iter().any(|p| p == "*") && !conditional {
-        let resource = Resource { address, provider: "s3", place: place_of(principals, place) };
-        bucket(collector, &resource, |b| b.public = facts::Switch::Yes, "its policy lets everybody in");
-        return;
-    }
-    let actions_all = all_texts(actions);
-    let everything = all_texts(resources).iter().any(|r| r == "*");
-    if actions_all.iter().any(|a| a == "*" || a == "*:*") {
-        let broad: &[&str] = if everything { &["all actions on all resources"] } else { &["all actions"] };
-        permission(collector, address, "policy", broad, place_of(actions, place));
-    } else if everything && let Some(service) = actions_all.iter().find(|a| a.ends_with(":*")) {
-        permission(collector, address, "policy", &[&format!("{service} on all resources")], place_of(actions, place));
     }
 }
 

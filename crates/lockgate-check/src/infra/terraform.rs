@@ -5,13 +5,12 @@
 //! What a provider computes is not known; what a data source or a generated secret gives is a
 //! reference.
 
+mod folders;
 mod functions;
 mod given;
 mod names;
 
-use std::rc::Rc;
-
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use hcl_edit::{
     Span as _,
     expr::{BinaryOperator, Expression, ObjectKey},
@@ -19,13 +18,15 @@ use hcl_edit::{
     template::{Directive, Element, Template},
 };
 
+pub use folders::{Folders, sources};
+use folders::{called, folder_files, values_below};
 use given::{given_to, nested};
 pub use names::resolve;
 
 use super::cloud;
 use crate::{
     collect::{Collector, Sink},
-    source::{Language, Place},
+    source::Place,
     value::{How, Kind, Piece, Text, Val, Why, joined, literal},
 };
 
@@ -35,11 +36,6 @@ const DEPTH_MAX: usize = 8;
 const STEPS_MAX: u64 = 300_000;
 /// Most instances of a resource with `for_each`.
 const INSTANCES_MAX: usize = 32;
-/// Most files of values in folders below.
-const VALUES_FILES_MAX: usize = 32;
-
-/// Files of Terraform by their folder.
-pub type Folders = HashMap<String, Vec<u32>>;
 
 /// One evaluation of a folder.
 struct Module<'b> {
@@ -68,80 +64,6 @@ pub fn read(collector: &mut Collector<'_>, file: u32) {
         return;
     }
     run(collector, &folder, HashMap::new(), 0);
-}
-
-/// The folders that others call, from those that are asked for and that nobody calls.
-fn called(collector: &mut Collector<'_>) -> Rc<HashSet<String>> {
-    if let Some(called) = &collector.called_modules {
-        return Rc::clone(called);
-    }
-    let mut calls: HashMap<String, Vec<String>> = HashMap::new();
-    for (file, asked) in collector.tree.files.iter().zip(&collector.tree.asked) {
-        if file.language != Language::Terraform || !asked {
-            continue;
-        }
-        let Ok(text) = file.text() else { continue };
-        let own = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        calls.entry(own.to_owned()).or_default().extend(sources(text, own));
-    }
-    let named: HashSet<&String> = calls.values().flatten().collect();
-    // Folders that call each other and that nobody else calls are judged by themselves.
-    let mut waiting: Vec<&String> = calls.keys().filter(|own| !named.contains(own)).collect();
-    let mut called = HashSet::new();
-    while let Some(caller) = waiting.pop() {
-        for folder in calls.get(caller).into_iter().flatten() {
-            if called.insert(folder.clone()) {
-                waiting.push(folder);
-            }
-        }
-    }
-    let called = Rc::new(called);
-    collector.called_modules = Some(Rc::clone(&called));
-    called
-}
-
-/// The folders that the modules of a text are in, by their relative sources.
-pub fn sources(text: &str, own: &str) -> Vec<String> {
-    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("source")?.trim_start().strip_prefix('='));
-    lines
-        .map(|source| source.trim().trim_matches('"'))
-        .filter(|source| source.starts_with('.'))
-        .map(|source| resolve(own, source))
-        .filter(|folder| folder != own)
-        .collect()
-}
-
-/// Files of values in folders below that hold nothing else, such as `envs/prod.tfvars`.
-fn values_below(collector: &mut Collector<'_>, folder: &str) -> Vec<u32> {
-    let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let tree = collector.tree;
-    let is_values = |id: &u32| tree.file(*id).is_some_and(|file| file.path.contains(".tfvars"));
-    let folders = folders(collector);
-    let below =
-        folders.iter().filter(|(own, files)| *own != folder && own.starts_with(&start) && files.iter().all(is_values));
-    let mut files: Vec<u32> = below.flat_map(|(_, files)| files).copied().collect();
-    files.sort_unstable();
-    files.truncate(VALUES_FILES_MAX);
-    files
-}
-
-fn folder_files(collector: &mut Collector<'_>, folder: &str) -> Vec<u32> {
-    folders(collector).get(folder).cloned().unwrap_or_default()
-}
-
-/// The files of Terraform by their folder, looked for when they are first asked for.
-fn folders(collector: &mut Collector<'_>) -> Rc<Folders> {
-    if let Some(folders) = &collector.modules {
-        return Rc::clone(folders);
-    }
-    let mut folders = Folders::new();
-    for (id, file) in (0u32..).zip(&collector.tree.files).filter(|(_, f)| f.language == Language::Terraform) {
-        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        folders.entry(folder.to_owned()).or_default().push(id);
-    }
-    let folders = Rc::new(folders);
-    collector.modules = Some(Rc::clone(&folders));
-    folders
 }
 
 /// Evaluates a folder and returns its outputs.
