@@ -16,17 +16,19 @@ import rego.v1
 
 import data.lockgate.lib
 
-reads_personal contains s.task if {
+reads_personal contains place(s) if {
 	some s in input.storage
 	s.role == "source"
-	s.task
 	s.access in {"read", "any"}
 	some p in input.parameters.personal
 	lib.within(p, s)
 }
 
+# The task of a fact; what stands in none belongs to its file.
+place(f) := object.get(f, "task", sprintf("%s:", [f.file]))
+
 # The task reads it, or is given what one that does returns.
-is_personal(f) if f.task in reads_personal
+is_personal(f) if place(f) in reads_personal
 
 is_personal(f) if {
 	some task in f.after

@@ -58,6 +58,8 @@ pub struct Notice {
 pub enum About {
     /// An acceptance that does not hold.
     Acceptance,
+    /// A file that was named and is not checked.
+    PassedOver,
     /// An entry of a baseline that no finding is for.
     Gone,
 }

@@ -117,6 +117,8 @@ pub struct Collector<'a> {
     pub modules: Option<std::rc::Rc<crate::infra::terraform::Folders>>,
     /// Folders of Terraform that other folders call.
     pub called_modules: Option<std::rc::Rc<hashbrown::HashSet<String>>>,
+    /// Overlays of Kustomize that were rendered.
+    pub rendered: hashbrown::HashSet<u32>,
     pub kustomize: Option<std::rc::Rc<crate::infra::kustomize::Layers>>,
 }
 
@@ -144,6 +146,7 @@ impl<'a> Collector<'a> {
             charts: crate::infra::helm::Charts::default(),
             modules: None,
             called_modules: None,
+            rendered: hashbrown::HashSet::new(),
             kustomize: None,
         }
     }

@@ -220,7 +220,7 @@ impl Collector<'_> {
                 }
             }
         }
-        if command.words.iter().any(|w| w.ends_with(".pgpass")) {
+        if command.words.iter().chain(&command.targets).any(|w| w.ends_with(".pgpass")) {
             for line in command.document.lines() {
                 if let Some(password) = line.splitn(5, ':').nth(4) {
                     self.command_value("password", password, trace, sink);

@@ -367,5 +367,6 @@ pub fn scrub<T: Texts>(facts: &mut [Fact<T>], secrets: &aho_corasick::AhoCorasic
 
 /// Control characters, and those that turn the direction of text.
 pub fn is_unseen(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

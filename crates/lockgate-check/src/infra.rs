@@ -50,6 +50,7 @@ pub fn read(collector: &mut Collector<'_>, file: u32) {
             return;
         }
     };
+    collector.comments(file, &text);
     match source.language {
         Language::Yaml | Language::Json => documents(collector, file, &text),
         Language::Terraform => terraform::read(collector, file),

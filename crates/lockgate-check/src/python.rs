@@ -227,13 +227,17 @@ pub struct Interpreter<'a> {
     /// Functions that were defined, in order, by file.
     defined: Vec<(FunctionKey, Rc<Closure>, Option<Rc<Class>>)>,
     seen: HashSet<FunctionKey>,
-    gave_up: HashSet<u32>,
+    gave_up: HashSet<(u32, bool)>,
     /// DAGs of `with DAG(...)`, the innermost last, with their parameters.
     dags: Vec<Val>,
     /// What was set in `os.environ` and in Airflow's Variables.
     environment: HashMap<Arc<str>, Val>,
     /// What tasks are called, by the functions that they are.
     task_names: HashMap<Arc<str>, String>,
+    /// How many texts of `eval` and `exec` are being run within each other.
+    texts_deep: u32,
+    /// Names that loops over known values give one after the other.
+    loops: Vec<Arc<str>>,
     /// Where the steps end of the call that is being followed.
     limit: u64,
     /// Functions that took many steps.
@@ -263,6 +267,8 @@ impl<'a> Interpreter<'a> {
             settings: HashMap::new(),
             members: HashMap::new(),
             task_names: HashMap::new(),
+            texts_deep: 0,
+            loops: Vec::new(),
             limit: STEPS_MAX,
             costly: HashSet::new(),
         }
@@ -273,6 +279,9 @@ impl<'a> Interpreter<'a> {
         self.steps = 0;
         self.environment.clear();
         self.module(file);
+        if let Some(Ok(text)) = self.world.tree.file(file).map(|source| source.text()) {
+            self.collector.comments(file, text);
+        }
     }
 
     /// What a failure of our own left half done is put away.
@@ -281,6 +290,8 @@ impl<'a> Interpreter<'a> {
         self.journals.clear();
         self.dags.clear();
         self.limit = STEPS_MAX;
+        self.texts_deep = 0;
+        self.loops.clear();
         self.collector.calls.clear();
         self.collector.quiet = 0;
         self.collector.entered = None;
@@ -293,27 +304,23 @@ impl<'a> Interpreter<'a> {
         &self.called
     }
 
-    /// Follows the functions of these files that nobody called, with unknown arguments. `called` are
+    /// Follows the functions of a file that nobody called, with unknown arguments. `called` are
     /// those that modules called; of the others, those that one of the same file calls are left to it,
     /// so that what is found does not depend on which thread read which file.
-    pub fn uncalled(&mut self, files: &HashSet<u32>, called: &HashSet<FunctionKey>) {
-        let mut files: Vec<u32> = files.iter().copied().collect();
-        files.sort_unstable();
-        for file in files {
-            self.called.clear();
-            self.environment = self.settings_of(file);
-            self.costly.clear();
-            let mut next = 0;
-            while let Some((key, closure, class)) = self.defined.get(next).cloned() {
-                next += 1;
-                if key.0 != file || called.contains(&key) || self.called.contains(&key) {
-                    continue;
-                }
-                self.steps = 0;
-                self.collector.entered = Some(key);
-                self.run_uncalled(&closure, class.as_ref());
-                self.collector.entered = None;
+    pub fn uncalled(&mut self, file: u32, called: &HashSet<FunctionKey>) {
+        self.called.clear();
+        self.environment = self.settings_of(file);
+        self.costly.clear();
+        let mut next = 0;
+        while let Some((key, closure, class)) = self.defined.get(next).cloned() {
+            next += 1;
+            if key.0 != file || called.contains(&key) || self.called.contains(&key) {
+                continue;
             }
+            self.steps = 0;
+            self.collector.entered = Some(key);
+            self.run_uncalled(&closure, class.as_ref());
+            self.collector.entered = None;
         }
     }
 
@@ -322,13 +329,14 @@ impl<'a> Interpreter<'a> {
         self.steps += 1;
         if self.steps >= self.limit
             && let Some(frame) = self.frames.first()
-            && self.gave_up.insert(frame.file)
+            && self.gave_up.insert((frame.file, self.limit == STEPS_MAX))
         {
-            self.collector.problem(
-                frame.file,
-                0,
-                "its evaluation stopped after 400,000 steps; what lies behind is unresolved",
-            );
+            let what = if self.limit == STEPS_MAX {
+                "its evaluation stopped after 400,000 steps; what lies behind is unresolved"
+            } else {
+                "later calls of a function that takes many steps were followed for 5,000 steps each"
+            };
+            self.collector.problem(frame.file, 0, what);
         }
         self.steps < self.limit
     }

@@ -106,8 +106,12 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Read> {
                     drop(arrival);
                     gate.wait();
                     let called = called.lock().map(|called| called.clone()).unwrap_or_default();
-                    if catch_unwind(AssertUnwindSafe(|| interpreter.uncalled(&mine, &called))).is_err() {
-                        interpreter.failed(mine.iter().copied().min().unwrap_or_default());
+                    let mut files: Vec<u32> = mine.into_iter().collect();
+                    files.sort_unstable();
+                    for file in files {
+                        if catch_unwind(AssertUnwindSafe(|| interpreter.uncalled(file, &called))).is_err() {
+                            interpreter.failed(file);
+                        }
                     }
                     if let Ok(mut all) = all.lock() {
                         all.push(std::mem::take(&mut interpreter.collector.found));
@@ -135,11 +139,16 @@ impl<'f> Before<'f> {
     fn new(flows: &'f [(std::sync::Arc<str>, std::sync::Arc<str>)]) -> Self {
         // What is masked on the way is personal no more.
         let masks = ["mask", "anonym", "tokeni", "pseudonym", "redact", "hash", "aggregat"];
+        // `unmask` and `detokenize` are words of their own.
+        let is_mask = |name: &str| {
+            let words = crate::credentials::words(name);
+            words.iter().any(|word| masks.iter().any(|stem| word.starts_with(stem)))
+        };
         let mut before: HashMap<&str, Vec<&str>> = HashMap::new();
         for (from, to) in flows {
-            let name = from.rsplit(':').next().unwrap_or(from).to_ascii_lowercase();
+            let name = from.rsplit(':').next().unwrap_or(from);
             let known = before.entry(to).or_default();
-            if !masks.iter().any(|word| name.contains(word)) && !known.contains(&&**from) {
+            if !is_mask(name) && !known.contains(&&**from) {
                 known.push(from);
             }
         }
@@ -205,12 +214,19 @@ fn is_python(tree: &Tree, file: u32) -> bool {
 /// their pods: all of those of one that is declared, those that train of any other.
 fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::Namespace>> {
     let mut out: Vec<Raw<facts::Namespace>> = Vec::new();
-    let declared = |namespace: &str| pods.iter().any(|p| p.member == Member::Declaration && p.namespace == namespace);
-    let isolates = |policy: &&Policy, namespace: &str| {
-        policy.restricts && (policy.namespace == namespace || policy.namespace.is_empty())
-    };
+    let declarations: HashSet<&str> =
+        pods.iter().filter(|p| p.member == Member::Declaration).map(|p| p.namespace.as_str()).collect();
+    let declared = |namespace: &str| declarations.contains(namespace);
+    let mut by_namespace: HashMap<&str, Vec<&Policy>> = HashMap::new();
+    for policy in policies.iter().filter(|policy| policy.restricts) {
+        by_namespace.entry(&policy.namespace).or_default().push(policy);
+    }
+    let named: HashSet<&str> = policies.iter().map(|policy| policy.namespace.as_str()).collect();
     let selected = |pod: &Pod| {
-        let mut own = policies.iter().filter(|policy| isolates(policy, &pod.namespace));
+        let of = |namespace: &str| by_namespace.get(namespace).into_iter().flatten();
+        // One without a namespace may be applied to any.
+        let own = of(&pod.namespace);
+        let mut own = own.chain(of("").filter(|_| !pod.namespace.is_empty()));
         match pod.member {
             Member::Declaration => own.next().is_some(),
             _ => own.any(|policy| policy.selector.iter().all(|label| pod.labels.contains(label))),
@@ -224,7 +240,7 @@ fn namespaces(tree: &Tree, policies: &[Policy], pods: &[Pod]) -> Vec<Raw<facts::
         // Where neither it nor a policy for it is in the tree, it is made elsewhere.
         let known = declared(&pod.namespace)
             || matches!(pod.namespace.as_str(), "" | "default")
-            || policies.iter().any(|policy| policy.namespace == pod.namespace);
+            || named.contains(pod.namespace.as_str());
         let name = if pod.namespace.is_empty() { "default".to_owned() } else { pod.namespace.clone() };
         match out.iter_mut().find(|raw| raw.what.name == name) {
             Some(raw) => {

@@ -29,19 +29,28 @@ pub fn with_related(tree: &Tree, changed: &BTreeSet<String>) -> BTreeSet<String>
             groups.join(path, &format!("module {}", folder_of(path)));
         }
     }
+    let is_code = |path: &str| !path.contains(".tfvars");
+    let modules: HashSet<String> = tree
+        .files
+        .iter()
+        .filter(|f| f.language == Language::Terraform && is_code(&f.path))
+        .map(|f| folder_of(&f.path))
+        .collect();
     for file in tree.files.iter().filter(|f| f.language == Language::Terraform) {
         let own = folder_of(&file.path);
         for called in file.text().ok().into_iter().flat_map(|text| terraform::sources(text, &own)) {
             groups.join(&format!("module {own}"), &format!("module {called}"));
         }
-        // Values in a folder below are those of the module above.
-        if file.path.contains(".tfvars") {
+        // Values in a folder without a module are those of the nearest one above.
+        if file.path.contains(".tfvars") && !modules.contains(&own) {
             let mut above = own.as_str();
-            while let Some((next, _)) = above.rsplit_once('/') {
-                groups.join(&file.path, &format!("module {next}"));
-                above = next;
+            while !above.is_empty() {
+                above = above.rsplit_once('/').map_or("", |(next, _)| next);
+                if modules.contains(above) {
+                    groups.join(&file.path, &format!("module {above}"));
+                    break;
+                }
             }
-            groups.join(&file.path, "module ");
         }
     }
     for (overlay, member) in Layers::new(tree).pairs(tree) {
@@ -74,7 +83,8 @@ impl Groups {
     fn join(&mut self, a: &str, b: &str) {
         let (a, b) = (self.root(a), self.root(b));
         if a != b {
-            self.parents.insert(a, b);
+            // What is joined to many stays the root.
+            self.parents.insert(b, a);
         }
     }
 }
@@ -96,12 +106,18 @@ mod tests {
             ("k/base/x.yaml", ""),
             ("k/prod/kustomization.yaml", "resources: [../base]"),
             ("other.yaml", ""),
+            ("x/main.tf", ""),
+            ("x/envs/prod.tfvars", ""),
+            ("y/main.tf", ""),
+            ("y/terraform.tfvars", ""),
         ]);
         for (changed, expect) in [
             ("main.tf", &["main.tf", "modules/b/main.tf"][..]),
             ("charts/a/values.yaml", &["charts/a/Chart.yaml", "charts/a/templates/d.yaml", "charts/a/values.yaml"]),
             ("k/prod/kustomization.yaml", &["k/base/kustomization.yaml", "k/base/x.yaml", "k/prod/kustomization.yaml"]),
             ("other.yaml", &["other.yaml"]),
+            ("x/envs/prod.tfvars", &["x/envs/prod.tfvars", "x/main.tf"]),
+            ("y/terraform.tfvars", &["y/main.tf", "y/terraform.tfvars"]),
         ] {
             let found: Vec<String> = with_related(&tree, &BTreeSet::from([changed.to_owned()])).into_iter().collect();
             assert_eq!(found, expect, "{changed}");

@@ -34,6 +34,8 @@ const SUBSTITUTIONS_MAX: usize = 1_000;
 pub struct Command {
     pub assignments: Vec<(String, String)>,
     pub words: Vec<String>,
+    /// Where its output goes, and where its input comes from.
+    pub targets: Vec<String>,
     /// The text of a here-document.
     pub document: String,
     /// Where it starts in the script, in bytes.
@@ -124,7 +126,10 @@ fn runs_input(words: &[String]) -> bool {
 fn runs_arguments(words: &[String]) -> bool {
     let (program, args) = program(words);
     matches!(program, "eval" | "source" | ".") && !args.is_empty()
-        || is_interpreter(program) && args.iter().any(|arg| arg.starts_with(HOLE))
+        || is_interpreter(program) && {
+            let code = args.iter().position(|arg| matches!(arg.as_str(), "-c" | "-e")).map_or(0, |at| at + 1);
+            args.get(code).is_some_and(|arg| arg.starts_with(HOLE))
+        }
 }
 
 fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &mut Script, depth: usize) {
@@ -188,7 +193,14 @@ fn scan(script: &str, base: usize, variables: &mut Vec<(String, String)>, out: &
                 } else if operator.starts_with("<<") {
                     documents.push((word, out.commands.len()));
                 } else if !word.is_empty() {
-                    command.words.push(word.replace(SPLIT, " "));
+                    // `2>&1`: the number belongs to the redirection.
+                    let is_number = |w: &String| w.len() == 1 && w.chars().all(|c| c.is_ascii_digit());
+                    if command.words.last().is_some_and(is_number)
+                        && script.get(..at).is_some_and(|b| b.ends_with(|c: char| c.is_ascii_digit()))
+                    {
+                        command.words.pop();
+                    }
+                    command.targets.push(word.replace(SPLIT, " "));
                 }
             }
             _ => {
@@ -392,6 +404,7 @@ mod tests {
             ("bash <(curl u)", true),
             ("eval \"$(curl u)\"", true),
             ("curl u | python3 -m json.tool", false),
+            ("python train.py \"$(curl u)\"", false),
             ("curl u | bash script.sh", false),
             ("x=$(curl u); bash -c 'echo'", false),
             ("curl u | tar x; sh a.sh", false),

@@ -239,7 +239,7 @@ impl Tree {
             let path = relative.to_string_lossy().replace('\\', "/");
             let is_asked = asked.iter().any(|asked| entry.path().starts_with(asked));
             if kind.is_symlink() && is_asked && language(&path).is_some() {
-                tree.left_out.push((path, "it is a link; links are not followed"));
+                tree.left_out.push((printable(&path), "it is a link; links are not followed"));
                 continue;
             }
             if kind.is_symlink() || !kind.is_file() || exclude.iter().any(|pattern| pattern.matches(&path)) {
@@ -262,12 +262,12 @@ impl Tree {
             let name = relative.to_string_lossy().replace('\\', "/");
             if path.is_file() && !tree.by_path.contains_key(name.as_str()) {
                 if exclude.iter().any(|pattern| pattern.matches(&name)) {
-                    tree.passed_over.push((name, "it is left out by `check.exclude`"));
+                    tree.passed_over.push((printable(&name), "it is left out by `check.exclude`"));
                     continue;
                 }
                 // A hook names whatever was changed.
                 let Some(language) = language(&name).or_else(|| by_content(path)) else {
-                    tree.passed_over.push((name, "it is not of a kind that is checked"));
+                    tree.passed_over.push((printable(&name), "it is not of a kind that is checked"));
                     continue;
                 };
                 tree.push(&name, language, path.clone(), true);
@@ -345,7 +345,7 @@ fn by_content(path: &Path) -> Option<Language> {
 
 /// A path without control characters.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).take(300).collect()
+    text.chars().map(|c| if crate::facts::is_unseen(c) { '\u{FFFD}' } else { c }).take(300).collect()
 }
 
 fn language(path: &str) -> Option<Language> {
@@ -369,7 +369,9 @@ fn language(path: &str) -> Option<Language> {
         "sh" | "bash" | "zsh" => Language::Shell,
         "sql" | "hql" | "ddl" => Language::Sql,
         "xml" => Language::Xml,
-        "ini" | "cfg" | "conf" | "properties" | "env" | "toml" | "tfbackend" => Language::Settings,
+        "ini" | "cfg" | "conf" | "properties" | "env" | "toml" | "tfbackend" | "secret" | "secrets" => {
+            Language::Settings
+        }
         "rego" => Language::Rego,
         "pem" | "key" | "ppk" => Language::Key,
         "tpl" | "tftpl" | "gotmpl" => Language::Template,

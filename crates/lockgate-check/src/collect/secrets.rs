@@ -11,7 +11,7 @@ use crate::{
     credentials::{self, Strength, Wanted},
     facts,
     source::Place,
-    value::{HOLE, REFERENCE, Text, Trace, Val},
+    value::{HOLE, REFERENCE, Text, Trace, Val, literal},
 };
 
 impl Collector<'_> {
@@ -19,6 +19,29 @@ impl Collector<'_> {
     pub(super) fn pair(&mut self, items: &[Val], sink: Sink<'_>) {
         if let [_, second] = items {
             self.secret_value("password", second, sink);
+        }
+    }
+
+    /// Credentials of a known form in the comments of a file: what is commented out was in use.
+    pub fn comments(&mut self, file: u32, text: &str) {
+        let mut offset = 0;
+        for line in text.split_inclusive('\n') {
+            let start = offset;
+            offset += line.len();
+            let body = line.trim();
+            if body.len() < 16 || !["#", "//", "--", ";"].iter().any(|mark| body.starts_with(mark)) {
+                continue;
+            }
+            let place = Place::new(file, start, start + line.trim_end().len());
+            for found in credentials::forms(body) {
+                let is_form = !matches!(found.entity.as_str(), "CREDENTIALS" | "AUTHORIZATION");
+                if let Some(value) = body.get(found.start..found.end).filter(|_| is_form) {
+                    let sink = Sink { what: "a comment", place, access: "" };
+                    let mut fact = self.fact("", value, Strength::Format, sink, "form");
+                    fact.entity = Some(found.entity.as_str().to_owned());
+                    self.push_credential(fact, value, &literal(place), place);
+                }
+            }
         }
     }
 

@@ -87,7 +87,11 @@ impl Collector<'_> {
 
     /// `npm install name`, `yarn add name`; without names it is the lock file that says which.
     fn node_packages(&mut self, words: &[&str], place: Place, sink: &str) {
-        let mut words = words.iter().copied().filter(|w| !w.starts_with('-') && *w != "global");
+        let takes_value =
+            |w: &&str| matches!(*w, "--omit" | "--include" | "--prefix" | "--registry" | "-C" | "--loglevel");
+        let values: Vec<usize> = words.iter().enumerate().filter(|(_, w)| takes_value(w)).map(|(i, _)| i + 1).collect();
+        let words = words.iter().copied().enumerate().filter(|(i, _)| !values.contains(i)).map(|(_, w)| w);
+        let mut words = words.filter(|w| !w.starts_with('-') && *w != "global");
         if !matches!(words.next(), Some("install" | "i" | "add")) {
             return;
         }
@@ -102,8 +106,9 @@ impl Collector<'_> {
                 continue;
             }
             let (name, version) = name.split_once('@').unwrap_or((name, ""));
-            let version =
-                if version.starts_with(|c: char| c.is_ascii_digit()) { format!("=={version}") } else { String::new() };
+            // `@4` and `@4.1` are ranges.
+            let is_exact = version.starts_with(|c: char| c.is_ascii_digit()) && version.matches('.').count() >= 2;
+            let version = if is_exact { format!("=={version}") } else { String::new() };
             self.package("npm", &format!("{scope}{name}{version}"), place, sink);
         }
     }

@@ -32,7 +32,7 @@ pub fn at(val: &Val, path: &str) -> Option<Val> {
 }
 
 /// All values of a path; of lists on the way every item counts.
-fn each_at(val: &Val, path: &str) -> Vec<Val> {
+pub fn each_at(val: &Val, path: &str) -> Vec<Val> {
     let mut current = vec![val.clone()];
     for key in path.split('.') {
         let mut next = Vec::new();

@@ -10,6 +10,10 @@ use crate::{
     value::literal,
 };
 
+/// Most variables of a stage, and most bytes of one.
+const VARIABLES_MAX: usize = 1_000;
+const VALUE_BYTES_MAX: usize = 16 << 10;
+
 /// One instruction with its lines joined.
 struct Instruction {
     name: String,
@@ -58,7 +62,13 @@ fn instructions(text: &str) -> Vec<Instruction> {
                 start: start + line.len() - line.trim_start().len(),
                 end: start + line.trim_end().len(),
             });
-            if let Some((_, marker)) = rest.split_once("<<")
+            // Neither `1<<2` nor `<<<`.
+            let starts = |marker: &str| {
+                marker
+                    .trim_start_matches('-')
+                    .starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '"' | '\''))
+            };
+            if let Some((_, marker)) = rest.split_once("<<").filter(|(_, marker)| starts(marker))
                 && matches!(name.to_ascii_uppercase().as_str(), "RUN" | "COPY")
             {
                 document = Some(
@@ -121,7 +131,10 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
                     for location in crate::storage::find(&value) {
                         collector.storage(&location, &trace, sink);
                     }
-                    variables.push((name, value));
+                    variables.retain(|(known, _)| *known != name);
+                    if value.len() <= VALUE_BYTES_MAX && variables.len() < VARIABLES_MAX {
+                        variables.push((name, value));
+                    }
                 }
             }
             "RUN" | "CMD" | "ENTRYPOINT" | "HEALTHCHECK" => {
@@ -141,7 +154,9 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
                         Some((_, lines)) => lines.to_owned(),
                         None => script,
                     };
-                    for secret in secrets.iter().filter(|name| uses(&script, name)) {
+                    // An argument of the build is there while it runs.
+                    let used = secrets.iter().filter(|name| instruction.name == "RUN" && uses(&script, name));
+                    for secret in used {
                         baked(collector, secret, place, sink);
                     }
                     collector.script(&script, &trace, place, &instruction.name, &mut variables.clone());

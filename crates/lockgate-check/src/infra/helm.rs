@@ -82,6 +82,9 @@ pub fn read(
             Ok(rendered) => rendered,
             Err(stopped) => {
                 collector.problem(file, 0, &format!("it was not rendered: {}", stopped.0));
+                if side == Side::First {
+                    sides.push((values, Side::Second));
+                }
                 continue;
             }
         };
@@ -97,7 +100,7 @@ pub fn read(
         };
         was_read = true;
         for document in &documents {
-            let document = in_release(traced(document, &rendered, collector.tree, file));
+            let document = in_release(traced(document, &rendered, collector.tree, file), &chart.folder);
             let before = collector.found.storage.len();
             judge(collector, &document);
             // A location that stands whole in the values is a finding there already.
@@ -115,11 +118,11 @@ pub fn read(
 }
 
 /// A manifest without a namespace goes to that of its release, which nobody knows.
-fn in_release(manifest: Node) -> Node {
+fn in_release(manifest: Node, chart: &str) -> Node {
     let Some(metadata) = manifest.get("metadata").filter(|m| m.get("namespace").is_none()) else { return manifest };
     let scalar = |text: &str| Node { data: Data::Scalar(text.into(), yaml::Style::Quoted), ..metadata.clone() };
     let mut inner = metadata.entries().to_vec();
-    inner.push((scalar("namespace"), scalar(&crate::value::HOLE.to_string())));
+    inner.push((scalar("namespace"), scalar(&format!("{} of {}", crate::value::HOLE, chart.trim_end_matches('/')))));
     let metadata = Node { data: Data::Map(inner.into()), ..metadata.clone() };
     let entries = manifest.entries().iter().map(|(key, value)| {
         let is_metadata = key.str() == Some("metadata");

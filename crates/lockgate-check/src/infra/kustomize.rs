@@ -21,6 +21,12 @@ use crate::{
 const DEPTH_MAX: usize = 8;
 /// Most manifests of one overlay.
 const MANIFESTS_MAX: usize = 2_000;
+/// Most overlays that are looked into for one, each time that they are named.
+const VISITS_MAX: usize = 1_000;
+/// Most bytes of manifests and patches that one overlay is made of, each time that they are named.
+const BYTES_MAX: usize = 8 << 20;
+/// Most patches and images of an overlay, and most operations of a patch.
+const CHANGES_MAX: usize = 200;
 /// Most kustomizations of a tree that are rendered.
 const OVERLAYS_MAX: usize = 500;
 
@@ -104,25 +110,65 @@ impl Layers {
         }
         out
     }
+}
+
+/// The rendering of one overlay, with what it may still take.
+struct Rendering<'r> {
+    layers: &'r Layers,
+    tree: &'r Tree,
+    visits: usize,
+    bytes: usize,
+    /// Whether a limit left something out.
+    cut: bool,
+}
+
+impl<'r> Rendering<'r> {
+    fn new(layers: &'r Layers, tree: &'r Tree) -> Self {
+        Self { layers, tree, visits: 0, bytes: 0, cut: false }
+    }
+
+    /// The documents of a file, while there is room for them.
+    fn documents(&mut self, file: u32) -> Vec<Node> {
+        self.bytes += self.tree.file(file).and_then(|file| file.text().ok()).map_or(0, |text| text.len());
+        if self.bytes > BYTES_MAX {
+            self.cut = true;
+            return Vec::new();
+        }
+        documents(self.tree, file)
+    }
 
     /// What the overlay of a folder deploys.
-    fn render(&self, tree: &Tree, folder: &str, under: Vec<Node>, depth: usize) -> Vec<Node> {
-        let Some(file) = self.files.get(folder).copied().filter(|_| depth < DEPTH_MAX) else { return under };
+    fn render(&mut self, folder: &str, under: Vec<Node>, depth: usize) -> Vec<Node> {
+        let Some(file) = self.layers.files.get(folder).copied() else { return under };
+        self.visits += 1;
+        if depth >= DEPTH_MAX || self.visits > VISITS_MAX {
+            self.cut = true;
+            return under;
+        }
         let mut all = under;
-        for overlay in documents(tree, file) {
+        for overlay in self.documents(file) {
+            // Kustomize refuses one that is named twice.
+            let mut seen = HashSet::new();
             for name in ["resources", "bases"].iter().flat_map(|key| texts(&overlay, key)) {
                 let path = resolve(folder, name);
-                if self.files.contains_key(&path) {
-                    all.extend(self.render(tree, &path, Vec::new(), depth + 1));
-                } else if let Some(id) = tree.find(&path) {
-                    all.extend(documents(tree, id).into_iter().filter(|d| d.get("kind").is_some()));
+                if !seen.insert(path.clone()) {
+                    continue;
                 }
+                if self.layers.files.contains_key(&path) {
+                    all.extend(self.render(&path, Vec::new(), depth + 1));
+                } else if let Some(id) = self.tree.find(&path) {
+                    all.extend(self.documents(id).into_iter().filter(|d| d.get("kind").is_some()));
+                }
+                self.cut |= all.len() > MANIFESTS_MAX;
                 all.truncate(MANIFESTS_MAX);
             }
             for name in texts(&overlay, "components") {
-                all = self.render(tree, &resolve(folder, name), all, depth + 1);
+                let path = resolve(folder, name);
+                if seen.insert(path.clone()) {
+                    all = self.render(&path, all, depth + 1);
+                }
             }
-            for patch in patches(tree, folder, &overlay) {
+            for patch in self.patches(folder, &overlay) {
                 for manifest in all.iter_mut().filter(|manifest| patch.is_for(manifest)) {
                     *manifest = patch.applied(manifest);
                 }
@@ -131,11 +177,44 @@ impl Layers {
             if let Some(namespace) = overlay.get("namespace") {
                 all = all.iter().map(|manifest| moved(manifest, namespace)).collect();
             }
-            for image in overlay.get("images").map(Node::items).unwrap_or_default() {
+            for image in overlay.get("images").map(Node::items).unwrap_or_default().iter().take(CHANGES_MAX) {
                 all = all.iter().map(|manifest| with_image(manifest, image)).collect();
             }
         }
         all
+    }
+
+    /// The documents of a file that a patch names.
+    fn named(&mut self, folder: &str, path: &str) -> Option<Vec<Node>> {
+        let id = self.tree.find(&resolve(folder, path))?;
+        Some(self.documents(id))
+    }
+
+    fn patches(&mut self, folder: &str, overlay: &Node) -> Vec<Patch> {
+        let mut out = Vec::new();
+        for key in ["patches", "patchesStrategicMerge", "patchesJson6902"] {
+            for entry in overlay.get(key).map(Node::items).unwrap_or_default().iter().take(CHANGES_MAX) {
+                let bodies = match (entry.get("path").and_then(Node::str), entry.get("patch"), entry.str()) {
+                    (Some(path), ..) => self.named(folder, path).unwrap_or_default(),
+                    (_, Some(patch), _) => inline(self.tree, patch),
+                    (.., Some(text)) => self.named(folder, text).unwrap_or_else(|| inline(self.tree, entry)),
+                    _ => Vec::new(),
+                };
+                for body in bodies {
+                    let of = |path: &str| entry.at(path).and_then(Node::str).map(str::to_owned);
+                    let has_target = entry.get("target").is_some();
+                    let own = |path: &str| body.at(path).and_then(Node::str).map(str::to_owned).filter(|_| !has_target);
+                    let kind = of("target.kind").or_else(|| own("kind"));
+                    let name = of("target.name").or_else(|| own("metadata.name"));
+                    let change = match &body.data {
+                        Data::List(items) => Change::Operations(items.to_vec()),
+                        _ => Change::Merge(body),
+                    };
+                    out.push(Patch { kind, name, change });
+                }
+            }
+        }
+        out
     }
 }
 
@@ -143,14 +222,16 @@ impl Layers {
 /// false where nothing of the tree is.
 pub fn read(collector: &mut Collector<'_>, file: u32, judge: impl Fn(&mut Collector<'_>, &Node)) -> bool {
     let layers = layers(collector);
-    if !layers.roots.contains(&file) {
+    // Once for a file, however many documents it has.
+    if !layers.roots.contains(&file) || !collector.rendered.insert(file) {
         return layers.covers(file);
     }
     let tree = collector.tree;
     let folder = tree.file(file).and_then(|f| f.path.rsplit_once('/')).map_or("", |(folder, _)| folder);
-    let manifests = layers.render(tree, folder, Vec::new(), 0);
-    if manifests.len() >= MANIFESTS_MAX {
-        collector.problem(file, 0, "of its manifests the first 2,000 were looked at");
+    let mut rendering = Rendering::new(&layers, tree);
+    let manifests = rendering.render(folder, Vec::new(), 0);
+    if rendering.cut {
+        collector.problem(file, 0, "it is made of more than is looked at of one overlay");
     }
     for manifest in &manifests {
         judge(collector, manifest);
@@ -207,46 +288,20 @@ impl Patch {
     fn applied(&self, manifest: &Node) -> Node {
         match &self.change {
             Change::Merge(patch) => merged(manifest, patch, 0),
-            Change::Operations(operations) => operations.iter().fold(manifest.clone(), |manifest, operation| {
-                let text = |key: &str| operation.get(key).and_then(Node::str).unwrap_or_default();
-                let path: Vec<String> =
-                    text("path").split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
-                match (text("op"), operation.get("value")) {
-                    ("remove", _) => changed(&manifest, &path, None),
-                    ("add" | "replace", Some(value)) => changed(&manifest, &path, Some(value)),
-                    _ => manifest,
-                }
-            }),
-        }
-    }
-}
-
-fn patches(tree: &Tree, folder: &str, overlay: &Node) -> Vec<Patch> {
-    let mut out = Vec::new();
-    for key in ["patches", "patchesStrategicMerge", "patchesJson6902"] {
-        for entry in overlay.get(key).map(Node::items).unwrap_or_default() {
-            let file = |path: &str| tree.find(&resolve(folder, path)).map(|id| documents(tree, id));
-            let bodies = match (entry.get("path").and_then(Node::str), entry.get("patch"), entry.str()) {
-                (Some(path), ..) => file(path).unwrap_or_default(),
-                (_, Some(patch), _) => inline(tree, patch),
-                (.., Some(text)) => file(text).unwrap_or_else(|| inline(tree, entry)),
-                _ => Vec::new(),
-            };
-            for body in bodies {
-                let of = |path: &str| entry.at(path).and_then(Node::str).map(str::to_owned);
-                let has_target = entry.get("target").is_some();
-                let own = |path: &str| body.at(path).and_then(Node::str).map(str::to_owned).filter(|_| !has_target);
-                let kind = of("target.kind").or_else(|| own("kind"));
-                let name = of("target.name").or_else(|| own("metadata.name"));
-                let change = match &body.data {
-                    Data::List(items) => Change::Operations(items.to_vec()),
-                    _ => Change::Merge(body),
-                };
-                out.push(Patch { kind, name, change });
+            Change::Operations(operations) => {
+                operations.iter().take(CHANGES_MAX).fold(manifest.clone(), |manifest, operation| {
+                    let text = |key: &str| operation.get(key).and_then(Node::str).unwrap_or_default();
+                    let path: Vec<String> =
+                        text("path").split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+                    match (text("op"), operation.get("value")) {
+                        ("remove", _) => changed(&manifest, &path, None),
+                        ("add" | "replace", Some(value)) => changed(&manifest, &path, Some(value)),
+                        _ => manifest,
+                    }
+                })
             }
         }
     }
-    out
 }
 
 /// A patch that is a text within its kustomization: its values are shown on their own lines.
@@ -442,7 +497,7 @@ mod tests {
     fn check(files: &[(&str, &str)], folder: &str, expect: &[(&str, &str)]) {
         let tree = Tree::of(files);
         let layers = Layers::new(&tree);
-        let manifests = layers.render(&tree, folder, Vec::new(), 0);
+        let manifests = Rendering::new(&layers, &tree).render(folder, Vec::new(), 0);
         for (path, value) in expect {
             let found: Vec<&str> = manifests.iter().filter_map(|m| m.at(path).and_then(Node::str)).collect();
             assert_eq!(found, [*value], "{path}");
@@ -464,7 +519,7 @@ mod tests {
         check(&files, "prod", &[("metadata.namespace", "ml"), ("spec.user", "0"), ("spec.host", "yes")]);
         let tree = Tree::of(&files);
         let layers = Layers::new(&tree);
-        let manifests = layers.render(&tree, "prod", Vec::new(), 0);
+        let manifests = Rendering::new(&layers, &tree).render("prod", Vec::new(), 0);
         let container = manifests[0].at("spec.containers").unwrap().items()[0].get("image").unwrap();
         assert_eq!(container.str(), Some("r.io/t:2"));
         assert_eq!(container.file, tree.find("prod/kustomization.yaml"));
@@ -476,6 +531,29 @@ mod tests {
         let files =
             [("a/kustomization.yaml", "resources: [../b]\n"), ("b/kustomization.yaml", "resources: [../a, ../b]\n")];
         let tree = Tree::of(&files);
-        assert!(Layers::new(&tree).render(&tree, "a", Vec::new(), 0).is_empty());
+        let layers = Layers::new(&tree);
+        assert!(Rendering::new(&layers, &tree).render("a", Vec::new(), 0).is_empty());
+    }
+
+    #[test]
+    fn overlays_that_multiply_are_cut() {
+        // Each names the next a hundred times, under names that only look different.
+        let names: Vec<String> = (0..100).map(|i| format!("{}../{{next}}", "./".repeat(i))).collect();
+        let files: Vec<(String, String)> = (0..8)
+            .map(|i| {
+                let next = format!("k{}", i + 1);
+                let all = names.iter().map(|n| n.replace("{next}", &next)).collect::<Vec<_>>().join(", ");
+                let others: Vec<String> = (0..40).map(|j| format!("../k{}x{j}", i + 1)).collect();
+                (format!("k{i}/kustomization.yaml"), format!("resources: [{all}, {}]\n", others.join(", ")))
+            })
+            .collect();
+        let mut files: Vec<(&str, &str)> = files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+        let large = format!("kind: Pod\nmetadata: {{name: a}}\nx: {}\n", "y".repeat(1 << 20));
+        files.push(("k8/kustomization.yaml", "resources: [a.yaml, ./a.yaml, ../k8/a.yaml]\n"));
+        files.push(("k8/a.yaml", &large));
+        let tree = Tree::of(&files);
+        let layers = Layers::new(&tree);
+        assert_eq!(Rendering::new(&layers, &tree).render("k8", Vec::new(), 0).len(), 1);
+        assert!(Rendering::new(&layers, &tree).render("k0", Vec::new(), 0).len() <= MANIFESTS_MAX);
     }
 }

@@ -30,13 +30,15 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
     for entry in &entries {
         let place = place_of(entry);
         let (text, used) = known.value(entry);
+        let text = if name.ends_with(".properties") { unescaped(&text) } else { text };
         let ways = used.iter().filter_map(|i| entries.get(*i)).map(|e| literal(place_of(e)));
         let trace = if used.is_empty() {
             literal(place)
         } else {
             joined(place, How::Joined, std::iter::once(literal(place)).chain(ways))
         };
-        let value = val(entry.value, place);
+        let plain = if name.ends_with(".properties") { unescaped(entry.value) } else { entry.value.to_owned() };
+        let value = val(&plain, place);
         let what =
             if entry.section.is_empty() { entry.name.to_owned() } else { format!("{}.{}", entry.section, entry.name) };
         let sink = Sink { what: &what, place, access: "any" };
@@ -88,6 +90,29 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
         }
     }
 }
+
+/// `\\u002d` of Java's properties.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\\u") {
+        out.push_str(before);
+        let code = after.get(..4).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
+        if let Some(c) = code {
+            out.push(c);
+            rest = after.get(4..).unwrap_or_default();
+        } else {
+            out.push_str("\\u");
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Most variables of a Makefile, and most bytes that they make of it.
+const VARIABLES_MAX: usize = 5_000;
+const MAKE_BYTES_MAX: usize = 8 << 20;
 
 /// What the settings of a section say of the storage in it.
 struct Section {
@@ -166,6 +191,7 @@ pub fn makefile(collector: &mut Collector<'_>, file: u32, text: &str) {
     let mut offset = 0;
     let mut variables: Vec<(String, String)> = Vec::new();
     let mut lines = text.split_inclusive('\n').peekable();
+    let mut expanded = 0;
     while let Some(line) = lines.next() {
         let start = offset;
         offset += line.len();
@@ -180,11 +206,24 @@ pub fn makefile(collector: &mut Collector<'_>, file: u32, text: &str) {
         if let Some(recipe) = body.strip_prefix('\t') {
             // `$$` is the shell's own dollar.
             let recipe = of_make(recipe.trim_start_matches(['@', '-']), &variables, 0).replace("$$", "$");
+            expanded += recipe.len();
+            if expanded > MAKE_BYTES_MAX {
+                let at = u32::try_from(start).unwrap_or(0);
+                collector.problem(file, at, "its variables make more of it than is followed");
+                return;
+            }
             collector.script(&recipe, &literal(place), place, "make", &mut Vec::new());
         } else if let Some((name, value)) = body.split_once('=') {
             let name = name.trim_end_matches([' ', ':', '?', '+']).trim_start_matches("export ");
             if !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_') {
                 let value = of_make(value.trim(), &variables, 0);
+                expanded += value.len();
+                if expanded > MAKE_BYTES_MAX || variables.len() > VARIABLES_MAX {
+                    let at = u32::try_from(start).unwrap_or(0);
+                    collector.problem(file, at, "its variables make more of it than is followed");
+                    return;
+                }
+                variables.retain(|(known, _)| known != name);
                 config_value(collector, name, &val(&value, place), Sink { what: "make", place, access: "" });
                 variables.push((name.to_owned(), value));
             }

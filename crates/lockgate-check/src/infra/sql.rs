@@ -47,7 +47,15 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
     }
     for (key, from, to) in crate::collect::pairs(&body) {
         let (Some(name), Some(value)) = (body.get(key.0..key.1), body.get(from..to)) else { continue };
-        let name = if name.eq_ignore_ascii_case("identified by") { "password" } else { name };
+        // A table may be called as a bucket is.
+        let lower = name.to_ascii_lowercase();
+        if matches!(
+            lower.as_str(),
+            "from" | "join" | "into" | "table" | "schema" | "database" | "view" | "as" | "update"
+        ) {
+            continue;
+        }
+        let name = if lower == "identified by" { "password" } else { name };
         let place = find(value).unwrap_or(Place::new(file, 0, 0));
         config_value(collector, name, &val(value, place), Sink { what: "SQL", place, access: "" });
     }
@@ -176,7 +184,7 @@ fn of_psql(text: &str, known: &impl Fn(&str) -> Option<String>) -> String {
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
         let is_given = quoted.is_some() && is_name && before.ends_with([' ', '(', ',', '=']);
         let value = known(name).or_else(|| is_given.then(|| crate::value::REFERENCE.to_string()));
-        if let Some(value) = value.filter(|_| is_name && !before.ends_with(':')) {
+        if let Some(value) = value.filter(|_| is_name && !out.ends_with(':')) {
             out.push_str(&format!("'{value}'"));
             rest = tail;
         } else {

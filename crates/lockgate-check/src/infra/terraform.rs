@@ -74,6 +74,13 @@ fn run(
     depth: usize,
 ) -> HashMap<String, Val> {
     if depth > DEPTH_MAX || collector.steps >= STEPS_MAX {
+        if let Some(first) = folder_files(collector, folder).first().copied() {
+            collector.problem(
+                first,
+                0,
+                "it is called deeper than 8 modules within modules, and was not looked at there",
+            );
+        }
         return HashMap::new();
     }
     let mut bodies: Vec<(u32, Body)> = Vec::new();

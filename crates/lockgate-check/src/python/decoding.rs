@@ -21,6 +21,11 @@ impl Interpreter<'_> {
             return self.url_unparse(&Val::list(["scheme", "host", "path"].map(part).to_vec()), at);
         }
         let first = args.positional.first()?;
+        if name == "shlex.split" {
+            let words = crate::shell::read(first.as_str()?, &mut Vec::new()).commands.into_iter().flat_map(|c| c.words);
+            let word = |word: String| Val::text(Text::from_flat(&word, &[]), first.trace.clone());
+            return Some(Val::list(words.map(word).collect()));
+        }
         if matches!(name, "yarl.URL" | "httpx.URL" | "furl.furl") {
             return Some(first.clone());
         }

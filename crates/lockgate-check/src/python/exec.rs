@@ -177,7 +177,13 @@ impl Interpreter<'_> {
     }
 
     fn condition(&mut self, test: &Expr, body: &[Stmt], orelse: &[Stmt]) -> Flow {
-        self.eval(test);
+        let truth = self.eval(test).truth();
+        // A round of a loop is decided by the value that it has.
+        if let (Some(holds), Node::Compare(left, _)) = (truth, &test.node)
+            && matches!(&left.node, Node::Name(name) if self.loops.contains(name))
+        {
+            return self.block(if holds { body } else { orelse });
+        }
         // Only what no configuration can change is left out.
         match &test.node {
             Node::Bool(false) | Node::Int(0) => return self.block(orelse),
@@ -262,17 +268,25 @@ impl Interpreter<'_> {
             Some(items) if items.is_empty() => {}
             Some(items) => {
                 self.rounds(items.len(), ROUNDS_MAX, iter.at);
+                let loops = self.loops.len();
+                if let Node::Name(name) = &target.node {
+                    self.loops.push(Arc::clone(name));
+                }
                 for item in items.into_iter().take(ROUNDS_MAX) {
                     self.assign(target, item);
                     match self.block(body) {
                         Flow::Break => break,
-                        Flow::Return | Flow::Raise => return Flow::Next,
+                        Flow::Return | Flow::Raise => {
+                            self.loops.truncate(loops);
+                            return Flow::Next;
+                        }
                         Flow::Next | Flow::Continue => {}
                     }
                     if self.steps >= self.limit {
                         break;
                     }
                 }
+                self.loops.truncate(loops);
             }
             None => {
                 let item = self.item_of(&over, iter.at);

@@ -1,7 +1,7 @@
 //! Words, here-documents, arrays and loops, character by character.
 
 use super::{
-    COMMANDS_MAX, SPLIT, SPLIT_TEXT, SUBSTITUTIONS_MAX, Script, UNCLOSED_MAX, VALUES_MAX, WORD_BYTES_MAX,
+    COMMANDS_MAX, Command, SPLIT, SPLIT_TEXT, SUBSTITUTIONS_MAX, Script, UNCLOSED_MAX, VALUES_MAX, WORD_BYTES_MAX,
     expand::{balanced, parameter, value_of},
     scan, scan_at,
 };
@@ -260,9 +260,12 @@ impl Reader<'_> {
         } else if rest.starts_with('(') {
             let inner = balanced(rest, '(', ')');
             self.skip(inner.chars().count() + 2);
-            // `$(echo text | base64 -d)` stays a hole; what it runs is read.
+            let before = out.commands.len();
             scan_at(inner, base + at, variables, out, depth + 1);
-            word.push(HOLE);
+            match printed(out.commands.get(before..).unwrap_or_default()) {
+                Some(text) if text.len() <= WORD_BYTES_MAX => word.push_str(&text),
+                _ => word.push(HOLE),
+            }
         } else if rest.starts_with('{') && !rest.starts_with("{{") {
             let inner = balanced(rest, '{', '}');
             self.skip(inner.chars().count() + 2);
@@ -302,6 +305,39 @@ impl Reader<'_> {
             self.chars.next();
         }
     }
+}
+
+/// What commands print whose text is known: `echo text`, `echo text | base64 -d`.
+fn printed(commands: &[Command]) -> Option<String> {
+    let (first, rest) = commands.split_first()?;
+    let text = match first.words.split_first()? {
+        (program, words) if program == "echo" => {
+            words.iter().filter(|w| !matches!(w.as_str(), "-n" | "-e")).cloned().collect::<Vec<_>>().join(" ")
+        }
+        (program, words) if program == "printf" => match words {
+            [text] => text.clone(),
+            [format, text] if matches!(format.as_str(), "%s" | "%s\\n") => text.clone(),
+            _ => return None,
+        },
+        (program, _) if program == "base64" && !first.document.is_empty() => {
+            return rest.is_empty().then(|| decoded(&first.document)).flatten();
+        }
+        _ => return None,
+    };
+    match rest {
+        [] => Some(text),
+        [next] if next.words.first().is_some_and(|w| w == "base64") && next.words.len() == 2 && first.piped => {
+            decoded(&text)
+        }
+        [next] if next.words == ["rev"] && first.piped => Some(text.chars().rev().collect()),
+        _ => None,
+    }
+}
+
+fn decoded(text: &str) -> Option<String> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
+    String::from_utf8(bytes).ok().map(|text| text.trim_end().to_owned())
 }
 
 /// What stands between `do` and its `done`, and where that ends.

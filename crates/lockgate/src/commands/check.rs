@@ -46,7 +46,7 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     // The events of what ran are no part of the code.
     let observed = args.observed.as_ref().and_then(|path| path.canonicalize().ok());
     if let Some(path) = observed.as_ref().and_then(|path| path.strip_prefix(&root).ok()) {
-        exclude.push(glob_of(&path.to_string_lossy()));
+        exclude.push(glob::Pattern::escape(&path.to_string_lossy()));
     }
     let tree = Tree::walk(&root, &paths, &exclude)?;
     let key = args.fingerprint_key.as_deref().map(fingerprint_key).transpose()?;
@@ -81,7 +81,11 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     if let Some(changed) = &changed {
         // A changed policy is a change to everything that it judges.
         let of_policy = |path: &String| {
-            path == "lockgate.yaml" || config.policies.iter().any(|folder| Path::new(path).starts_with(folder))
+            path == "lockgate.yaml"
+                || config
+                    .policies
+                    .iter()
+                    .any(|folder| Path::new(path).starts_with(folder.strip_prefix(".").unwrap_or(folder)))
         };
         // What is deployed together changes together.
         let changed = &with_related(&tree, changed);
@@ -105,7 +109,7 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
     notices.extend(tree.passed_over.iter().map(|(name, why)| Notice {
         place: name.clone(),
         what: (*why).to_owned(),
-        about: About::Acceptance,
+        about: About::PassedOver,
     }));
     if let Some(path) = &args.write_baseline {
         return write_baseline(global, args, &found, path);
@@ -136,11 +140,6 @@ pub fn check(global: &Global, args: &CheckArgs) -> Result<()> {
         return Err(verdict(&report));
     }
     Ok(())
-}
-
-/// A pattern that matches just this path.
-fn glob_of(path: &str) -> String {
-    path.chars().map(|c| if "*?[]".contains(c) { format!("[{c}]") } else { c.to_string() }).collect()
 }
 
 /// The failure of a check that found something.

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use hashbrown::{HashMap, HashSet};
 
 use super::resolve;
-use crate::{collect::Collector, source::Language};
+use crate::{
+    collect::Collector,
+    source::{Language, Role},
+};
 
 /// Most files of values in folders below.
 const VALUES_FILES_MAX: usize = 32;
@@ -20,12 +23,17 @@ pub(super) fn called(collector: &mut Collector<'_>) -> Rc<HashSet<String>> {
     }
     let mut calls: HashMap<String, Vec<String>> = HashMap::new();
     for (file, asked) in collector.tree.files.iter().zip(&collector.tree.asked) {
-        if file.language != Language::Terraform || !asked {
+        // An example of a module is not what it is for.
+        let is_example = file.role == Role::Test || file.path.split('/').any(|part| part.starts_with("example"));
+        if file.language != Language::Terraform || !asked || is_example {
             continue;
         }
-        let Ok(text) = file.text() else { continue };
+        let Some(Ok(body)) = file.text().ok().map(|text| hcl_edit::parser::parse_body(text)) else { continue };
         let own = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        calls.entry(own.to_owned()).or_default().extend(sources(text, own));
+        let modules = body.blocks().filter(|block| block.ident.as_str() == "module");
+        let sources = modules.filter_map(|block| block.body.get_attribute("source")?.value.as_str().map(str::to_owned));
+        let folders = sources.filter(|source| source.starts_with('.')).map(|source| resolve(own, &source));
+        calls.entry(own.to_owned()).or_default().extend(folders.filter(|folder| folder != own));
     }
     let named: HashSet<&String> = calls.values().flatten().collect();
     // Folders that call each other and that nobody else calls are judged by themselves.
@@ -60,8 +68,20 @@ pub(super) fn values_below(collector: &mut Collector<'_>, folder: &str) -> Vec<u
     let tree = collector.tree;
     let is_values = |id: &u32| tree.file(*id).is_some_and(|file| file.path.contains(".tfvars"));
     let folders = folders(collector);
-    let below =
-        folders.iter().filter(|(own, files)| *own != folder && own.starts_with(&start) && files.iter().all(is_values));
+    // Another module in between has values of its own.
+    let is_module = |own: &str| folders.get(own).is_some_and(|files| !files.iter().all(is_values));
+    let is_ours = |own: &str| {
+        let mut above = own;
+        while let Some((next, _)) = above.rsplit_once('/') {
+            if next == folder || is_module(next) {
+                return next == folder;
+            }
+            above = next;
+        }
+        folder.is_empty()
+    };
+    let is_below = |own: &str| own != folder && own.starts_with(&start) && is_ours(own);
+    let below = folders.iter().filter(|(own, files)| is_below(own) && files.iter().all(is_values));
     let mut files: Vec<u32> = below.flat_map(|(_, files)| files).copied().collect();
     files.sort_unstable();
     files.truncate(VALUES_FILES_MAX);

@@ -43,9 +43,10 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
                     || (name == "name" && kind.contains("storage_container"))
                     || name == "storage_container_name"
                     || name == "container_name" && kind.contains("azure");
-                if name == "inline" || name == "command" && kind.ends_with("null_resource") || kind == "terraform_data"
-                {
-                    provisioned(collector, value, sink);
+                if name == "provisioner" {
+                    for command in ["inline", "command"].iter().flat_map(|key| cloud::each_at(value, key)) {
+                        provisioned(collector, &command, sink);
+                    }
                 }
                 if is_bucket {
                     let provider = crate::storage::provider_of(kind).unwrap_or("any");

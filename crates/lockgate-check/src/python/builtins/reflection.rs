@@ -8,6 +8,9 @@ use crate::{
     value::{Args, How, Instance, Kind, Object, Trace, Val, Why},
 };
 
+/// Deepest texts that `eval` and `exec` run within each other.
+const TEXTS_DEEP_MAX: u32 = 4;
+
 impl Interpreter<'_> {
     /// Names at run time.
     pub(super) fn reflection(&mut self, name: &str, args: &Args, at: Span) -> Option<Val> {
@@ -39,6 +42,10 @@ impl Interpreter<'_> {
             },
             "globals" => self.names(true),
             "locals" => self.names(false),
+            // Text that runs text that runs text.
+            "eval" | "exec" | "ast.literal_eval" if self.texts_deep >= TEXTS_DEEP_MAX => {
+                self.unknown(Why::Limit("texts that run texts"), at)
+            }
             "eval" | "ast.literal_eval" => {
                 use crate::python::syntax::{Parser as _, StmtNode};
                 let text = first?.as_str()?.to_owned();
@@ -48,7 +55,9 @@ impl Interpreter<'_> {
                 let module = crate::python::ruff::Ruff { notebook: false }.parse(text.trim()).ok()?;
                 let [stmt] = module.body.as_slice() else { return None };
                 let StmtNode::Expr(expr) = &stmt.node else { return None };
+                self.texts_deep += 1;
                 let val = self.eval(expr);
+                self.texts_deep -= 1;
                 // Its places are within the text; what is shown is the text itself.
                 retraced(&val, &first?.trace, 0)
             }
@@ -60,7 +69,9 @@ impl Interpreter<'_> {
                 }
                 let module = crate::python::ruff::Ruff { notebook: false }.parse(&text).ok()?;
                 self.collector.quiet += 1;
+                self.texts_deep += 1;
                 self.block(&module.body);
+                self.texts_deep -= 1;
                 self.collector.quiet -= 1;
                 let trace = first?.trace.clone();
                 let scope = Rc::clone(&self.frames.last()?.scope);
@@ -112,7 +123,7 @@ impl Interpreter<'_> {
             }
             "str.__new__" | "int.__new__" | "bytes.__new__" => args.positional.get(1)?.clone(),
             "\u{1}record" => return None,
-            "print" | "setattr_" | "isinstance" | "issubclass" | "hasattr" | "callable" | "any" | "all" => {
+            "print" | "isinstance" | "issubclass" | "hasattr" | "callable" | "any" | "all" => {
                 self.unknown(Why::Expression, at)
             }
             _ => return None,
