@@ -55,7 +55,7 @@ pub fn code(text: &str) -> Result<String, String> {
                 line += 1;
             }
             let plain = text.str().unwrap_or_default().replace("'''", "\"\"\"").replace('\n', " ");
-            out.push_str(&format!("str(r'''{plain} ''')\n"));
+            out.push_str(&format!("get_ipython().shown(r'''{plain} ''')\n"));
             line += 1;
         }
         if !is_code {

@@ -164,11 +164,13 @@ pub fn lines(collector: &mut Collector<'_>, file: u32, text: &str) {
                 collector.secret_value("password", &val(password, place), sink);
             }
         }
-        if let Some((name, value)) = line.split_once([':', '='])
-            && credentials::wanted(name.trim().trim_start_matches("- ").trim_matches('"')).is_some()
+        // `- name: value`, `{"name": "value"`.
+        let bare = |name: &str| name.trim_matches([' ', '-', '{', '[', '"', '\'', ',']).to_owned();
+        if let Some((name, value)) = line.split_once([':', '=']).map(|(name, value)| (bare(name), value))
+            && credentials::wanted(&name).is_some()
         {
-            let value = value.trim().trim_matches(['"', '\'', ',']);
-            config_value(collector, name.trim().trim_start_matches("- ").trim_matches('"'), &val(value, place), sink);
+            let value = value.trim().trim_end_matches(['}', ']', ',']).trim().trim_matches(['"', '\'']);
+            config_value(collector, &name, &val(value, place), sink);
         } else {
             collector.credentials_in("", line, &literal(place), sink);
         }

@@ -228,8 +228,11 @@ fn what_does_not_fit_the_model_is_refused_before_it_is_asked() {
         {"path": INFER, "body": good().replace("\"id\"", "\"outputs\":[{\"name\":\"label\"}],\"id\"")},
         {"path": INFER, "body": good().replace("\"id\"", "\"outputs\":[{\"name\":\"weights\"}],\"id\"")},
     ]));
-    let statuses: Vec<u64> = odd.iter().map(|a| a["status"].as_u64().unwrap()).collect();
-    assert_eq!(statuses, [400, 415, 415, 431, 200, 400], "{odd:?}");
+    let mut statuses: Vec<u64> = odd.iter().map(|a| a["status"].as_u64().unwrap()).collect();
+    // Headers beyond the limit are not read to their end, so who is still sending them may find the
+    // connection closed before the answer (RFC 9112, section 9.6). Nothing was asked in either case.
+    assert!(matches!(statuses.remove(3), 431 | 0), "{odd:?}");
+    assert_eq!(statuses, [400, 415, 415, 200, 400], "{odd:?}");
     let answer: Value = serde_json::from_str(odd[4]["body"].as_str().unwrap()).unwrap();
     assert_eq!(answer["outputs"].as_array().unwrap().len(), 1, "{answer}");
     assert_eq!(odd[4]["headers"]["cache-control"], "no-store");
