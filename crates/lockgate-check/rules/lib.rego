@@ -57,9 +57,12 @@ key_fits(p, s) if startswith(s.key, concat("", [p.key, "/"]))
 key_fits(p, s) if s.key == p.key
 
 # A host of this machine or of the cluster's own network.
-is_local(host) if regex.match(`^(localhost|127\.[0-9.]+|0\.0\.0\.0|\[::1\])(:[0-9]+)?$`, host)
+is_local(host) if regex.match(`^(localhost|127\.[0-9.]+|0\.0\.0\.0|\[::1\])(:.*)?$`, host)
 
 is_local(host) if regex.match(`^[^.…]+(:[0-9]+)?$`, host)
+
+# What a cloud tells a machine of itself.
+is_local(host) if regex.match(`^169\.254\.`, host)
 
 is_local(host) if regex.match(`\.(local|internal|localhost|svc)(:[0-9]+)?$`, host)
 

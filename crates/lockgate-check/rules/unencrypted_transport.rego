@@ -14,7 +14,7 @@ import rego.v1
 
 import data.lockgate.lib
 
-deny contains {"fact": n.id, "message": sprintf("what is sent to %s://%s goes out unencrypted", [n.scheme, n.host])} if {
+deny contains {"fact": n.id, "message": sprintf("%s %s://%s goes unencrypted", [words[n.access], n.scheme, n.host])} if {
 	some n in plain
 	n.host != ""
 	not contains(n.host, "…")
@@ -34,15 +34,17 @@ deny contains {"fact": b.id, "message": sprintf("%s takes requests without TLS: 
 	b.encrypted_transport == "no"
 }
 
-unresolved contains {"fact": n.id, "message": sprintf("what is sent to %s://%s may go out unencrypted", [n.scheme, n.host])} if {
+unresolved contains {"fact": n.id, "message": sprintf("%s %s://%s may go unencrypted", [words[n.access], n.scheme, n.host])} if {
 	some n in plain
 	contains(n.host, "…")
 }
+
+words := {"send": "what is sent to", "fetch": "what is fetched from"}
 
 plain contains n if {
 	some n in input.network
 	n.role == "source"
 	not n.encrypted
 	n.verification != "off"
-	n.access == "send"
+	n.access != "named"
 }

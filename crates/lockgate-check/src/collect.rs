@@ -102,6 +102,8 @@ pub struct Collector<'a> {
     pub found: Found,
     /// Nothing is noted while this is not zero: in assertions, exceptions, logs.
     pub quiet: u32,
+    /// What stands under a name is shown to people: only a credential's form tells one.
+    pub captions: bool,
     pub entered: Option<(u32, u32)>,
     task: Option<Arc<str>>,
     key: &'a hmac::Key,
@@ -136,6 +138,7 @@ impl<'a> Collector<'a> {
             tree,
             found: Found::default(),
             quiet: 0,
+            captions: false,
             entered: None,
             task: None,
             key,
@@ -232,6 +235,13 @@ impl<'a> Collector<'a> {
 
     /// A setting that may weaken a connection, by its name and value; `name` may be a path.
     pub fn switch(&mut self, name: &str, value: &str, place: Place) {
+        if self.quiet == 0 && switches::unaudited(name, value) {
+            crate::infra::audit(self, "a setting", name, place);
+        }
+        if value.eq_ignore_ascii_case("pickle") && switches::serializes(name) {
+            let because = "whoever can write to the queue runs code in the workers";
+            self.deserialization(name, "no", because, place);
+        }
         match switches::weakens(name, value) {
             Some(Weakness::Unverified) => self.verification_off(name, place, ""),
             Some(Weakness::Plain) => self.unencrypted(name, place),
@@ -273,7 +283,7 @@ impl<'a> Collector<'a> {
         if self.quiet > 0 {
             return;
         }
-        let wanted = credentials::wanted(name);
+        let wanted = credentials::wanted(name).filter(|_| !self.captions);
         for option in val.options() {
             let text = match &option.kind {
                 Kind::Str(text) | Kind::Path(text) => text.flat(),
@@ -412,6 +422,10 @@ impl<'a> Collector<'a> {
         }
         let host = rest.get(authority(rest)..).unwrap_or_default();
         let host = host.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
+        // `session.mount("http://", ...)` sends nothing.
+        if host.is_empty() {
+            return;
+        }
         let encrypted =
             !matches!(scheme.as_str(), "http" | "ftp" | "telnet" | "ws" | "ldap" | "smtp" | "amqp" | "mqtt");
         let what = facts::Network {
@@ -419,7 +433,12 @@ impl<'a> Collector<'a> {
             host: host.replace([HOLE, REFERENCE], "…").chars().take(253).collect(),
             encrypted,
             verification: verification.to_owned(),
-            access: if sink.access == "write" { "send" } else { "fetch" }.to_owned(),
+            access: match sink.access {
+                "write" => "send",
+                "named" => "named",
+                _ => "fetch",
+            }
+            .to_owned(),
             sink: sink.what.to_owned(),
         };
         let raw = self.raw(sink.place, trace, what);

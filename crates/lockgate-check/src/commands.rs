@@ -200,8 +200,10 @@ impl Collector<'_> {
         if program.is_empty() {
             return;
         }
-        let prints =
-            matches!(program, "echo" | "printf" | "logger" | "true" | ":" | "#" | "grep" | "test" | "[" | "[[");
+        let prints = matches!(
+            program,
+            "echo" | "printf" | "logger" | "true" | ":" | "#" | "grep" | "egrep" | "rg" | "test" | "[" | "[["
+        ) || program == "git" && words.get(1) == Some(&"grep");
         let mut does = Vec::new();
         self.options(program, &words, trace, sink);
         // Who takes rights away uses nothing.

@@ -15,7 +15,7 @@ use crate::value::{HOLE, REFERENCE};
 
 use names::words_last;
 pub use names::{wanted, words};
-pub use texts::{has_shape, is_placeholder, is_random, is_reference};
+pub use texts::{has_shape, is_identifier, is_placeholder, is_random, is_reference};
 use texts::{is_manual, is_plain_word};
 
 /// How surely a text is a credential.
@@ -112,7 +112,7 @@ pub fn judge(wanted: Wanted, name: &str, text: &str) -> Option<Strength> {
     if is_plural && text.len() < 20 {
         return None;
     }
-    if wanted == Wanted::Token && (text.len() < 4 || is_plain_word(text) || !text.is_ascii()) {
+    if wanted == Wanted::Token && (text.len() < 4 || is_plain_word(text) || is_identifier(text) || !text.is_ascii()) {
         return None;
     }
     // A type or a switch, not a value.
@@ -163,6 +163,7 @@ fn authorization(text: &str) -> Option<Strength> {
         Some(value)
             if value.contains([HOLE, REFERENCE])
                 || value.is_empty()
+                || value.ends_with('=')
                 || is_placeholder(value)
                 || is_reference(value) =>
         {

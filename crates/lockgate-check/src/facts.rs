@@ -132,7 +132,8 @@ pub struct Storage {
 pub struct Command {
     pub program: String,
     pub sink: String,
-    /// What it does that a rule asks about: `download-and-run`, `world-writable`.
+    /// What it does that a rule asks about: `download-and-run`, `world-writable`,
+    /// `outside-input` (what whoever starts it types in becomes a part of it).
     pub does: Vec<String>,
 }
 
@@ -145,7 +146,8 @@ pub struct Network {
     pub encrypted: bool,
     /// `on`, `off` or `unknown`: whether the peer's certificate is verified.
     pub verification: String,
-    /// `send` where data goes there, `fetch` otherwise.
+    /// `send` where data goes there, `fetch` where it comes from there, `named` where the address is
+    /// given to something that may do either.
     pub access: String,
     pub sink: String,
 }

@@ -18,7 +18,7 @@ mod sql;
 pub mod terraform;
 mod xml;
 
-pub use cloud::{Resource, audit, bucket};
+pub use cloud::{Resource, audit, bucket, policy};
 
 use std::cell::Cell;
 
@@ -72,8 +72,10 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
     let path = std::sync::Arc::clone(&source.path);
     let name = path.rsplit('/').next().unwrap_or(&path).to_ascii_lowercase();
     // Lock files are made by, and for, other programs.
-    if matches!(name.as_str(), "package-lock.json" | "npm-shrinkwrap.json" | "flake.lock" | "composer.lock")
-        || name.ends_with(".lock.json")
+    if matches!(
+        name.as_str(),
+        "package-lock.json" | "npm-shrinkwrap.json" | "pnpm-lock.yaml" | "flake.lock" | "composer.lock"
+    ) || name.ends_with(".lock.json")
     {
         return;
     }
@@ -308,6 +310,11 @@ fn one_scalar(
     }
     let what = keys.join(".");
     let sink = Sink { what: &what, place: node.place(file), access: "any" };
+    // A manual with code in it shows how, with values of nobody's.
+    if text.contains("```") {
+        collector.form_in(text, &val.trace, sink);
+        return;
+    }
     let key = keys.last().copied().unwrap_or_default();
     let aside = is_aside(keys);
     // `passwordSecret: {secretName: x, password: password}` says under which key it is kept.
@@ -335,7 +342,7 @@ fn one_scalar(
         config_value(collector, name.trim_start_matches('-'), &inner, sink);
         collector.switch(name, value, node.place(file));
     }
-    collector.switch(&what, text, node.place(file));
+    collector.switch(&what, default_of(text).as_deref().unwrap_or(text), node.place(file));
     if matches!(key, "acl" | "canned_acl" | "predefined_acl" | "predefinedAcl" | "x-amz-acl")
         && (text.starts_with("public-read") || text.starts_with("publicRead"))
     {

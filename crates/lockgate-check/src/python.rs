@@ -48,6 +48,8 @@ const STEPS_AGAIN_MAX: u64 = 5_000;
 const CALLS_DEEP_MAX: usize = 24;
 /// Most rounds of a loop over known values.
 const ROUNDS_MAX: usize = 64;
+/// Most classes of a file, and methods of each, that are followed again as what they inherit.
+const INHERITING_MAX: usize = 32;
 
 /// Names with their values, and the scope around them.
 #[derive(Debug)]
@@ -150,6 +152,43 @@ impl Class {
         self.attrs.borrow().values().any(|v| matches!(v.kind, crate::value::Kind::Function(_)))
     }
 
+    /// Whether it sets a field, other than to a function, that a base of the tree has too.
+    fn overrides(&self) -> bool {
+        let is_field = |val: &crate::value::Val| !matches!(val.kind, crate::value::Kind::Function(_));
+        let attrs = self.attrs.borrow();
+        let own = attrs.iter().filter(|(_, val)| is_field(val)).map(|(name, _)| name);
+        let bases: Vec<_> = self.bases.iter().filter_map(crate::value::Val::class).collect();
+        own.into_iter().any(|name| bases.iter().any(|base| base.find(name, 0).is_some() || base.has_field(name)))
+    }
+
+    fn has_field(&self, name: &str) -> bool {
+        self.all_fields(0).iter().any(|field| &**field == name)
+    }
+
+    /// Methods of its bases that it does not have itself.
+    fn inherited_methods(&self, depth: usize) -> Vec<Rc<Closure>> {
+        let mut out: Vec<Rc<Closure>> = Vec::new();
+        for base in self.bases.iter().filter_map(crate::value::Val::class).filter(|_| depth < 8) {
+            let own = base.attrs.borrow();
+            let mut methods: Vec<_> = own
+                .values()
+                .filter_map(|val| match &val.kind {
+                    crate::value::Kind::Function(f) => Some(Rc::clone(f)),
+                    _ => None,
+                })
+                .collect();
+            methods.sort_by_key(|f| f.function.name_at.start);
+            for method in methods.into_iter().chain(base.inherited_methods(depth + 1)) {
+                let name = &method.function.name;
+                let is_hidden = self.attrs.borrow().contains_key(name) || out.iter().any(|m| m.function.name == *name);
+                if !is_hidden {
+                    out.push(method);
+                }
+            }
+        }
+        out
+    }
+
     fn all_fields(&self, depth: usize) -> Vec<Arc<str>> {
         let mut fields = Vec::new();
         if depth < 8 {
@@ -226,6 +265,10 @@ pub struct Interpreter<'a> {
     called: HashSet<FunctionKey>,
     /// Functions that were defined, in order, by file.
     defined: Vec<(FunctionKey, Rc<Closure>, Option<Rc<Class>>)>,
+    /// What tasks returned, by where it is kept.
+    results: HashMap<usize, (crate::value::Val, Arc<str>)>,
+    /// Classes that give their bases' fields other values, by file.
+    overriding: Vec<(u32, Rc<Class>)>,
     seen: HashSet<FunctionKey>,
     gave_up: HashSet<(u32, bool)>,
     /// DAGs of `with DAG(...)`, the innermost last, with their parameters.
@@ -260,6 +303,8 @@ impl<'a> Interpreter<'a> {
             steps: 0,
             called: HashSet::new(),
             defined: Vec::new(),
+            overriding: Vec::new(),
+            results: HashMap::new(),
             seen: HashSet::new(),
             gave_up: HashSet::new(),
             dags: Vec::new(),
@@ -321,6 +366,21 @@ impl<'a> Interpreter<'a> {
             self.collector.entered = Some(key);
             self.run_uncalled(&closure, class.as_ref());
             self.collector.entered = None;
+        }
+        self.inherited(file);
+    }
+
+    /// Follows what classes inherit once more with the fields that they set themselves.
+    fn inherited(&mut self, file: u32) {
+        let classes: Vec<Rc<Class>> =
+            self.overriding.iter().filter(|(of, _)| *of == file).map(|(_, class)| Rc::clone(class)).collect();
+        for class in classes.into_iter().take(INHERITING_MAX) {
+            for method in class.inherited_methods(0).into_iter().take(INHERITING_MAX) {
+                self.steps = 0;
+                self.collector.entered = Some((file, class.def.at.start));
+                self.run_uncalled(&method, Some(&class));
+                self.collector.entered = None;
+            }
         }
     }
 

@@ -376,7 +376,9 @@ fn assemble(tree: &Tree, asked: &[u32], all: Vec<Found>, has_key: bool) -> Resul
         facts.problems.push(Problem { file: file.clone(), line: 0, column: 0, what: (*what).to_owned() });
     }
     facts.problems.sort();
-    facts.problems.dedup();
+    // What a loop that is met often had is said once.
+    let kind = |p: &Problem| p.what.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    facts.problems.dedup_by(|a, b| (&a.file, a.line, a.column) == (&b.file, b.line, b.column) && kind(a) == kind(b));
     Ok(Read { facts, masks })
 }
 

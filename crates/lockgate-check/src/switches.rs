@@ -87,6 +87,27 @@ const BARE: [(&str, bool, Weakness); 6] = [
     ("disabled", true, Weakness::Plain),
 ];
 
+/// Whether a setting turns an audit log off. `audit` alone may be that of packages.
+pub fn unaudited(name: &str, value: &str) -> bool {
+    let words = words(name);
+    let lower = value.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
+    let is_audit = words.iter().any(|word| matches!(word.as_str(), "audit" | "auditlog" | "auditing" | "pgaudit"));
+    let is_log = words.last().is_some_and(|last| {
+        matches!(last.as_str(), "log" | "logs" | "logging" | "enabled" | "enable" | "trail" | "type" | "auditlog")
+    });
+    let negated = words.iter().any(|word| matches!(word.as_str(), "disable" | "disabled" | "skip" | "no"));
+    let is_off = matches!(lower.as_str(), "false" | "0" | "no" | "off" | "disabled" | "none" | "never" | "noop");
+    let is_on = matches!(lower.as_str(), "true" | "1" | "yes" | "on");
+    is_audit && if negated { is_on } else { is_log && is_off }
+}
+
+/// Whether a setting names how messages are written: `task_serializer` of Celery.
+pub fn serializes(name: &str) -> bool {
+    let words = words(name);
+    let names: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(names.as_slice(), [.., "task" | "result" | "event", "serializer"] | [.., "accept", "content"])
+}
+
 /// What a setting weakens. `name` may be a path of names; what stands last decides.
 pub fn weakens(name: &str, value: &str) -> Option<Weakness> {
     let words = words(name);

@@ -75,7 +75,17 @@ pub enum Why {
     Call(Arc<str>),
     Limit(&'static str),
     Runtime(Arc<str>),
+    /// What whoever starts a run types in: `dag_run.conf`, `params`.
+    Outside(Arc<str>),
     Expression,
+}
+
+/// How the words of [`Why::Outside`] end, by which a hole in a text is known as one.
+const OUTSIDE: &str = "comes from whoever starts the run";
+
+/// Whether a hole is filled by what somebody outside types in.
+pub fn is_outside(hole: &str) -> bool {
+    hole.ends_with(OUTSIDE)
 }
 
 impl Why {
@@ -96,9 +106,11 @@ impl Why {
             Self::Limit(limit) => {
                 (format!("the evaluation stopped at its limit ({limit})"), "make the expression simpler")
             }
-            Self::Runtime(name) => {
-                (format!("`{name}` is known only when it runs"), "give it a default, or list it in `check.parameters`")
-            }
+            Self::Runtime(name) => (
+                format!("`{name}` is known only when it runs"),
+                "give it a default, or accept the finding with a reason",
+            ),
+            Self::Outside(name) => (format!("`{name}` {OUTSIDE}"), "check it against a list of what is allowed"),
             Self::Expression => ("the expression is not one that is followed".to_owned(), "name the value in the code"),
         }
     }
@@ -186,6 +198,13 @@ impl Val {
 
     pub fn none() -> Self {
         Self::new(Kind::None)
+    }
+
+    pub fn class(&self) -> Option<&Rc<crate::python::Class>> {
+        match &self.kind {
+            Kind::Class(class) => Some(class),
+            _ => None,
+        }
     }
 
     pub fn str(text: impl Into<Arc<str>>) -> Self {

@@ -17,7 +17,11 @@ use crate::{
 impl Collector<'_> {
     /// `auth=("user", "password")`.
     pub(super) fn pair(&mut self, items: &[Val], sink: Sink<'_>) {
-        if let [_, second] = items {
+        // A list of names is none.
+        let is_word = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let are_names = items.iter().all(|item| item.as_str().is_some_and(is_word))
+            && items.last().and_then(Val::as_str).is_some_and(credentials::is_identifier);
+        if let ([_, second], false) = (items, are_names) {
             self.secret_value("password", second, sink);
         }
     }
@@ -54,6 +58,17 @@ impl Collector<'_> {
             let Some(text) = option.as_text().map(Text::flat) else { continue };
             if let Some(strength) = credentials::judge(Wanted::Password, name, &text) {
                 self.credential(name, &text, strength, &option.trace, sink, "name");
+            }
+        }
+    }
+
+    /// Credentials of a known form within a text.
+    pub fn form_in(&mut self, text: &str, trace: &Trace, sink: Sink<'_>) {
+        for found in credentials::forms(text) {
+            if let Some(value) = text.get(found.start..found.end).filter(|_| self.quiet == 0) {
+                let mut fact = self.fact("", value, Strength::Format, sink, "form");
+                fact.entity = Some(found.entity.as_str().to_owned());
+                self.push_credential(fact, value, trace, sink.place);
             }
         }
     }

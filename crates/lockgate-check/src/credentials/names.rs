@@ -152,7 +152,8 @@ pub(super) const ASIDE: [&str; 76] = [
 ];
 
 /// Words before `token` that are of language models and parsers.
-const NOT_SECRET_TOKENS: [&str; 32] = [
+const NOT_SECRET_TOKENS: [&str; 33] = [
+    "signal",
     "max",
     "min",
     "num",
@@ -278,7 +279,9 @@ pub fn wanted(name: &str) -> Option<Wanted> {
     if PASSWORDS.contains(&last) {
         return (!matches!(
             before,
-            "no" | "show"
+            "no" | "none"
+                | "on"
+                | "show"
                 | "hide"
                 | "by"
                 | "boarding"

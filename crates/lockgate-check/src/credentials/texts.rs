@@ -64,14 +64,20 @@ pub fn is_reference(text: &str) -> bool {
     if ["\\s", "\\S", "\\w", "\\d", "[A-Z", "[a-z", "[0-9", "(?"].iter().any(|part| text.contains(part)) {
         return true;
     }
+    // What `printf` puts in.
+    if text.contains('%') && text.replace("%s", "").replace("%v", "").replace("\\n", "").trim().is_empty() {
+        return true;
+    }
     // Templates and substitutions of other tools.
     if text.contains("{{")
         || text.contains("${")
         || text.contains("$(")
-        || text.strip_prefix('$').is_some_and(|name| {
+        || text.trim_start_matches('\\').strip_prefix('$').is_some_and(|name| {
             name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                && name.chars().any(|c| c.is_ascii_uppercase() || c == '_')
+                && (name.chars().any(|c| c.is_ascii_uppercase() || c == '_')
+                    || name.chars().all(|c| c.is_ascii_digit()))
         })
+        || is_lookup(text)
         // Grafana's `$__file{...}` and `$__env{...}`.
         || text.starts_with("$__") && text.ends_with('}')
         || text.starts_with("<%")
@@ -189,6 +195,15 @@ pub fn is_reference(text: &str) -> bool {
     if separated && (!has_digits || is_aside) && said.iter().any(|w| keywords(w)) && of_words {
         return true;
     }
+    // `curated-sas-2024`: a year tells one such name from another.
+    let of_year = said.len() >= 3
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && said.last().is_some_and(|last| last.len() == 4 && last.starts_with("20") && last.parse::<u16>().is_ok())
+        && said.iter().rev().skip(1).all(|w| w.chars().all(char::is_alphabetic))
+        && said.iter().any(|w| TOKENS.contains(&w.as_str()) || w == "key");
+    if of_year {
+        return true;
+    }
     // `DB_PASSWORD` as a value; `token="token"`.
     if separated
         && text.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
@@ -209,9 +224,35 @@ pub fn is_reference(text: &str) -> bool {
     false
 }
 
+/// Code that looks a value up, within a text: `os.environ.get('X')`, `keys["x"]`.
+fn is_lookup(text: &str) -> bool {
+    // What a reader of `NAME=value` leaves of it.
+    if matches!(text, "os.environ" | "os.environ.get" | "os.getenv") {
+        return true;
+    }
+    let Some(open) = text.find(['(', '[']) else { return false };
+    let (name, rest) = text.split_at(open);
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    let is_quoted = rest.get(1..).is_some_and(|rest| rest.starts_with(['\'', '"']));
+    is_name && is_quoted && rest.contains([')', ']'])
+}
+
 /// A word of the dictionary's kind: letters only, one case, no longer than words are.
 pub(super) fn is_plain_word(text: &str) -> bool {
     text.len() <= 7 && text.chars().all(|c| c.is_ascii_lowercase())
+}
+
+/// `partition_date`: a name of a program's own, which no machine makes; or the name of a kind of
+/// secret, as `"PASSWORD"` in a list of what is masked.
+pub fn is_identifier(text: &str) -> bool {
+    let snake = text.contains('_')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        && text.split('_').all(|word| !word.is_empty());
+    let lower = text.to_ascii_lowercase();
+    snake
+        || text.chars().all(|c| c.is_ascii_uppercase())
+            && (PASSWORDS.contains(&lower.as_str()) || TOKENS.contains(&lower.as_str()))
 }
 
 /// Values that manuals print, such as `AKIAIOSFODNN7EXAMPLE`.
@@ -221,6 +262,7 @@ pub(super) fn is_manual(value: &str) -> bool {
         || upper.contains("XXXX")
         || upper.contains("0000000000")
         || upper.contains("1234567890ABCDEF")
+        || upper.contains("12341234")
         || upper.contains("...")
         || upper.contains("PLACEHOLDER")
         || upper.contains("REDACTED")

@@ -24,8 +24,6 @@ pub fn github(collector: &mut Collector<'_>, file: u32, document: &Node) {
         let what = format!("job {}", name.str().unwrap_or("?"));
         permissions(collector, file, job.get("permissions"));
         let matrix = [inputs.clone(), matrix(job)].concat();
-        let mut own = around.clone();
-        own.extend(environment(collector, file, job.get("env"), &what, &matrix));
         if let Some(container) = job.get("container") {
             image(collector, file, container, &what);
             options(collector, file, container, &what);
@@ -35,7 +33,11 @@ pub fn github(collector: &mut Collector<'_>, file: u32, document: &Node) {
             options(collector, file, service, &what);
             environment(collector, file, service.get("env"), &what, &matrix);
         }
-        steps(collector, file, job.get("steps"), &what, &own, &matrix);
+        for matrix in rounds(job, &matrix) {
+            let mut own = around.clone();
+            own.extend(environment(collector, file, job.get("env"), &what, &matrix));
+            steps(collector, file, job.get("steps"), &what, &own, &matrix);
+        }
     }
     if let Some(runs) = document.get("runs") {
         steps(collector, file, runs.get("steps"), "action", &around, &inputs);
@@ -57,6 +59,7 @@ fn steps(
             && let Some(script) = run.str()
         {
             let place = run.place(file);
+            untrusted(collector, script, place, what);
             let script = expanded(script, around, matrix);
             collector.script_at(&script, place, what, &mut environment_of_step);
         }
@@ -65,6 +68,9 @@ fn steps(
             let place = value.place(file);
             let sink = Sink { what: step.get("uses").and_then(Node::str).unwrap_or(what), place, access: "any" };
             config_value(collector, name, &val, sink);
+            if name == "script" {
+                untrusted(collector, val.as_str().unwrap_or_default(), place, what);
+            }
             let text = expanded(val.as_str().unwrap_or_default(), around, matrix);
             for location in crate::storage::find(&text) {
                 collector.storage(&location, &val.trace, sink);
@@ -128,6 +134,64 @@ fn matrix(job: &Node) -> Vec<(String, String)> {
         }
     }
     out
+}
+
+/// A matrix whose values go into the environment is read once for each of them: there they are
+/// one value, not a line each.
+fn rounds(job: &Node, matrix: &[(String, String)]) -> Vec<Vec<(String, String)>> {
+    let steps = job.get("steps").map(Node::items).unwrap_or_default();
+    let environments = steps.iter().filter_map(|step| step.get("env")).chain(job.get("env"));
+    let is_used = environments.flat_map(Node::entries).any(|(_, value)| {
+        value.str().is_some_and(|text| text.contains("${{") && (text.contains("matrix.") || text.contains("inputs.")))
+    });
+    if !is_used {
+        return vec![matrix.to_vec()];
+    }
+    let mut names: Vec<&String> = matrix.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let values = |name: &String| matrix.iter().filter(move |(n, _)| n == name).collect::<Vec<_>>();
+    let most = names.iter().map(|name| values(name).len()).max().unwrap_or(1).clamp(1, ROUNDS_MAX);
+    (0..most)
+        .map(|round| {
+            let of_round = |name: &&String| {
+                let values = values(name);
+                values.get(round.min(values.len().saturating_sub(1))).map(|pair| (**pair).clone())
+            };
+            names.iter().filter_map(of_round).collect()
+        })
+        .collect()
+}
+
+/// Whether an expression prints what anybody can write: the title of a pull request, the name of
+/// its branch, a comment. The fields are those that GitHub's guide on untrusted input names.
+fn is_untrusted(expression: &str) -> bool {
+    let asks = ["==", "!=", "contains(", "startsWith(", "endsWith("].iter().any(|word| expression.contains(word));
+    let fields = [
+        ".title",
+        ".body",
+        ".head.ref",
+        ".head.label",
+        ".head.repo.default_branch",
+        ".page_name",
+        ".message",
+        ".author.email",
+        ".author.name",
+        ".head_branch",
+    ];
+    !asks
+        && expression.split(|c: char| !c.is_alphanumeric() && !matches!(c, '.' | '_' | '*' | '[' | ']')).any(|path| {
+            path == "github.head_ref"
+                || path.starts_with("github.event.") && fields.iter().any(|field| path.ends_with(field))
+        })
+}
+
+/// Text from outside that GitHub puts into a script before a shell reads it.
+fn untrusted(collector: &mut Collector<'_>, script: &str, place: Place, what: &str) {
+    let prints = script.split("${{").skip(1).filter_map(|rest| rest.split_once("}}")).any(|(e, _)| is_untrusted(e));
+    if prints {
+        collector.runs_outside(what, &literal(place), Sink { what, place, access: "" });
+    }
 }
 
 /// `${{ env.X }}` and `${{ matrix.x }}`; secrets are references. A matrix gives a line for each.

@@ -3,6 +3,7 @@
 mod parts;
 mod policies;
 
+pub use parts::unlogged;
 use parts::{containers, parameters};
 use policies::document;
 pub use policies::policy;

@@ -121,6 +121,10 @@ pub fn read(collector: &mut Collector<'_>, file: u32, text: &str) {
                 if instruction.name == "ARG" {
                     secrets.extend(bare.filter(|name| is_secret_name(name)).map(str::to_owned));
                 }
+                // What the environment takes over is in the image for good.
+                for secret in secrets.iter().filter(|name| instruction.name == "ENV" && uses(rest, name)) {
+                    baked(collector, secret, place, sink);
+                }
                 for (name, value) in assignments(&instruction.name, rest, &variables) {
                     if instruction.name == "LABEL" {
                         continue;

@@ -1,5 +1,7 @@
 //! SQL, with the Jinja of dbt and Airflow rendered and the variables of psql and Hive put in.
 
+mod grants;
+
 use super::{config_value, val};
 use crate::{
     collect::{Collector, Sink},
@@ -59,6 +61,7 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
         let place = find(value).unwrap_or(Place::new(file, 0, 0));
         config_value(collector, name, &val(value, place), Sink { what: "SQL", place, access: "" });
     }
+    grants::grants(collector, &body, &find, Place::new(file, 0, 0));
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let place = Place::new(file, offset, offset + line.trim_end().len());

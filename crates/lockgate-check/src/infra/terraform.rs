@@ -9,6 +9,7 @@ mod folders;
 mod functions;
 mod given;
 mod names;
+mod types;
 
 use hashbrown::HashMap;
 use hcl_edit::{

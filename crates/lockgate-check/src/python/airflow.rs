@@ -46,6 +46,8 @@ impl Interpreter<'_> {
             if last == "bash" && decorator.contains("task") {
                 for option in val.options() {
                     if let Some(text) = option.as_text() {
+                        let sink = crate::collect::Sink { what: "@task.bash", place, access: "" };
+                        self.returned_command(&option, sink);
                         let rendered = self.rendered(&text.flat(), &option, &[], stmt.at);
                         let text = rendered.as_text().map(Text::flat).unwrap_or_default();
                         self.collector.script(&text, &rendered.trace, place, "@task.bash", &mut Vec::new());

@@ -124,6 +124,9 @@ impl Interpreter<'_> {
                 match class.find(name, 0).map(|v| v.kind) {
                     Some(Kind::Function(f)) => self.call_function(&f, Some(receiver.clone()), args, at),
                     Some(other) => self.call(&Val::new(other), args, at),
+                    None if matches!(name, "_replace" | "model_copy" | "_asdict" | "model_dump") => {
+                        self.instance_method(instance, receiver, name, &args, at)
+                    }
                     None => match class.outside_base(0) {
                         Some(base) => self.external(&format!("{base}.{name}"), Some(receiver), args, at),
                         None => self.instance_method(instance, receiver, name, &args, at),
@@ -148,9 +151,21 @@ impl Interpreter<'_> {
                 };
                 self.to_bytes(&Arc::clone(bytes), receiver, &args, at)
             }
+            Kind::Object(object)
+                if &*object.callee == "urllib.parse.ParseResult" && matches!(name, "_replace" | "geturl") =>
+            {
+                let object = Rc::clone(object);
+                self.url_method(&object, receiver, name, &args).unwrap_or_else(|| self.unknown(Why::Expression, at))
+            }
             Kind::Object(object) => {
                 let callee = chained(&object.callee, name);
                 self.external(&callee, Some(receiver), args, at)
+            }
+            // `EnvVar("X").get_value(default="...")`.
+            Kind::Reference(reference) if name == "get_value" && args.get(0, "default").is_some() => {
+                let default = args.get(0, "default").cloned().unwrap_or_else(Val::none);
+                let positional = vec![Val::str(Arc::clone(reference)), default];
+                self.external("os.getenv", None, Args { positional, ..Args::default() }, at)
             }
             Kind::Reference(reference) => match name {
                 "get" | "format" | "encode" | "decode" | "strip" | "replace" | "lower" | "upper" | "split"
@@ -174,12 +189,27 @@ impl Interpreter<'_> {
                     _ => self.external(&format!("{}.{name}", closure.function.name), Some(receiver), args, at),
                 }
             }
+            // What is done with a text from outside leaves it one.
+            Kind::Unknown(unknown)
+                if matches!(unknown.why, Why::Outside(_))
+                    && matches!(
+                        name,
+                        "get" | "strip" | "lower" | "upper" | "format" | "replace" | "rstrip" | "lstrip"
+                    ) =>
+            {
+                receiver.clone()
+            }
             _ => self.external(&format!("?.{name}"), Some(receiver), args, at),
         }
     }
 
     /// `task.expand(x=[...])` calls for every item.
     pub(super) fn expanded(&mut self, closure: &Rc<Closure>, args: Args, at: Span) -> Val {
+        if !closure.decorators.is_empty() && self.collector.is_outside() {
+            let task = self.collector.task_of(closure.file, &closure.function.name);
+            let given: Vec<Val> = args.positional.iter().chain(args.keywords.iter().map(|(_, v)| v)).cloned().collect();
+            self.given_to(&given, &task);
+        }
         let each = |this: &Self, val: &Val| {
             this.items(val)
                 .map_or_else(|| val.clone(), |items| if items.is_empty() { Val::none() } else { Val::choice(items) })
@@ -214,6 +244,11 @@ impl Interpreter<'_> {
                 val = self.made("airflow.models.xcom_arg.XComArg", Args::default());
             }
             mark(&val, &task);
+            for option in val.options() {
+                if let Some(address) = address(&option).filter(|_| self.results.len() < RESULTS_MAX) {
+                    self.results.insert(address, (option, Arc::clone(&task)));
+                }
+            }
         }
         self.collector.calls.pop();
         val.step(place, How::Returned(name))
@@ -226,15 +261,23 @@ impl Interpreter<'_> {
         }
         let task = self.collector.task_of(closure.file, &closure.function.name);
         let given: Vec<Val> = scope.vars.borrow().values().flat_map(Val::options).collect();
+        self.given_to(&given, &task);
+        Some(task)
+    }
+
+    /// Notes the tasks whose results another one is given.
+    fn given_to(&mut self, given: &[Val], task: &Arc<str>) {
         for val in given {
-            if let Kind::Object(object) = &val.kind
-                && let Some(from) = object.attrs.borrow().get(OF_TASK).and_then(Val::as_str)
-            {
-                self.collector.found.flows.push((from.into(), Arc::clone(&task)));
-                self.given_by(from, &task);
+            let of_object = match &val.kind {
+                Kind::Object(object) => object.attrs.borrow().get(OF_TASK).and_then(Val::as_str).map(Arc::from),
+                _ => None,
+            };
+            let known = || address(val).and_then(|at| self.results.get(&at)).map(|(_, task)| Arc::clone(task));
+            if let Some(from) = of_object.or_else(known).filter(|from| from != task) {
+                self.collector.found.flows.push((Arc::clone(&from), Arc::clone(task)));
+                self.given_by(&from, task);
             }
         }
-        Some(task)
     }
 
     fn parameters(
@@ -291,12 +334,12 @@ impl Interpreter<'_> {
         let body = Arc::clone(&closure.function);
         let dags = self.dags.len();
         if let Some(dag) = closure.decorators.iter().find(|d| dotted(d).is_some_and(|name| name.ends_with(".dag"))) {
-            let own = match &dag.kind {
-                Kind::Object(object) => object.args.get(0, "dag_id").cloned(),
-                _ => None,
+            let (own, keywords) = match &dag.kind {
+                Kind::Object(object) => (object.args.get(0, "dag_id").cloned(), object.args.keywords.clone()),
+                _ => (None, Vec::new()),
             };
             let name = own.unwrap_or_else(|| Val::str(Arc::clone(&closure.function.name)));
-            self.dags.push(self.made("airflow.DAG", Args { positional: vec![name], ..Args::default() }));
+            self.dags.push(self.made("airflow.DAG", Args { positional: vec![name], keywords, ..Args::default() }));
         }
         let entered = self.collector.enter_task(closure);
         let (value, frame) = self.in_frame(frame, |this| {
@@ -405,7 +448,7 @@ impl Interpreter<'_> {
         }
         match &*parameter.name {
             // What pipelines call these everywhere.
-            "spark" | "sc" | "s3" | "context" | "ti" => self.object(&parameter.name),
+            "spark" | "sc" | "s3" | "context" | "ti" | "dag_run" => self.object(&parameter.name),
             name => self.unknown(Why::Parameter(name.into()), parameter.at),
         }
     }
@@ -492,12 +535,25 @@ impl Interpreter<'_> {
 
 /// The attribute of a task's result that names the task.
 const OF_TASK: &str = "\u{1}task";
+/// Most results of tasks that are known again.
+const RESULTS_MAX: usize = 4_096;
 
 fn mark(val: &Val, task: &str) {
     for option in val.options() {
         if let Kind::Object(object) = &option.kind {
             object.attrs.borrow_mut().insert(OF_TASK.into(), Val::str(task));
         }
+    }
+}
+
+/// Where a value that others may share is kept.
+fn address(val: &Val) -> Option<usize> {
+    match &val.kind {
+        Kind::List(items) => Some(Rc::as_ptr(items) as usize),
+        Kind::Dict(dict) => Some(Rc::as_ptr(dict) as usize),
+        Kind::Tuple(items) => Some(items.as_ptr() as usize),
+        Kind::Instance(instance) => Some(Rc::as_ptr(instance) as usize),
+        _ => None,
     }
 }
 

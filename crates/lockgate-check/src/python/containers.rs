@@ -71,7 +71,12 @@ impl Interpreter<'_> {
                     let all = dict.entries.iter().map(|(_, v)| v.clone());
                     return Val::choice(all.chain([self.unknown(Why::Expression, at)]).collect());
                 }
-                self.unknown(Why::Expression, at)
+                // `**kwargs` of a task.
+                match index.as_str() {
+                    Some("params") if dict.open => self.unknown(Why::Outside("params".into()), at),
+                    Some("dag_run") if dict.open => self.made("dag_run", Args::default()),
+                    _ => self.unknown(Why::Expression, at),
+                }
             }
             Kind::Str(Text::Known(text)) => match index.as_int() {
                 Some(i) => {
@@ -105,7 +110,13 @@ impl Interpreter<'_> {
                 index.as_str().and_then(|key| class.find(key, 0)).unwrap_or_else(|| object.clone())
             }
             Kind::Instance(instance) => {
-                if let Some(val) = index.as_str().and_then(|key| instance.attrs.borrow().get(key).cloned()) {
+                // A `NamedTuple` counts its fields.
+                let field = index.as_int().and_then(|i| {
+                    let fields = instance.class.all_fields(0);
+                    position(i, fields.len()).and_then(|i| fields.get(i).cloned())
+                });
+                let key = index.as_str().or(field.as_deref());
+                if let Some(val) = key.and_then(|key| instance.attrs.borrow().get(key).cloned()) {
                     val
                 } else {
                     let method = self.attribute(object, "__getitem__", at);
@@ -263,6 +274,12 @@ impl Interpreter<'_> {
             }
             // A member of an enumeration is followed as its value.
             Kind::Str(_) if name == "value" => object.clone(),
+            Kind::Str(_) if name == "name" && object.as_str().is_some_and(|text| self.members.contains_key(text)) => {
+                let class = object.as_str().and_then(|text| self.members.get(text).cloned());
+                let attrs = class.as_ref().map(|class| class.attrs.borrow());
+                let name = attrs.iter().flat_map(|attrs| attrs.iter()).find(|(_, val)| val.as_str() == object.as_str());
+                name.map_or_else(|| object.clone(), |(name, _)| Val::str(Arc::clone(name)))
+            }
             Kind::Str(_) if self.member_method(object, name).is_some_and(|f| f.kind == FunctionKind::Property) => {
                 match self.member_method(object, name) {
                     Some(f) => self.call_function(&f, Some(object.clone()), Args::default(), at),
@@ -279,7 +296,6 @@ impl Interpreter<'_> {
                 "__name__" => Val::str(Arc::clone(&closure.function.name)),
                 _ => self.bound(object, name),
             },
-            Kind::Unknown(_) => self.bound(object, name),
             _ => self.bound(object, name),
         }
     }

@@ -1,12 +1,14 @@
 //! Encodings that hide a text from a search, and URLs.
 
+use std::rc::Rc;
+
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
 use super::{Interpreter, syntax::Span};
-use crate::value::{Args, How, Kind, Piece, TEXT_BYTES_MAX, Text, Val, Why, joined, literal};
+use crate::value::{Args, How, Kind, Object, Piece, TEXT_BYTES_MAX, Text, Val, Why, joined, literal};
 
 /// What an integer beyond 64 bits is called among the things that calls return.
 pub(super) const LARGE: &str = "\u{1}int";
@@ -64,6 +66,16 @@ impl Interpreter<'_> {
                 _ => Some(self.unknown(Why::Expression, at)),
             };
         };
+        // `user:` without a password, or with one that nobody gave.
+        let is_empty_pair = || {
+            let text = String::from_utf8_lossy(&raw);
+            let mut parts = text.split(':');
+            let user = parts.next();
+            text.contains(':') && (user == Some("None") || parts.any(|part| part.is_empty() || part == "None"))
+        };
+        if name.ends_with("b64encode") && is_empty_pair() {
+            return Some(self.unknown(Why::Expression, at));
+        }
         let clean: Vec<u8> = raw.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
         let decoded = match name {
             "base64.b64decode" | "base64.standard_b64decode" | "base64.decodebytes" | "binascii.a2b_base64" => {
@@ -156,6 +168,11 @@ impl Interpreter<'_> {
     }
 
     pub(super) fn url_unparse(&mut self, parts: &Val, at: Span) -> Option<Val> {
+        if let Kind::Object(url) = &parts.kind
+            && &*url.callee == "urllib.parse.ParseResult"
+        {
+            return self.url_method(url, parts, "geturl", &Args::default());
+        }
         let parts = self.items(parts)?;
         let mut pieces = Vec::new();
         let known = |i: usize| parts.get(i).map(Val::pieces).unwrap_or_default();
@@ -189,8 +206,39 @@ impl Interpreter<'_> {
         attrs.insert("path".into(), part(path.split(['?', '#']).next().unwrap_or(path)));
         attrs.insert("password".into(), user.split_once(':').map_or_else(Val::none, |(_, p)| part(p)));
         attrs.insert("username".into(), part(user.split(':').next().unwrap_or_default()));
+        attrs.insert("query".into(), part(path.split_once('?').map_or("", |(_, query)| query)));
         drop(attrs);
         Some(object)
+    }
+
+    /// `_replace(scheme=...)` and `geturl()` of what [`Self::url_parse`] made.
+    pub(super) fn url_method(&mut self, url: &Rc<Object>, receiver: &Val, name: &str, args: &Args) -> Option<Val> {
+        match name {
+            "_replace" => {
+                let copy = self.made(&url.callee, Args::default());
+                if let Kind::Object(made) = &copy.kind {
+                    let mut attrs = url.attrs.borrow().clone();
+                    attrs.extend(args.keywords.iter().cloned());
+                    *made.attrs.borrow_mut() = attrs;
+                }
+                Some(Val { trace: receiver.trace.clone(), ..copy })
+            }
+            "geturl" => {
+                let attrs = url.attrs.borrow();
+                let part = |name: &str| attrs.get(name).map(Val::pieces).unwrap_or_default();
+                let mut pieces = part("scheme");
+                pieces.push(Piece::Known("://".into()));
+                pieces.extend(part("netloc"));
+                pieces.extend(part("path"));
+                if attrs.get("query").and_then(Val::as_str) != Some("") {
+                    pieces.push(Piece::Known("?".into()));
+                    pieces.extend(part("query"));
+                }
+                let trace = attrs.get("scheme").map_or_else(|| receiver.trace.clone(), |val| val.trace.clone());
+                Some(Val::text(Text::of(pieces), trace))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -14,13 +14,9 @@ impl Interpreter<'_> {
     pub(super) fn setting(&mut self, name: &str, args: &Args, at: Span) -> Option<Val> {
         let place = self.place(at);
         let (reference, default) = match name {
-            "os.getenv"
-            | "os.environ.get"
-            | "os.environ.setdefault"
-            | "os.environ.pop"
-            | "environ.get"
-            | "getenv"
-            | "os.environb.get" => (args.get(0, "key")?, args.get(1, "default")),
+            "os.getenv" | "os.environ.get" | "os.environ.pop" | "environ.get" | "getenv" | "os.environb.get" => {
+                (args.get(0, "key")?, args.get(1, "default"))
+            }
             "decouple.config"
             | "starlette.config.Config"
             | "environs.Env.str"
@@ -62,6 +58,15 @@ impl Interpreter<'_> {
                 let owner = if name == "os.putenv" { "os.environ" } else { "Variable" };
                 self.environment.insert(format!("{owner}[{key}]").into(), val);
                 return Some(Val::none());
+            }
+            // It stands unless somebody set another before.
+            "os.environ.setdefault" | "environ.setdefault" => {
+                let key: Arc<str> = args.get(0, "key")?.as_str()?.into();
+                let val = args.get(1, "default")?.clone().step(place, How::Default(Arc::clone(&key)));
+                self.collector.environment_set("os.environ", &key, &val, place);
+                let val = Val::choice(vec![val, Val::reference(Arc::clone(&key))]);
+                self.environment.entry(format!("os.environ[{key}]").into()).or_insert_with(|| val.clone());
+                return Some(val);
             }
             "os.environ.update" => {
                 // A mapping, or pairs.
@@ -136,6 +141,7 @@ impl Interpreter<'_> {
             ("string", "ascii_letters") => Val::str("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
             ("string", "digits") => Val::str("0123456789"),
             ("os" | "os.path", "sep") => Val::str("/"),
+            ("sys", "executable") => Val::str("python3"),
             _ => Val::new(Kind::External(super::calls::chained(base, name).into())),
         }
     }

@@ -153,7 +153,12 @@ impl Interpreter<'_> {
             }
         }
         for (name, value) in &call.keywords {
+            // What a field may hold, for those who read its description.
+            let is_example = name.as_deref().is_some_and(|name| matches!(name, "examples" | "example"));
+            let captions = self.collector.captions;
+            self.collector.captions |= is_example;
             let val = self.eval(value);
+            self.collector.captions = captions;
             if let Some(name) = name {
                 args.keywords.push((Arc::clone(name), val));
             } else {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     source::Place,
-    value::{How, Kind, Val, Why},
+    value::{How, Kind, Text, Val, Why},
 };
 
 /// What a branch left behind: by scope and name.
@@ -49,7 +49,9 @@ impl Interpreter<'_> {
                 return Flow::Return;
             }
             StmtNode::Assign(targets, value) => {
+                let captions = std::mem::replace(&mut self.collector.captions, is_captions(targets, value));
                 let val = self.eval(value);
+                self.collector.captions = captions;
                 for target in targets {
                     self.assign(target, val.clone());
                 }
@@ -179,8 +181,8 @@ impl Interpreter<'_> {
     fn condition(&mut self, test: &Expr, body: &[Stmt], orelse: &[Stmt]) -> Flow {
         let truth = self.eval(test).truth();
         // A round of a loop is decided by the value that it has.
-        if let (Some(holds), Node::Compare(left, _)) = (truth, &test.node)
-            && matches!(&left.node, Node::Name(name) if self.loops.contains(name))
+        if let Some(holds) = truth
+            && self.asks_of_round(test)
         {
             return self.block(if holds { body } else { orelse });
         }
@@ -198,6 +200,20 @@ impl Interpreter<'_> {
             _ => {}
         }
         self.branches(&[body, orelse])
+    }
+
+    /// Whether a condition compares the variable of a loop, or asks a text about it.
+    fn asks_of_round(&self, test: &Expr) -> bool {
+        let is_of_loop = |expr: &Expr| matches!(&expr.node, Node::Name(name) if self.loops.contains(name));
+        match &test.node {
+            Node::Compare(left, others) => is_of_loop(left) || others.iter().any(|(_, other)| is_of_loop(other)),
+            Node::Call(call) => {
+                let asks = matches!(&call.function.node, Node::Attribute(_, name)
+                    if matches!(&**name, "startswith" | "endswith"));
+                asks && call.positional.iter().any(is_of_loop)
+            }
+            _ => false,
+        }
     }
 
     /// Takes a branch's changes back and returns what it had left behind.
@@ -269,14 +285,24 @@ impl Interpreter<'_> {
             Some(items) => {
                 self.rounds(items.len(), ROUNDS_MAX, iter.at);
                 let loops = self.loops.len();
-                if let Node::Name(name) = &target.node {
-                    self.loops.push(Arc::clone(name));
+                let targets = match &target.node {
+                    Node::Tuple(targets) => targets.as_slice(),
+                    _ => std::slice::from_ref(target),
+                };
+                for target in targets {
+                    if let Node::Name(name) = &target.node {
+                        self.loops.push(Arc::clone(name));
+                    }
                 }
                 for item in items.into_iter().take(ROUNDS_MAX) {
                     self.assign(target, item);
                     match self.block(body) {
                         Flow::Break => break,
-                        Flow::Return | Flow::Raise => {
+                        Flow::Return => {
+                            self.loops.truncate(loops);
+                            return Flow::Return;
+                        }
+                        Flow::Raise => {
                             self.loops.truncate(loops);
                             return Flow::Next;
                         }
@@ -542,12 +568,55 @@ impl Interpreter<'_> {
                 *owner = Some(Rc::clone(&class));
             }
         }
+        if class.outside_base(0).is_some_and(|base| &*base == "enum.StrEnum") {
+            for (name, val) in scope.vars.borrow_mut().iter_mut() {
+                if matches!(&val.kind, Kind::Object(object) if &*object.callee == "enum.auto") {
+                    *val = Val::text(Text::Known(name.to_lowercase().into()), val.trace.clone());
+                }
+            }
+        }
         for (name, val) in scope.vars.borrow().iter() {
             if let Kind::Function(closure) = &val.kind {
                 *closure.class.borrow_mut() = Some(Rc::clone(&class));
             }
             class.attrs.borrow_mut().insert(Arc::clone(name), val.clone());
         }
+        if class.overrides() {
+            self.overriding.push((self.current_file(), Rc::clone(&class)));
+        }
         Val::new(Kind::Class(class))
     }
+}
+
+/// `LABELS = {"password": "Passwort"}`: what people read beside a field, not what is in it.
+fn is_captions(targets: &[Expr], value: &Expr) -> bool {
+    const LAST: [&str; 22] = [
+        "label",
+        "labels",
+        "caption",
+        "captions",
+        "title",
+        "titles",
+        "translation",
+        "translations",
+        "i18n",
+        "l10n",
+        "locale",
+        "locales",
+        "placeholder",
+        "placeholders",
+        "help",
+        "texts",
+        "tooltip",
+        "tooltips",
+        "hint",
+        "hints",
+        "message",
+        "messages",
+    ];
+    matches!(value.node, Node::Dict(_))
+        && targets.iter().any(|target| {
+            let (Node::Name(name) | Node::Attribute(_, name)) = &target.node else { return false };
+            crate::credentials::words(name).last().is_some_and(|last| LAST.contains(&last.as_str()))
+        })
 }

@@ -122,6 +122,8 @@ impl Interpreter<'_> {
     ) -> Val {
         match (&*object.callee, name) {
             ("super", _) => self.super_attribute(name, at),
+            ("dag_run", "conf") => self.unknown(Why::Outside("dag_run.conf".into()), at),
+            ("context", "params") => self.unknown(Why::Outside("params".into()), at),
             ("functools.partial", "func") => object.args.positional.first().cloned().unwrap_or_else(Val::none),
             (callee, "output" | "result") if callee.contains("Operator") || callee.contains("task") => {
                 object.args.keyword("output").cloned().unwrap_or_else(|| self.bound(receiver, name))

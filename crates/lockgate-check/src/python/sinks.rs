@@ -4,6 +4,8 @@
 //! anything outside of the tree counts as used, unless the callee only talks about it: logs,
 //! exceptions, assertions, texts for people.
 
+mod injection;
+mod policies;
 mod special;
 mod stores;
 mod tables;
@@ -40,6 +42,7 @@ impl Interpreter<'_> {
             return None;
         }
         self.task_of(name, args, at);
+        let raw = args;
         let args = self.with_templates(args, at);
         let keywords = named(last, &args);
         // A password that goes along is sent, whatever is fetched.
@@ -51,7 +54,10 @@ impl Interpreter<'_> {
         let around =
             std::mem::replace(&mut self.collector.account, account.and_then(|(_, v)| v.as_str()).map(str::to_owned));
         for (parameter, val) in &keywords {
+            let captions = self.collector.captions;
+            self.collector.captions |= matches!(&**parameter, "examples" | "example");
             self.parameter(name, parameter, val, sink);
+            self.collector.captions = captions;
         }
         // What a database is asked with is data, not a place.
         let is_query = matches!(last, "execute" | "executemany" | "fetch" | "fetchrow" | "fetchval");
@@ -67,6 +73,10 @@ impl Interpreter<'_> {
         self.buckets(name, receiver, &keywords, sink);
         self.file_system(name, receiver, &args, sink);
         self.special(name, last, &args, &keywords, sink);
+        self.injected(name, last, raw, &args, sink);
+        if last == "PolicyStatement" {
+            self.statement_made(&args, sink);
+        }
         self.collector.account = around;
         None
     }
@@ -242,6 +252,7 @@ impl Interpreter<'_> {
         if !is_prose || val.options().iter().any(|v| v.as_str().is_some_and(|t| !credentials::forms(t).is_empty())) {
             self.collector.named(name, val, sink, "name");
         }
+        self.policy_given(name, val, sink);
         self.switch(callee, name, val, sink.place);
         if name == "runtime_env"
             && let Kind::Dict(dict) = &val.kind
@@ -275,8 +286,11 @@ impl Interpreter<'_> {
                     self.collector.watched(&flat, &val.trace, sink);
                 }
                 self.collector.credentials_in("", &flat, &val.trace, sink);
-                if flat.starts_with("http") && speaks_http(sink.what) {
-                    self.collector.network(&flat, &val.trace, "unknown", sink);
+                if flat.starts_with("http") && (speaks_http(sink.what) || reads_url(sink.what)) {
+                    // A mapping has a `get` too.
+                    let is_client = reads_url(sink.what) || is_of_http(&lower) || sink.access == "write";
+                    let access = if is_client { sink.access } else { "named" };
+                    self.collector.network(&flat, &val.trace, "unknown", Sink { access, ..sink });
                 }
                 self.collector.switch("", &flat, sink.place);
             }
@@ -394,10 +408,20 @@ fn talks(name: &str, last: &str) -> bool {
 /// Whether a callable sends requests, as far as its name tells.
 fn speaks_http(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    ["http", "request", "urllib", "urlopen", "session", "webhook", ".post", ".put", ".get", "api_client"]
-        .iter()
-        .any(|word| lower.contains(word))
-        && !lower.starts_with("json.")
+    let is_verb = matches!(lower.rsplit('.').next(), Some("post" | "put" | "get" | "patch")) && lower.contains('.');
+    (is_of_http(&lower) || is_verb) && !lower.starts_with("json.")
+}
+
+fn is_of_http(lower: &str) -> bool {
+    ["http", "request", "urllib", "urlopen", "session", "webhook", "api_client"].iter().any(|word| lower.contains(word))
+}
+
+/// Readers of files that take a URL as well.
+fn reads_url(name: &str) -> bool {
+    matches!(
+        name.rsplit('.').next(),
+        Some("read_csv" | "read_json" | "read_parquet" | "read_excel" | "read_html" | "read_xml" | "read_table")
+    )
 }
 
 /// What a callable does with a location.

@@ -73,7 +73,13 @@ impl Interpreter<'_> {
                     workload.root = facts::Switch::Yes;
                     bad = true;
                 }
-                "user" if matches!(val.as_str(), Some("root" | "0")) && name.to_lowercase().contains("docker") => {
+                "user"
+                    if name.to_lowercase().contains("docker")
+                        && (val.as_int() == Some(0)
+                            || val
+                                .as_str()
+                                .is_some_and(|user| matches!(user.split(':').next(), Some("root" | "0")))) =>
+                {
                     workload.root = facts::Switch::Yes;
                     bad = true;
                 }

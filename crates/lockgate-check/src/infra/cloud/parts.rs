@@ -33,14 +33,20 @@ pub(super) fn parameters(collector: &mut Collector<'_>, address: &str, parameter
             Some(Kind::Bool(b)) => vec![b.to_string()],
             _ => all_texts(value.as_ref()),
         };
-        let off = UNLOGGED.iter().find(|(known, off)| {
-            name.iter().any(|name| name == known)
-                && texts.iter().any(|text| off.contains(&text.to_ascii_lowercase().as_str()))
-        });
-        if let Some((known, _)) = off {
+        let off = name.iter().flat_map(|name| texts.iter().map(move |text| unlogged(name, text))).find_map(|off| off);
+        if let Some(known) = off {
             audit(collector, address, known, place_of(value.as_ref(), place));
         }
     }
+}
+
+/// The setting of a database that this value turns the log of off with.
+pub fn unlogged(name: &str, value: &str) -> Option<&'static str> {
+    let value = value.to_ascii_lowercase();
+    UNLOGGED
+        .iter()
+        .find(|(known, off)| name.eq_ignore_ascii_case(known) && off.contains(&value.as_str()))
+        .map(|(k, _)| *k)
 }
 
 /// Containers of a task of ECS, as a list or as the JSON of one.

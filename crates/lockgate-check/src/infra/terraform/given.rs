@@ -79,13 +79,16 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
         }
         Kind::Str(text) => {
             let sink = Sink { what: address, place: place_of(val), access: "any" };
-            crate::infra::text_given(collector, text, val, sink);
             let flat = text.flat();
-            if flat.trim_start().starts_with('{')
-                && flat.len() < 64 << 10
-                && let Ok(documents) = crate::yaml::parse(&flat)
-                && let Some(document) = documents.first()
-            {
+            let is_json = flat.trim_start().starts_with('{') && flat.len() < 64 << 10;
+            let documents = if is_json { crate::yaml::parse(&flat).unwrap_or_default() } else { Vec::new() };
+            let statements = documents.first().and_then(|d| d.get("Statement")).map(crate::yaml::Node::items);
+            let denies = |node: &crate::yaml::Node| node.get("Effect").and_then(|e| e.str()) == Some("Deny");
+            // What a policy denies is named in its text, and not used.
+            if !statements.unwrap_or_default().iter().any(denies) {
+                crate::infra::text_given(collector, text, val, sink);
+            }
+            if let Some(document) = documents.first() {
                 let inner = crate::python::retraced(&crate::yaml::value(document, 0, 0), &val.trace, 0);
                 given_to(collector, address, kind, &inner, at, depth + 1);
                 cloud::policy(collector, address, &inner, sink.place);

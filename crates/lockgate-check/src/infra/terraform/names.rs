@@ -123,24 +123,37 @@ impl Module<'_> {
     }
 
     pub(super) fn variable(&mut self, name: &str, at: Place, depth: usize) -> Val {
-        if let Some(val) = self.given.get(name) {
-            return val.clone();
-        }
         let key = format!("var.{name}");
         if self.asking.contains(&key) || depth > 40 {
-            return Val::unknown(Why::Parameter(name.into()), Some(at));
+            return self
+                .given
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| Val::unknown(Why::Parameter(name.into()), Some(at)));
         }
+        let given = self.given.get(name).cloned();
         for (file, body) in self.bodies {
             let block = body
                 .blocks()
                 .find(|b| b.ident.as_str() == "variable" && b.labels.first().is_some_and(|l| l.as_str() == name));
-            let Some(default) = block.and_then(|b| b.body.get_attribute("default")) else { continue };
-            self.asking.push(key);
-            let val = self.eval(*file, &default.value, depth + 1);
+            let Some(block) = block else { continue };
+            let default = block.body.get_attribute("default");
+            self.asking.push(key.clone());
+            let val = given.clone().or_else(|| {
+                let default = default?;
+                let val = self.eval(*file, &default.value, depth + 1);
+                Some(val.step(place(*file, default.value.span()), How::Default(name.into())))
+            });
+            let val = match (val, block.body.get_attribute("type")) {
+                (Some(val), Some(kind)) => Some(self.completed(*file, val, &kind.value, 0)),
+                (val, _) => val,
+            };
             self.asking.pop();
-            return val.step(place(*file, default.value.span()), How::Default(name.into()));
+            if let Some(val) = val {
+                return val;
+            }
         }
-        Val::reference(format!("var.{name}"))
+        given.unwrap_or_else(|| Val::reference(key))
     }
 
     pub(super) fn local(&mut self, name: &str, at: Place, depth: usize) -> Val {

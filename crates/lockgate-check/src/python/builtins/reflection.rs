@@ -30,9 +30,11 @@ impl Interpreter<'_> {
                 let place = self.place(at);
                 let val = val.step(place, How::Assigned(attribute.as_str().into()));
                 self.collector.assigned(&attribute, &val, place);
-                if let Kind::External(owner) = &first?.kind {
-                    self.switch(&Arc::clone(owner), &attribute, &val, place);
-                }
+                let owner = match &first?.kind {
+                    Kind::External(owner) => Arc::clone(owner),
+                    _ => "".into(),
+                };
+                self.switch(&owner, &attribute, &val, place);
                 self.set_attribute_of(first?, &attribute, val, place);
                 Val::none()
             }
@@ -103,6 +105,10 @@ impl Interpreter<'_> {
                         Val::dict(dict.entries.clone(), dict.open)
                     }
                     Kind::List(items) => Val::list(items.borrow().clone()),
+                    Kind::Instance(instance) if name != "typing.cast" => {
+                        let instance = Rc::clone(instance);
+                        self.changed(&instance, &val.clone(), args.keywords.clone(), at)
+                    }
                     _ => val.clone(),
                 }
             }
@@ -138,12 +144,19 @@ impl Interpreter<'_> {
         Val::dict(entries, false)
     }
 
-    pub(in crate::python) fn object_item(&mut self, object: &Rc<Object>, index: &Val, _at: Span) -> Val {
+    pub(in crate::python) fn object_item(&mut self, object: &Rc<Object>, index: &Val, at: Span) -> Val {
         // A frame, a bucket, a configuration section: named by its key when that is known.
         if let Some(key) = index.as_str()
             && let Some(Kind::Object(section)) = object.attrs.borrow().get(&*format!("[{key}]")).map(|v| &v.kind)
         {
             return Val::new(Kind::Object(Rc::clone(section)));
+        }
+        if matches!(&*object.callee, "context" | "ctx") || object.callee.ends_with("get_current_context") {
+            match index.as_str() {
+                Some("params") => return self.unknown(Why::Outside("params".into()), at),
+                Some("dag_run") => return self.made("dag_run", Args::default()),
+                _ => {}
+            }
         }
         self.object(&object.callee)
     }
@@ -158,7 +171,11 @@ impl Interpreter<'_> {
     ) -> Val {
         match name {
             "dict" | "model_dump" | "_asdict" | "to_dict" | "asdict" => self.attribute(receiver, "__dict__", at),
-            "copy" | "model_copy" | "_replace" => receiver.clone(),
+            "copy" | "model_copy" | "_replace" => {
+                let update = args.keyword("update").map(crate::python::calls::entries);
+                let changes = update.unwrap_or_else(|| args.keywords.clone());
+                self.changed(instance, receiver, changes, at)
+            }
             "get" => match args.positional.first().and_then(Val::as_str) {
                 Some(key) => {
                     instance.attrs.borrow().get(key).cloned().unwrap_or_else(|| self.unknown(Why::Expression, at))
@@ -167,6 +184,21 @@ impl Interpreter<'_> {
             },
             _ => self.external(&format!("{}.{name}", instance.class.def.name), Some(receiver), args.clone(), at),
         }
+    }
+}
+
+impl Interpreter<'_> {
+    /// A copy of an object in which some fields are others.
+    fn changed(&mut self, instance: &Rc<Instance>, receiver: &Val, changes: Vec<(Arc<str>, Val)>, at: Span) -> Val {
+        let place = self.place(at);
+        let mut attrs = instance.attrs.borrow().clone();
+        for (name, val) in changes {
+            self.collector.assigned(&name, &val, place);
+            let val = val.step(place, How::Passed(Arc::clone(&name)));
+            attrs.insert(name, val);
+        }
+        let copy = Instance { class: Rc::clone(&instance.class), attrs: std::cell::RefCell::new(attrs) };
+        Val { kind: Kind::Instance(Rc::new(copy)), trace: receiver.trace.clone() }
     }
 }
 
