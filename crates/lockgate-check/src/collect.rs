@@ -238,6 +238,10 @@ impl<'a> Collector<'a> {
         if self.quiet == 0 && switches::unaudited(name, value) {
             crate::infra::audit(self, "a setting", name, place);
         }
+        if switches::pickles(name, value) {
+            let because = "whoever can write to the database of Airflow runs code in the tasks";
+            self.deserialization(name, "no", because, place);
+        }
         if value.eq_ignore_ascii_case("pickle") && switches::serializes(name) {
             let because = "whoever can write to the queue runs code in the workers";
             self.deserialization(name, "no", because, place);
@@ -313,7 +317,7 @@ impl<'a> Collector<'a> {
             }
             match wanted.and_then(|wanted| credentials::judge(wanted, name, &text)) {
                 Some(strength) => self.credential(name, &text, strength, &option.trace, sink, how),
-                None if credentials::has_shape(&text) => {
+                None if credentials::has_shape(&text) || credentials::is_key(name, &text) && !self.captions => {
                     self.credential(name, &text, Strength::Format, &option.trace, sink, "form");
                 }
                 None => self.credentials_in(name, &text, &option.trace, sink),

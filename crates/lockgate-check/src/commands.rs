@@ -222,11 +222,11 @@ impl Collector<'_> {
                 }
             }
         }
-        if command.words.iter().chain(&command.targets).any(|w| w.ends_with(".pgpass")) {
-            for line in command.document.lines() {
-                if let Some(password) = line.splitn(5, ':').nth(4) {
-                    self.command_value("password", password, trace, sink);
-                }
+        let is_pgpass = command.words.iter().chain(&command.targets).any(|w| w.ends_with(".pgpass"));
+        let printed = words.iter().skip(1).filter(|_| is_pgpass && matches!(program, "echo" | "printf"));
+        for line in command.document.lines().chain(printed.copied()) {
+            if let Some(password) = of_pgpass(line).or_else(|| line.splitn(5, ':').nth(4).filter(|_| is_pgpass)) {
+                self.command_value("password", password, trace, sink);
             }
         }
         self.tls(program, &words, sink);
@@ -447,4 +447,13 @@ fn takes_value(option: &str) -> bool {
         (Some(letter), None) => "AbcCdDeEFHhKmoPQrtTuUwxXyYzB".contains(letter),
         _ => false,
     }
+}
+
+/// The password of a line of `.pgpass`, whatever the file is called: `host:port:database:user:password`.
+fn of_pgpass(line: &str) -> Option<&str> {
+    let mut fields = line.trim().splitn(5, ':');
+    let (_, port) = (fields.next()?, fields.next()?);
+    let is_port = port == "*" || (2..=5).contains(&port.len()) && port.chars().all(|c| c.is_ascii_digit());
+    let password = fields.nth(2)?;
+    (is_port && !line.contains("//") && !line.trim().contains(char::is_whitespace)).then_some(password)
 }

@@ -364,7 +364,7 @@ fn language(path: &str) -> Option<Language> {
         "py" | "pyw" | "pyi" => Language::Python,
         "ipynb" => Language::Notebook,
         "tf" | "tfvars" | "tofu" | "hcl" => Language::Terraform,
-        "yaml" | "yml" => Language::Yaml,
+        "yaml" | "yml" | "condarc" => Language::Yaml,
         "json" => Language::Json,
         "sh" | "bash" | "zsh" => Language::Shell,
         "sql" | "hql" | "ddl" => Language::Sql,

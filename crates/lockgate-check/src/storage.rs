@@ -64,7 +64,7 @@ const PART: &str = r#"[^\s"'`<>|;,()\[\]{}\\]"#;
 
 static URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(
-        r"(?i)(?P<scheme>s3[ap]?|s3n|gs|gcs|abfss?|wasbs?|adl|az|hdfs|dbfs|oss|cosn?|minio|r2|b2|swift|webhdfs|viewfs)://(?P<rest>{PART}+)"
+        r"(?i)(?P<scheme>s3[ap]?|s3n|gs|gcs|abfss?|wasbs?|adl|az(?:ure)?|hdfs|dbfs|oss|cosn?|minio|r2|b2|swift|webhdfs|viewfs)://(?P<rest>{PART}+)"
     ))
     .ok()
 });
@@ -87,7 +87,7 @@ static AZURE_STAGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// The id of a container as Azure's roles and policies name it.
 static AZURE_RESOURCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(
-        r"(?i)/storageAccounts/(?P<account>[^/\s\x22']+)/blobServices/[^/\s]+/containers/(?P<container>{PART}+)"
+        r"(?i)(?:/storageAccounts/)?(?P<account>[^/\s\x22']+)/blobServices/[^/\s]+/containers/(?P<container>{PART}+)"
     ))
     .ok()
 });
@@ -100,7 +100,7 @@ pub fn find(text: &str) -> Vec<Location> {
         return find(&["%2F", "%2f"].iter().fold(plain, |text, code| text.replace(code, "/")));
     }
     let mut found = Vec::new();
-    let is_resource = text.contains("/storageAccounts/");
+    let is_resource = text.contains("/blobServices/");
     if !text.contains(':') && !is_resource {
         return found;
     }
@@ -166,7 +166,7 @@ fn by_scheme(scheme: &str, rest: &str) -> Location {
             Location::new("s3", host.rsplit('@').next().unwrap_or(host), "", key)
         }
         "gs" | "gcs" => Location::new("gs", host, "", key),
-        "abfs" | "abfss" | "wasb" | "wasbs" | "az" | "adl" => match host.split_once('@') {
+        "abfs" | "abfss" | "wasb" | "wasbs" | "az" | "azure" | "adl" => match host.split_once('@') {
             Some((container, account)) => {
                 Location::new("abfs", container, account.split('.').next().unwrap_or(account), key)
             }

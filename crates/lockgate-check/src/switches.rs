@@ -101,6 +101,14 @@ pub fn unaudited(name: &str, value: &str) -> bool {
     is_audit && if negated { is_on } else { is_log && is_off }
 }
 
+/// Whether a setting lets Airflow's tasks hand pickles on.
+pub fn pickles(name: &str, value: &str) -> bool {
+    let words = words(name);
+    let names: Vec<&str> = words.iter().map(String::as_str).collect();
+    matches!(names.as_slice(), [.., "enable", "xcom", "pickling"] | [.., "donot" | "enable", "pickling"])
+        && matches!(value.to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on")
+}
+
 /// Whether a setting names how messages are written: `task_serializer` of Celery.
 pub fn serializes(name: &str) -> bool {
     let words = words(name);

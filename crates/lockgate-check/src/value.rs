@@ -239,6 +239,10 @@ impl Val {
     pub fn choice(options: Vec<Val>) -> Self {
         let mut flat: Vec<Val> = Vec::with_capacity(options.len());
         let mut add = |val: Val| {
+            // What is beyond the limit is dropped below.
+            if flat.len() > CHOICES_MAX {
+                return;
+            }
             let twice = flat.iter().any(|seen| match (&seen.kind, &val.kind) {
                 (Kind::Unknown(a), Kind::Unknown(b)) => Rc::ptr_eq(a, b) || a.why == b.why,
                 (Kind::List(a), Kind::List(b)) => Rc::ptr_eq(a, b),

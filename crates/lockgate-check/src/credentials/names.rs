@@ -318,6 +318,9 @@ pub fn wanted(name: &str) -> Option<Wanted> {
     if last == "auth" && before == "key" {
         return Some(Wanted::Token);
     }
+    if last == "auth" && before == "redis" {
+        return Some(Wanted::Password);
+    }
     if matches!(last, "authorization" | "auth" | "bearer") {
         return Some(Wanted::Authorization);
     }

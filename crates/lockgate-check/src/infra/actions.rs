@@ -129,6 +129,11 @@ fn matrix(job: &Node) -> Vec<(String, String)> {
             }
             continue;
         }
+        for (key, value) in values.items().iter().take(ROUNDS_MAX).flat_map(Node::entries) {
+            if let (Some(key), Some(value)) = (key.str(), value.str()) {
+                out.push((format!("{name}.{key}"), value.to_owned()));
+            }
+        }
         for value in values.items().iter().filter_map(Node::str).take(ROUNDS_MAX) {
             out.push((name.to_owned(), value.to_owned()));
         }

@@ -466,8 +466,11 @@ pub fn cloudformation(collector: &mut Collector<'_>, kind: &str, address: &str, 
             policy(collector, address, &inner, place_of(Some(&inner), place));
         }
     }
-    for arn in all_texts(get("ManagedPolicyArns").as_ref()) {
-        if arn.ends_with("/AdministratorAccess") {
+    // SAM takes managed policies by name, beside those that are written out.
+    let named = items(get("Policies")).into_iter().filter(|val| val.as_str().is_some());
+    let named = all_texts(Some(&Val::list(named.collect())));
+    for arn in all_texts(get("ManagedPolicyArns").as_ref()).into_iter().chain(named) {
+        if matches!(arn.rsplit('/').next(), Some("AdministratorAccess" | "PowerUserAccess")) {
             permission(
                 collector,
                 address,

@@ -28,6 +28,11 @@ pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
             );
         }
     }
+    // What SAM gives to all functions.
+    for (name, properties) in document.get("Globals").map(Node::entries).unwrap_or_default() {
+        let val = stack.value(properties, 0);
+        given(collector, name.str().unwrap_or("Globals"), &val, properties.place(file), 0);
+    }
     for (name, resource) in document.get("Resources").map(Node::entries).unwrap_or_default() {
         let (Some(name), Some(kind)) = (name.str(), resource.get("Type").and_then(Node::str)) else { continue };
         let Some(properties) = resource.get("Properties") else { continue };

@@ -132,7 +132,9 @@ fn secret(collector: &mut Collector<'_>, file: u32, document: &Node, name: &str)
             let Some(decoded) = decoded else { continue };
             let value = Val { trace: value.way(file), ..val(decoded.trim(), place) };
             let sink = Sink { what: &what, place, access: "" };
-            if credentials::wanted(key).is_some() {
+            if credentials::wanted(key) == Some(credentials::Wanted::Authorization) {
+                collector.secret_value(key, &value, sink);
+            } else if credentials::wanted(key).is_some() {
                 collector.named(key, &value, sink, "manifest");
             } else {
                 for entry in crate::settings::entries(&decoded) {

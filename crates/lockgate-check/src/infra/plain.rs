@@ -73,7 +73,11 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
             continue;
         }
         let text = super::rendered(&text).unwrap_or(text);
-        for location in storage::find(&text) {
+        for mut location in storage::find(&text) {
+            if location.provider == "abfs" && location.account.is_empty() {
+                let section = sections.entry(entry.section).or_insert_with(|| Section::new(&entries, entry.section));
+                location.account.clone_from(&section.account);
+            }
             collector.storage(&location, &trace, sink);
         }
         let is_bucket = storage::names_bucket(entry.name);

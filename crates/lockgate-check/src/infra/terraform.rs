@@ -14,7 +14,7 @@ mod types;
 use hashbrown::HashMap;
 use hcl_edit::{
     Span as _,
-    expr::{BinaryOperator, Expression, ObjectKey},
+    expr::{BinaryOperator, Expression, ObjectKey, UnaryOperator},
     structure::{Block, Body, Structure},
     template::{Directive, Element, Template},
 };
@@ -433,7 +433,13 @@ impl<'b> Module<'b> {
             }
             Expression::FuncCall(call) => self.call(file, call, at, depth),
             Expression::Traversal(traversal) => self.traversal(file, traversal, at, depth),
-            Expression::UnaryOp(_) => Val::unknown(Why::Expression, Some(at)),
+            Expression::UnaryOp(op) => match (op.operator.value(), self.eval(file, &op.expr, depth + 1)) {
+                (UnaryOperator::Not, Val { kind: Kind::Bool(on), trace }) => Val { kind: Kind::Bool(!on), trace },
+                (UnaryOperator::Neg, Val { kind: Kind::Int(n), trace }) => {
+                    Val { kind: Kind::Int(n.saturating_neg()), trace }
+                }
+                _ => Val::unknown(Why::Expression, Some(at)),
+            },
             Expression::BinaryOp(op) => {
                 let (a, b) = (self.eval(file, &op.lhs_expr, depth + 1), self.eval(file, &op.rhs_expr, depth + 1));
                 match (op.operator.value(), a.as_int(), b.as_int()) {

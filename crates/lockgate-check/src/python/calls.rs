@@ -85,6 +85,14 @@ impl Interpreter<'_> {
     }
 
     fn method(&mut self, receiver: &Val, name: &str, args: Args, at: Span) -> Val {
+        // What an unknown text is changed to is used; what it was is not.
+        if name == "replace"
+            && matches!(receiver.kind, Kind::Unknown(_) | Kind::Object(_))
+            && let Some(text) = args.positional.get(1).and_then(Val::as_str)
+        {
+            let sink = crate::collect::Sink { what: "replace", place: self.place(at), access: "any" };
+            self.collector.watched(text, &args.positional.get(1).map(|v| v.trace.clone()).unwrap_or_default(), sink);
+        }
         match &receiver.kind {
             Kind::Choice(options) => {
                 let results = options.iter().map(|option| self.method(option, name, args.clone(), at)).collect();

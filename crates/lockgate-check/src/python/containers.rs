@@ -6,6 +6,10 @@ use super::{FunctionKind, Interpreter, syntax::Span};
 use crate::value::{Args, CHOICES_MAX, How, Kind, Object, Text, Val, Why};
 
 impl Interpreter<'_> {
+    fn is_parameter(why: &Why, name: &str) -> bool {
+        matches!(why, Why::Parameter(parameter) if &**parameter == name)
+    }
+
     /// What an iteration gives, where that is known.
     pub(super) fn items(&self, val: &Val) -> Option<Vec<Val>> {
         items(val)
@@ -127,7 +131,14 @@ impl Interpreter<'_> {
                 }
             }
             Kind::Reference(name) => Val::reference(Arc::clone(name)),
-            Kind::Unknown(_) => object.clone(),
+            Kind::Unknown(unknown) => {
+                let is_context = ["context", "kwargs", "ctx"].iter().any(|name| Self::is_parameter(&unknown.why, name));
+                match index.as_str().filter(|_| is_context) {
+                    Some("params") => self.unknown(Why::Outside("params".into()), at),
+                    Some("dag_run") => self.made("dag_run", Args::default()),
+                    _ => object.clone(),
+                }
+            }
             _ => self.unknown(Why::Expression, at),
         }
     }
@@ -285,6 +296,9 @@ impl Interpreter<'_> {
                     Some(f) => self.call_function(&f, Some(object.clone()), Args::default(), at),
                     None => self.bound(object, name),
                 }
+            }
+            Kind::Unknown(unknown) if name == "conf" && Self::is_parameter(&unknown.why, "dag_run") => {
+                self.unknown(Why::Outside("dag_run.conf".into()), at)
             }
             Kind::Path(path) => self.path_attribute(path, object, name),
             Kind::Reference(reference) => match name {

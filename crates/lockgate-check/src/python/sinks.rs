@@ -66,7 +66,13 @@ impl Interpreter<'_> {
         // A DAG may be called as a bucket is.
         let skip = usize::from(matches!(last, "DAG" | "Dag" | "TaskGroup"));
         for val in args.positional.iter().skip(skip).take(if is_query && !reads { 1 } else { usize::MAX }) {
-            self.given(val, sink, 0);
+            // What is parsed is used where it goes to.
+            let is_parsed =
+                matches!(last, "safe_load" | "load" | "loads" | "safe_load_all" | "read_string" | "full_load")
+                    && val.as_str().is_some_and(|text| text.contains('\n'));
+            if !is_parsed {
+                self.given(val, sink, 0);
+            }
         }
         self.name_and_value(last, &args, sink);
         self.template_files(&args, sink, at);

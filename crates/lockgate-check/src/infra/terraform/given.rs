@@ -51,9 +51,14 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
                 if is_bucket {
                     let provider = crate::storage::provider_of(kind).unwrap_or("any");
                     let account = entries.iter().find_map(|(k, v)| {
-                        matches!(k.as_str(), Some("storage_account_name"))
-                            .then(|| v.as_str().map(str::to_owned))
-                            .flatten()
+                        match k.as_str() {
+                            Some("storage_account_name") => v.as_str().map(str::to_owned),
+                            // The end of an identifier is the account's name.
+                            Some("storage_account_id") => {
+                                v.as_str().and_then(|id| id.rsplit('/').next()).map(str::to_owned)
+                            }
+                            _ => None,
+                        }
                     });
                     for option in value.options() {
                         if let Some(text) = option.as_text().map(Text::flat)

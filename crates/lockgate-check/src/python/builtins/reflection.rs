@@ -117,7 +117,9 @@ impl Interpreter<'_> {
                 let object = self.made(name, args.clone());
                 if let Kind::Object(made) = &object.kind {
                     let from_dict = first.map(crate::python::calls::entries).unwrap_or_default();
+                    let place = self.place(at);
                     for (k, v) in from_dict.into_iter().chain(args.keywords.iter().cloned()) {
+                        self.collector.assigned(&k, &v, place);
                         made.attrs.borrow_mut().insert(format!("[{k}]").into(), v.clone());
                         made.attrs.borrow_mut().insert(k, v);
                     }
