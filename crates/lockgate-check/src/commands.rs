@@ -299,6 +299,8 @@ impl Collector<'_> {
                 self.command_value("password", next, trace, sink);
             } else if matches!((program, *word), ("curl", "-u") | ("http" | "https", "-a")) {
                 self.user_password(next, trace, sink);
+            } else if (program, *word) == ("lftp", "-u") {
+                self.command_value("password", next.split_once(',').map_or("", |(_, p)| p), trace, sink);
             } else if matches!((program, *word), ("curl" | "wget", "-H")) {
                 self.header(next, trace, sink);
             } else if matches!(program, "mysql" | "mysqldump" | "mariadb" | "mysqladmin")

@@ -76,6 +76,8 @@ fn documents(collector: &mut Collector<'_>, file: u32, text: &str) {
         name.as_str(),
         "package-lock.json" | "npm-shrinkwrap.json" | "pnpm-lock.yaml" | "flake.lock" | "composer.lock"
     ) || name.ends_with(".lock.json")
+        // Hooks look for what must not be there.
+        || matches!(name.as_str(), ".pre-commit-config.yaml" | ".pre-commit-config.yml")
     {
         return;
     }
@@ -270,7 +272,23 @@ fn generic(collector: &mut Collector<'_>, file: u32, document: &Node, names: &na
                     collector.secret_value("password", &val, Sink { what: "auth", place, access: "" });
                 }
             }
-            Data::List(_) => {}
+            // `- ["NAME", "value"]` of MLflow's environments.
+            Data::List(items) => {
+                if let [name, value] = &items[..]
+                    && let Some(name) = name.str().filter(|name| {
+                        name.contains('_')
+                            && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+                    })
+                    && let Some(value) = scalar(value, file)
+                {
+                    config_value(
+                        collector,
+                        name,
+                        &value,
+                        Sink { what: "environment", place: node.place(file), access: "" },
+                    );
+                }
+            }
         }
     }
 }
@@ -284,6 +302,8 @@ fn decoded(text: &str) -> Option<String> {
 fn interpolated(document: &Node, text: &str, depth: usize, left: &Cell<u32>) -> String {
     interpolate::substitute(text, "${", "}", |name| {
         left.set(left.get().checked_sub(1)?);
+        // `${.a.b}` counts from where it stands, which here is the top.
+        let name = name.trim_start_matches('.');
         let is_name = depth < 6 && !name.contains([':', '-', ' ']);
         let value = is_name.then(|| document.at(name).and_then(Node::str)).flatten()?;
         Some(interpolated(document, value, depth + 1, left))
@@ -359,7 +379,24 @@ fn one_scalar(
             crate::value::Val { kind: crate::value::Kind::Str(Text::Known(password.into())), trace: val.trace.clone() };
         collector.secret_value("password", &inner, sink);
     }
-    if aside {
+    if key == "remote"
+        && let Some((remote, path)) = text.split_once(':')
+        && let Some(provider) = crate::storage::provider_of(remote).filter(|_| !path.starts_with('/'))
+        && let Some(location) = crate::storage::path(provider, path)
+    {
+        collector.storage(&location, &val.trace, sink);
+    }
+    if keys.iter().any(|key| key.ends_with("hook")) {
+        sql::grants(collector, text, node.place(file));
+    }
+    // JSON that is packed so that it is one word.
+    if let Some(inner) =
+        Some(text).filter(|t| t.len() >= 24).and_then(decoded).filter(|t| t.trim_start().starts_with('{'))
+    {
+        collector.credentials_in(key, &inner, &val.trace, sink);
+    }
+    // What must not match names what is not used.
+    if aside || text.starts_with('^') {
         return;
     }
     // What has templates in it is rendered with nothing known.

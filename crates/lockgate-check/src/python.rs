@@ -44,6 +44,9 @@ const STEPS_MAX: u64 = 400_000;
 /// Steps from which a function counts as costly, and most of them in each later call of it.
 const STEPS_COSTLY: u64 = 25_000;
 const STEPS_AGAIN_MAX: u64 = 5_000;
+/// Steps that the functions of a file which nobody calls share; beyond them, each has a few.
+const STEPS_FILE_MAX: u64 = 1_000_000;
+const STEPS_LATER_MAX: u64 = 20_000;
 /// Deepest calls.
 const CALLS_DEEP_MAX: usize = 24;
 /// Most rounds of a loop over known values.
@@ -270,7 +273,7 @@ pub struct Interpreter<'a> {
     /// Classes that give their bases' fields other values, by file.
     overriding: Vec<(u32, Rc<Class>)>,
     seen: HashSet<FunctionKey>,
-    gave_up: HashSet<(u32, bool)>,
+    gave_up: HashSet<(u32, &'static str)>,
     /// DAGs of `with DAG(...)`, the innermost last, with their parameters.
     dags: Vec<Val>,
     /// What was set in `os.environ` and in Airflow's Variables.
@@ -357,29 +360,36 @@ impl<'a> Interpreter<'a> {
         self.environment = self.settings_of(file);
         self.costly.clear();
         let mut next = 0;
+        let mut spent = 0;
         while let Some((key, closure, class)) = self.defined.get(next).cloned() {
             next += 1;
             if key.0 != file || called.contains(&key) || self.called.contains(&key) {
                 continue;
             }
-            self.steps = 0;
-            self.collector.entered = Some(key);
-            self.run_uncalled(&closure, class.as_ref());
-            self.collector.entered = None;
+            self.entered(key, &mut spent, |this| this.run_uncalled(&closure, class.as_ref()));
         }
-        self.inherited(file);
+        self.inherited(file, &mut spent);
+    }
+
+    /// Follows a function from outside, with what is left of the steps of its file.
+    fn entered(&mut self, key: FunctionKey, spent: &mut u64, follow: impl FnOnce(&mut Self)) {
+        self.steps = 0;
+        self.limit = if *spent < STEPS_FILE_MAX { STEPS_MAX } else { STEPS_LATER_MAX };
+        self.collector.entered = Some(key);
+        follow(self);
+        self.collector.entered = None;
+        *spent += self.steps;
+        self.limit = STEPS_MAX;
     }
 
     /// Follows what classes inherit once more with the fields that they set themselves.
-    fn inherited(&mut self, file: u32) {
+    fn inherited(&mut self, file: u32, spent: &mut u64) {
         let classes: Vec<Rc<Class>> =
             self.overriding.iter().filter(|(of, _)| *of == file).map(|(_, class)| Rc::clone(class)).collect();
         for class in classes.into_iter().take(INHERITING_MAX) {
             for method in class.inherited_methods(0).into_iter().take(INHERITING_MAX) {
-                self.steps = 0;
-                self.collector.entered = Some((file, class.def.at.start));
-                self.run_uncalled(&method, Some(&class));
-                self.collector.entered = None;
+                let key = (file, class.def.at.start);
+                self.entered(key, spent, |this| this.run_uncalled(&method, Some(&class)));
             }
         }
     }
@@ -388,15 +398,18 @@ impl<'a> Interpreter<'a> {
     fn step(&mut self) -> bool {
         self.steps += 1;
         if self.steps >= self.limit
-            && let Some(frame) = self.frames.first()
-            && self.gave_up.insert((frame.file, self.limit == STEPS_MAX))
+            && let Some(file) = self.frames.first().map(|frame| frame.file)
         {
-            let what = if self.limit == STEPS_MAX {
-                "its evaluation stopped after 400,000 steps; what lies behind is unresolved"
-            } else {
-                "later calls of a function that takes many steps were followed for 5,000 steps each"
+            let what = match self.limit {
+                STEPS_MAX => "its evaluation stopped after 400,000 steps; what lies behind is unresolved",
+                STEPS_LATER_MAX => {
+                    "its functions took more than 1,000,000 steps; those that follow were followed for 20,000 each"
+                }
+                _ => "later calls of a function that takes many steps were followed for 5,000 steps each",
             };
-            self.collector.problem(frame.file, 0, what);
+            if self.gave_up.insert((file, what)) {
+                self.collector.problem(file, 0, what);
+            }
         }
         self.steps < self.limit
     }

@@ -90,10 +90,14 @@ const BARE: [(&str, bool, Weakness); 6] = [
 /// Whether a setting turns an audit log off. `audit` alone may be that of packages.
 pub fn unaudited(name: &str, value: &str) -> bool {
     let words = words(name);
-    let lower = value.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
+    // `OFF,NullAppender` of log4j.
+    let lower = value.split(',').next().unwrap_or(value).trim().trim_matches(['"', '\'']).to_ascii_lowercase();
     let is_audit = words.iter().any(|word| matches!(word.as_str(), "audit" | "auditlog" | "auditing" | "pgaudit"));
     let is_log = words.last().is_some_and(|last| {
-        matches!(last.as_str(), "log" | "logs" | "logging" | "enabled" | "enable" | "trail" | "type" | "auditlog")
+        matches!(
+            last.as_str(),
+            "log" | "logs" | "logger" | "logging" | "enabled" | "enable" | "trail" | "type" | "auditlog"
+        )
     });
     let negated = words.iter().any(|word| matches!(word.as_str(), "disable" | "disabled" | "skip" | "no"));
     let is_off = matches!(lower.as_str(), "false" | "0" | "no" | "off" | "disabled" | "none" | "never" | "noop");

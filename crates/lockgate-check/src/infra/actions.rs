@@ -61,6 +61,8 @@ fn steps(
             let place = run.place(file);
             untrusted(collector, script, place, what);
             let script = expanded(script, around, matrix);
+            // What an action is given by those that use it.
+            untrusted(collector, &script, place, what);
             collector.script_at(&script, place, what, &mut environment_of_step);
         }
         for (name, value) in step.get("with").map(Node::entries).unwrap_or_default() {
@@ -96,14 +98,19 @@ fn inputs(collector: &mut Collector<'_>, file: u32, document: &Node) -> Vec<(Str
     let Some(path) = collector.tree.file(file).map(|f| f.path.clone()) else { return out };
     let callers = collector.tree.files.iter().filter(|f| f.path.contains(".github/workflows/") && f.path != path);
     for text in callers.take(CALLERS_MAX).filter_map(|caller| caller.text().ok()) {
-        if !text.contains(&*path) {
+        if !text.contains(path.trim_end_matches("/action.yml").trim_end_matches("/action.yaml")) {
             continue;
         }
         for caller in crate::yaml::parse(text).unwrap_or_default() {
             for (_, job) in caller.get("jobs").map(Node::entries).unwrap_or_default() {
                 let calls =
                     job.get("uses").and_then(Node::str).is_some_and(|uses| uses.trim_start_matches("./") == &*path);
-                for (name, value) in job.get("with").filter(|_| calls).map(Node::entries).unwrap_or_default() {
+                let steps = job.get("steps").map(Node::items).unwrap_or_default().iter().filter(|step| {
+                    let uses = step.get("uses").and_then(Node::str).unwrap_or_default().trim_start_matches("./");
+                    path.strip_prefix(uses).is_some_and(|rest| matches!(rest, "/action.yml" | "/action.yaml"))
+                });
+                let given = steps.filter_map(|step| step.get("with")).chain(job.get("with").filter(|_| calls));
+                for (name, value) in given.flat_map(Node::entries) {
                     if let (Some(name), Some(value)) = (name.str(), value.str()) {
                         out.push((format!("inputs.{name}"), value.to_owned()));
                     }
@@ -319,11 +326,37 @@ pub fn gitlab(collector: &mut Collector<'_>, file: u32, document: &Node) {
             let inherited = || bases.iter().find_map(|base| base.get(key));
             let Some(node) = job.get(key).or_else(|| (name == key).then_some(job)).or_else(inherited) else { continue };
             let items = if node.items().is_empty() { std::slice::from_ref(node) } else { node.items() };
+            evaluated(collector, file, items, name);
             for item in items {
                 if let Some(script) = item.str() {
                     collector.script_at(script, item.place(file), name, &mut own);
                 }
             }
+        }
+    }
+}
+
+/// Variables of GitLab that anybody who opens a merge request or writes a commit sets.
+const WRITTEN_OUTSIDE: [&str; 5] = [
+    "CI_MERGE_REQUEST_TITLE",
+    "CI_MERGE_REQUEST_DESCRIPTION",
+    "CI_COMMIT_MESSAGE",
+    "CI_COMMIT_TITLE",
+    "CI_COMMIT_DESCRIPTION",
+];
+
+/// A script that evaluates a text in which such a variable may be: in quotes it is safe elsewhere.
+fn evaluated(collector: &mut Collector<'_>, file: u32, items: &[Node], what: &str) {
+    let scripts = || items.iter().filter_map(Node::str);
+    if !scripts().any(|script| WRITTEN_OUTSIDE.iter().any(|name| script.contains(name))) {
+        return;
+    }
+    for item in items {
+        let runs =
+            ["eval ", "sh -c ", "bash -c "].iter().any(|word| item.str().is_some_and(|text| text.contains(word)));
+        if runs {
+            let place = item.place(file);
+            collector.runs_outside(what, &literal(place), Sink { what, place, access: "" });
         }
     }
 }

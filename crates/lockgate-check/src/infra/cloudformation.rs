@@ -144,7 +144,17 @@ impl Stack<'_> {
                 let items: Vec<Val> = argument.items().iter().skip(1).map(|i| self.value(i, depth + 1)).collect();
                 Val::choice(items)
             }
-            "Select" | "Split" | "ImportValue" | "GetAZs" | "Cidr" | "Transform" => {
+            "Select" => {
+                let items = argument.items();
+                let index = items.first().and_then(Node::str).and_then(|i| i.parse::<usize>().ok());
+                let from = items.get(1).map(|list| self.value(list, depth + 1));
+                let found = match (from.map(|v| v.kind), index) {
+                    (Some(Kind::List(list)), Some(index)) => list.borrow().get(index).cloned(),
+                    _ => None,
+                };
+                found.unwrap_or_else(|| Val::unknown(Why::Call(name.into()), Some(place)))
+            }
+            "Split" | "ImportValue" | "GetAZs" | "Cidr" | "Transform" => {
                 Val::unknown(Why::Call(name.into()), Some(place))
             }
             "Base64" => self.bare(argument, depth),

@@ -131,7 +131,10 @@ fn secret(collector: &mut Collector<'_>, file: u32, document: &Node, name: &str)
             };
             let Some(decoded) = decoded else { continue };
             let value = Val { trace: value.way(file), ..val(decoded.trim(), place) };
-            let sink = Sink { what: &what, place, access: "" };
+            let sink = Sink { what: &what, place, access: "any" };
+            for location in crate::storage::find(&decoded) {
+                collector.storage(&location, &value.trace, sink);
+            }
             if credentials::wanted(key) == Some(credentials::Wanted::Authorization) {
                 collector.secret_value(key, &value, sink);
             } else if credentials::wanted(key).is_some() {

@@ -3,7 +3,7 @@
 use super::{config_value, val};
 use crate::{
     collect::{Collector, Sink},
-    credentials, settings,
+    credentials, facts, settings,
     source::Place,
     storage,
     value::{How, joined, literal},
@@ -64,6 +64,19 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
             if let Some(location) = storage::path(provider, path) {
                 collector.storage(&location, &trace, sink);
             }
+        }
+        // A runner of GitLab, whose jobs are containers.
+        if entry.name == "privileged" && entry.value == "true" && entry.section.contains("runners") {
+            let workload = facts::Workload {
+                kind: "runner".to_owned(),
+                name: entry.section.to_owned(),
+                privileged: true,
+                root: facts::Switch::Unset,
+                escalation: facts::Switch::Unset,
+                ..facts::Workload::default()
+            };
+            let raw = collector.raw(place, &None, workload);
+            collector.found.workloads.push(raw);
         }
         let lower = what.to_ascii_lowercase();
         let talks = ["description", "comment", "deny", "prohibited", "forbidden", "blocked", "readme", "homepage"]
@@ -189,7 +202,44 @@ pub fn lines(collector: &mut Collector<'_>, file: u32, text: &str) {
 pub fn shell(collector: &mut Collector<'_>, file: u32, text: &str) {
     // Each command has its own place, so the script is read here and not as one text.
     let mut environment = Vec::new();
+    let path = collector.tree.file(file).map_or_else(|| "".into(), |f| f.path.clone());
+    if path.contains("cron") {
+        for (at, line) in scheduled(text, path.contains("cron.d/")) {
+            collector.script_at(line, Place::new(file, at, at + line.len()), "cron", &mut environment);
+        }
+        return;
+    }
     collector.script_file(file, text, "shell", &mut environment);
+}
+
+/// The commands of a table of cron with their places, and the settings between them. A table of the
+/// system names a user before the command.
+fn scheduled(text: &str, of_system: bool) -> Vec<(usize, &str)> {
+    let mut out = Vec::new();
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let start = offset;
+        offset += line.len();
+        let body = line.trim_end();
+        let first = body.split_whitespace().next().unwrap_or_default();
+        let fields = match first.chars().next() {
+            Some('@') => 1,
+            Some(c) if c.is_ascii_digit() || c == '*' => 5,
+            Some('#') | None => continue,
+            _ => {
+                out.push((start, body));
+                continue;
+            }
+        };
+        let mut rest = body;
+        for _ in 0..fields + usize::from(of_system) {
+            rest = rest.trim_start();
+            rest = rest.get(rest.find(char::is_whitespace).unwrap_or(rest.len())..).unwrap_or_default();
+        }
+        let command = rest.trim_start();
+        out.push((start + body.len() - command.len(), command));
+    }
+    out
 }
 
 /// A Makefile: variables, then recipes as scripts.

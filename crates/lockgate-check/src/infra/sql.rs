@@ -1,6 +1,7 @@
 //! SQL, with the Jinja of dbt and Airflow rendered and the variables of psql and Hive put in.
 
 mod grants;
+mod spoken;
 
 use super::{config_value, val};
 use crate::{
@@ -23,7 +24,7 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
     let macros = if body.contains("{{") { macros(collector, file) } else { String::new() };
     // `{{ config(location=...) }}` of dbt renders to nothing; as a mapping it shows what it says.
     let body = body.replace("{{ config(", "{{ dict(").replace("{{config(", "{{ dict(");
-    let body = joined_literals(&with_variables(&opened(&body)));
+    let body = joined_literals(&spoken::folded(&with_variables(&spoken::printed(&opened(&body)))));
     let rendered = if crate::jinja::is_template(&body) && !body.contains("${{") {
         let rendered = crate::jinja::render(&format!("{macros}{body}"), &context);
         let rendered = rendered.or_else(|| crate::jinja::render(&body, &context)).map(|text| text.flat().to_string());
@@ -62,6 +63,7 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
         config_value(collector, name, &val(value, place), Sink { what: "SQL", place, access: "" });
     }
     grants::grants(collector, &body, &find, Place::new(file, 0, 0));
+    spoken::variables(collector, &body, &find, Place::new(file, 0, 0));
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let place = Place::new(file, offset, offset + line.trim_end().len());
@@ -71,6 +73,11 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
             collector.credentials_in("", &line, &literal(place), Sink { what: "SQL", place, access: "" });
         }
     }
+}
+
+/// Grants in a text that stands elsewhere, such as a hook of dbt.
+pub(super) fn grants(collector: &mut Collector<'_>, text: &str, place: Place) {
+    grants::grants(collector, text, &|_| None, place);
 }
 
 /// The variables of dbt's project, for `var('name')`.
@@ -154,7 +161,19 @@ fn with_variables(text: &str) -> String {
         let set = lower.starts_with("set ").then(|| line.get(4..)).flatten();
         let pair = set.and_then(|l| l.split_once('=')).or_else(|| line.strip_prefix("\\set ")?.split_once(' '));
         if let Some((name, value)) = pair {
-            names.push((name.trim().to_owned(), value.trim().trim_matches(['\'', '"']).to_owned()));
+            let value = value.trim();
+            // psql joins what follows the name.
+            let joined = line.starts_with("\\set ") && (value.contains(" :") || value.contains("' '"));
+            let value = if joined {
+                let of = |word: &str| {
+                    let known = word.strip_prefix(':').and_then(|n| names.iter().rev().find(|(name, _)| name == n));
+                    known.map_or_else(|| word.trim_matches('\'').to_owned(), |(_, value)| value.clone())
+                };
+                value.split_whitespace().map(of).collect()
+            } else {
+                value.trim_matches(['\'', '"']).to_owned()
+            };
+            names.push((name.trim().to_owned(), value));
         }
     }
     // What a command prints is known when it runs.

@@ -442,7 +442,10 @@ impl<'b> Module<'b> {
             },
             Expression::BinaryOp(op) => {
                 let (a, b) = (self.eval(file, &op.lhs_expr, depth + 1), self.eval(file, &op.rhs_expr, depth + 1));
+                let same = a.as_str().zip(b.as_str()).map(|(a, b)| a == b);
                 match (op.operator.value(), a.as_int(), b.as_int()) {
+                    (BinaryOperator::Eq, ..) if same.is_some() => Val::new(Kind::Bool(same == Some(true))),
+                    (BinaryOperator::NotEq, ..) if same.is_some() => Val::new(Kind::Bool(same == Some(false))),
                     (BinaryOperator::Plus, Some(a), Some(b)) => Val::new(Kind::Int(a.saturating_add(b))),
                     (BinaryOperator::Minus, Some(a), Some(b)) => Val::new(Kind::Int(a.saturating_sub(b))),
                     _ => Val::unknown(Why::Expression, Some(at)),

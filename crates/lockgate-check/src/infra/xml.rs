@@ -33,6 +33,8 @@ struct Element {
     text: String,
     start: usize,
     end: usize,
+    /// Its attribute `name`, which names its text.
+    called: Option<String>,
     /// The texts of its `name` and `value`.
     name: Option<String>,
     value: Option<(String, usize, usize)>,
@@ -90,7 +92,9 @@ fn named(text: &str) -> Result<Vec<Named>, (String, usize)> {
                 if let Some(parent) = stack.last_mut() {
                     parent.is_parent = true;
                 }
-                stack.push(Element { tag: local(&tag), start: after, end: after, ..Element::default() });
+                let called = tag.attributes().flatten().take(100).find(|a| a.key.local_name().as_ref() == b"name");
+                let called = called.map(|a| String::from_utf8_lossy(&a.value).into_owned());
+                stack.push(Element { tag: local(&tag), called, start: after, end: after, ..Element::default() });
             }
             Event::Empty(tag) => attributes(&tag, text, before, after, &mut out),
             Event::Text(_) | Event::CData(_) => {
@@ -118,7 +122,12 @@ fn named(text: &str) -> Result<Vec<Named>, (String, usize)> {
                     match (stack.last_mut(), done.tag.as_str()) {
                         (Some(parent), "name" | "key") => parent.name = Some(done.text),
                         (Some(parent), "value") => parent.value = Some((done.text, done.start, done.end)),
-                        _ => out.push(Named { name: done.tag, value: done.text, start: done.start, end: done.end }),
+                        _ => out.push(Named {
+                            name: done.called.unwrap_or(done.tag),
+                            value: done.text,
+                            start: done.start,
+                            end: done.end,
+                        }),
                     }
                 }
             }

@@ -44,6 +44,7 @@ pub(super) fn all(collector: &mut Collector<'_>, file: u32, document: &Node, own
     let mut pods: Vec<(Vec<(String, String)>, Node)> = Vec::new();
     let mut templates: Vec<(usize, Vec<(String, String)>)> = Vec::new();
     let mut operators: Vec<Node> = Vec::new();
+    let mut patches: Vec<Node> = Vec::new();
     document.walk(&mut Vec::new(), &mut |path, node| {
         if let Some(meta) = node.at("metadata.labels") {
             templates.push((path.len(), labels(Some(meta))));
@@ -51,8 +52,11 @@ pub(super) fn all(collector: &mut Collector<'_>, file: u32, document: &Node, own
         if is_of_operator(path, node) {
             operators.push(node.clone());
         }
+        if let Some(patch) = node.get("podSpecPatch") {
+            patches.push(patch.clone());
+        }
         let is_pod = node.get("containers").is_some_and(|c| !c.items().is_empty())
-            || path.contains(&"templates") && node.get("container").is_some();
+            || path.contains(&"templates") && (node.get("container").is_some() || node.get("script").is_some());
         if is_pod && pods.len() < PODS_MAX {
             let own = templates.iter().rev().find(|(depth, _)| *depth < path.len() || path.is_empty());
             pods.push((own.map(|(_, labels)| labels.clone()).unwrap_or_default(), node.clone()));
@@ -63,6 +67,24 @@ pub(super) fn all(collector: &mut Collector<'_>, file: u32, document: &Node, own
     }
     for (labels, spec) in pods {
         pod(collector, file, &spec, owner, labels);
+    }
+    for patch in patches {
+        patched(collector, file, &patch, owner);
+    }
+}
+
+/// Argo's `podSpecPatch`, a text that is laid over every pod; its findings are at the text.
+fn patched(collector: &mut Collector<'_>, file: u32, patch: &Node, owner: Owner<'_>) {
+    for spec in patch.str().and_then(|text| crate::yaml::parse(text).ok()).unwrap_or_default() {
+        let mut pod_root = root(spec.get("securityContext"), file);
+        for node in spec.get("containers").map(Node::items).unwrap_or_default() {
+            if let Some((_, workload)) = container(node, file, owner, &mut pod_root) {
+                push(collector, patch.place(file), workload);
+            }
+        }
+        if let Some((_, workload)) = host_access(&spec, file, &owner.workload()) {
+            push(collector, patch.place(file), workload);
+        }
     }
 }
 
@@ -100,6 +122,8 @@ fn pod(collector: &mut Collector<'_>, file: u32, spec: &Node, owner: Owner<'_>, 
     let lists = ["initContainers", "containers", "ephemeralContainers"];
     let mut containers: Vec<&Node> = lists.iter().filter_map(|key| spec.get(key)).flat_map(Node::items).collect();
     containers.extend(spec.get("container"));
+    // A step of Argo that is a script.
+    containers.extend(spec.get("script").filter(|script| script.get("image").is_some()));
     let mut training = owner.is_of_training() || facts::is_training(&[owner.name, owner.namespace]);
     // What the pod says of its user is told once, at its first container.
     let mut pod_root = root(context, file);
@@ -165,6 +189,11 @@ fn commands(collector: &mut Collector<'_>, file: u32, container: &Node, owner: O
     if let Some(node) = container.get("image") {
         let place = node.place(file);
         collector.image(&image, &node.way(file), Sink { what: &what, place, access: "" });
+    }
+    if let Some(source) = container.get("source")
+        && let Some(script) = source.str()
+    {
+        collector.script_at(script, source.place(file), &what, &mut Vec::new());
     }
     let mut all = Vec::new();
     let mut last = None;

@@ -26,6 +26,7 @@ pub fn terraform(collector: &mut Collector<'_>, kind: &str, address: &str, val: 
         }),
         _ => {}
     }
+    train(collector, kind, val, at);
     let mut found: Vec<(Place, facts::Workload)> = Vec::new();
     settings(val, at, kind, address, &mut found, 0);
     for (place, workload) in found {
@@ -76,4 +77,40 @@ fn settings(val: &Val, at: Place, kind: &str, name: &str, found: &mut Vec<(Place
         }
         _ => {}
     }
+}
+
+/// A job or a pod that trains a model.
+fn train(collector: &mut Collector<'_>, kind: &str, val: &Val, at: Place) {
+    let is_pod = ["kubernetes_job", "kubernetes_cron_job", "kubernetes_pod", "kubernetes_deployment"]
+        .contains(&kind.trim_end_matches("_v1"));
+    let spec = ["spec.job_template.spec.template.spec", "spec.template.spec", "spec"]
+        .iter()
+        .find_map(|path| cloud::at(val, &format!("{path}.container")).and_then(|_| cloud::at(val, path)));
+    let Some(spec) = spec.filter(|_| is_pod) else { return };
+    let text = |of: &Val, path: &str| cloud::at(of, path).as_ref().and_then(Val::as_str).unwrap_or_default().to_owned();
+    let (name, image) = (text(val, "metadata.name"), text(&spec, "container.image"));
+    let namespace = Some(text(val, "metadata.namespace")).filter(|n| !n.is_empty()).unwrap_or_else(|| "default".into());
+    let words = cloud::all_texts(cloud::at(&spec, "container.command").as_ref());
+    let runs = words.iter().any(|word| word.split([' ', '/', '.']).any(|w| matches!(w, "train" | "finetune")));
+    if !runs && !facts::is_training(&[&name, &image, &namespace]) {
+        return;
+    }
+    let contexts = ["container.security_context", "security_context"].map(|path| cloud::at(&spec, path));
+    let named = contexts.iter().flatten().any(|context| {
+        cloud::is(cloud::at(context, "run_as_non_root").as_ref(), true)
+            || cloud::at(context, "run_as_user").is_some_and(|user| user.as_int().is_some_and(|user| user > 0))
+    });
+    let workload = facts::Workload {
+        kind: kind.to_owned(),
+        name,
+        namespace: namespace.clone(),
+        training: true,
+        root: if named { facts::Switch::No } else { facts::Switch::Unset },
+        escalation: facts::Switch::Unset,
+        service_account: text(&spec, "service_account_name"),
+        ..facts::Workload::default()
+    };
+    let raw = collector.raw(at, &None, workload);
+    collector.found.workloads.push(raw);
+    collector.found.pods.push(Pod { place: at, namespace, labels: Vec::new(), member: Member::Training });
 }

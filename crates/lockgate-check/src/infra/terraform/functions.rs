@@ -13,6 +13,9 @@ use crate::{
     value::{How, Kind, Piece, Text, Val, Why, joined},
 };
 
+/// Most items of a list that are looked at.
+const ITEMS_MAX: usize = 256;
+
 impl Module<'_> {
     pub(super) fn call(&mut self, file: u32, call: &FuncCall, at: Place, depth: usize) -> Val {
         let args: Vec<Val> = call.args.iter().map(|arg| self.eval(file, arg, depth + 1)).collect();
@@ -38,22 +41,31 @@ impl Module<'_> {
                 let traces = joined(at, How::Joined, items.iter().map(|i| i.trace.clone()));
                 Some(Val::text(Text::of(pieces), traces))
             }),
-            "format" => known.clone().map(|format| {
-                let mut rest = args.iter().skip(1);
-                let mut pieces = Vec::new();
-                let mut parts = format.split('%');
-                pieces.push(Piece::Known(parts.next().unwrap_or_default().into()));
-                for part in parts {
-                    let tail = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
-                    if let Some(tail) = tail.strip_prefix(['s', 'd', 'v', 'q']) {
-                        pieces
-                            .extend(rest.next().and_then(|v| v.options().first().map(Val::pieces)).unwrap_or_default());
-                        pieces.push(Piece::Known(tail.into()));
-                    } else {
-                        pieces.push(Piece::Known(format!("%{part}").into()));
-                    }
-                }
-                Val::text(Text::of(pieces), traces())
+            "format" => {
+                known.clone().map(|format| Val::text(formatted(&format, args.get(1..).unwrap_or_default()), traces()))
+            }
+            "formatlist" => known.clone().map(|format| {
+                let rows = args.iter().filter_map(|arg| list(Some(arg))).map(|items| items.len()).max().unwrap_or(1);
+                let of_row = |row: usize| -> Vec<Val> {
+                    let rest = args.iter().skip(1);
+                    rest.map(|arg| {
+                        list(Some(arg)).and_then(|items| items.get(row).cloned()).unwrap_or_else(|| arg.clone())
+                    })
+                    .collect()
+                };
+                let rows = 0..rows.min(ITEMS_MAX);
+                Val::list(rows.map(|row| Val::text(formatted(&format, &of_row(row)), traces())).collect())
+            }),
+            "yamldecode" | "jsondecode" => known.and_then(|text| {
+                let documents = crate::yaml::parse(&text).ok()?;
+                let trace = first.map(|val| val.trace.clone()).unwrap_or_default();
+                Some(crate::python::retraced(&crate::yaml::value(documents.first()?, file, 0), &trace, 0))
+            }),
+            // The first that can be had.
+            "try" => args.iter().find(|arg| !arg.is_unknown()).or(first).cloned(),
+            "contains" => list(first).zip(args.get(1)).and_then(|(items, wanted)| {
+                let is_known = wanted.as_str().is_some() && items.iter().all(|item| item.as_str().is_some());
+                is_known.then(|| Val::new(Kind::Bool(items.iter().any(|item| item.as_str() == wanted.as_str()))))
             }),
             "templatefile" => known.and_then(|path| self.template_file(&path, args.get(1), at)),
             "file" => known.and_then(|path| self.template_file(&path, None, at)),
@@ -61,7 +73,7 @@ impl Module<'_> {
             "upper" => known.map(|t| text(t.to_uppercase())),
             "trimspace" => known.map(|t| text(t.trim().to_owned())),
             "title" | "trim" | "nonsensitive" | "sensitive" | "tostring" | "tolist" | "toset" | "distinct"
-            | "flatten" | "sort" | "tomap" | "compact" | "try" | "jsonencode" | "yamlencode" | "base64encode"
+            | "flatten" | "sort" | "tomap" | "compact" | "jsonencode" | "yamlencode" | "base64encode"
             | "base64gzip" => first.cloned(),
             "replace" => match (known, args.get(1).and_then(Val::as_str), args.get(2).and_then(Val::as_str)) {
                 (Some(t), Some(from), Some(to)) if !from.is_empty() => Some(text(t.replace(from, to))),
@@ -157,11 +169,16 @@ impl Module<'_> {
         };
         let mut keys = Vec::new();
         let mut out = Vec::new();
-        for (key, value) in pairs.into_iter().take(256) {
+        for (key, value) in pairs.into_iter().take(ITEMS_MAX) {
             let before = self.names.len();
             self.names.push((each.intro.value_var.as_str().to_owned(), value));
             if let Some(name) = &each.intro.key_var {
                 self.names.push((name.as_str().to_owned(), key));
+            }
+            let kept = each.cond.as_ref().map(|cond| self.eval(file, &cond.expr, depth + 1));
+            if matches!(kept, Some(Val { kind: Kind::Bool(false), .. })) {
+                self.names.truncate(before);
+                continue;
             }
             if let Some(expression) = &each.key_expr {
                 keys.push(self.eval(file, expression, depth + 1));
@@ -171,4 +188,21 @@ impl Module<'_> {
         }
         if each.key_expr.is_some() { Val::dict(keys.into_iter().zip(out).collect(), false) } else { Val::list(out) }
     }
+}
+
+/// A format of Go with its values put in.
+fn formatted(format: &str, args: &[Val]) -> Text {
+    let mut rest = args.iter();
+    let mut parts = format.split('%');
+    let mut pieces = vec![Piece::Known(parts.next().unwrap_or_default().into())];
+    for part in parts {
+        let tail = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+        if let Some(tail) = tail.strip_prefix(['s', 'd', 'v', 'q']) {
+            pieces.extend(rest.next().and_then(|v| v.options().first().map(Val::pieces)).unwrap_or_default());
+            pieces.push(Piece::Known(tail.into()));
+        } else {
+            pieces.push(Piece::Known(format!("%{part}").into()));
+        }
+    }
+    Text::of(pieces)
 }
