@@ -163,7 +163,7 @@ fn note(seen: &mut Seen, folder: &Path, path: &str, rule: &str) {
 
 fn lockgate(folder: &Path) -> Result<Seen> {
     let program = std::env::current_dir()?.join("target/release/lockgate");
-    let policy = "apiVersion: lockgate/v1\nkind: Check\ncheck:\n  storage:\n    prohibited: [s3://restricted-raw, gs://hr-exports, abfs://dump@oldstore]\n";
+    let policy = "apiVersion: lockgate/v1\nkind: Check\ncheck:\n  storage:\n    prohibited: [s3://restricted-raw, gs://hr-exports, abfs://dump@oldstore]\n  personal:\n    locations: [s3://people]\n    approvedSinks: [s3://masked]\n";
     let mut seen = Seen::new();
     for entry in fs::read_dir(folder)? {
         // A case is a repository of its own.

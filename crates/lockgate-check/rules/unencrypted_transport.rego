@@ -37,6 +37,7 @@ deny contains {"fact": b.id, "message": sprintf("%s takes requests without TLS: 
 unresolved contains {"fact": n.id, "message": sprintf("%s %s://%s may go unencrypted", [words[n.access], n.scheme, n.host])} if {
 	some n in plain
 	contains(n.host, "…")
+	not lib.is_local(n.host)
 }
 
 words := {"send": "what is sent to", "fetch": "what is fetched from"}

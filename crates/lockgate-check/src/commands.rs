@@ -308,6 +308,8 @@ impl Collector<'_> {
                 && word.len() > 2
             {
                 self.command_value("password", word.get(2..).unwrap_or_default(), trace, sink);
+            } else if word.get(..15).is_some_and(|start| start.eq_ignore_ascii_case("authorization: ")) {
+                self.header(word, trace, sink);
             } else if matches!((program, *word), ("openssl", "-k" | "-passin" | "-passout" | "-pass")) {
                 self.command_value("password", next.strip_prefix("pass:").unwrap_or_default(), trace, sink);
             } else if matches!(

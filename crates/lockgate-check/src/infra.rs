@@ -129,8 +129,10 @@ fn document(collector: &mut Collector<'_>, file: u32, document: &Node) {
         cloudformation::read(collector, file, document);
         return;
     } else if name.contains("kustomization") || kind == "Kustomization" {
-        let is_rendered =
-            kustomize::read(collector, file, |collector, manifest| kubernetes::manifest(collector, file, manifest));
+        let is_rendered = kustomize::read(collector, file, |collector, manifest| {
+            kubernetes::manifest(collector, file, manifest);
+            stores(collector, file, manifest);
+        });
         kubernetes::kustomization(collector, file, document, is_rendered);
     } else if document.get("apiVersion").and_then(Node::str).is_some_and(|v| v.starts_with("lockgate/"))
         || kind == "DataContract"
@@ -205,6 +207,7 @@ pub fn is_aside(path: &[&str]) -> bool {
                 | "usage"
                 | "info"
                 | "label"
+                | "labels"
                 | "metadata"
                 | "annotations"
         ) || [
@@ -249,6 +252,18 @@ fn generic(collector: &mut Collector<'_>, file: u32, document: &Node, names: &na
         match &node.data {
             Data::Scalar(..) => one_scalar(collector, file, (document, names), &keys, node),
             Data::Map(_) => {
+                // A volume of rclone by the settings of its remote.
+                if let (Some("driver_opts"), Some(kind), Some(path)) =
+                    (keys.last().copied(), node.get("type").and_then(Node::str), node.get("path"))
+                    && let Some(provider) = crate::storage::provider_of(kind)
+                    && let Some(mut location) = path.str().and_then(|path| crate::storage::path(provider, path))
+                {
+                    let place = path.place(file);
+                    let account = node.entries().iter().find(|(k, _)| k.str().is_some_and(|k| k.ends_with("account")));
+                    account.and_then(|(_, v)| v.str()).unwrap_or_default().clone_into(&mut location.account);
+                    let sink = Sink { what: "driver_opts", place, access: "any" };
+                    collector.storage(&location, &crate::value::literal(place), sink);
+                }
                 let name =
                     ["name", "Name", "key", "Key", "ParameterKey"].iter().find_map(|k| node.get(k)).and_then(Node::str);
                 let value = ["value", "Value", "ParameterValue"].iter().find_map(|k| node.get(k));
@@ -318,6 +333,10 @@ fn one_scalar(
     node: &Node,
 ) {
     let (Some(text), Some(val)) = (node.str(), scalar(node, file)) else { return };
+    let is_script = keys.iter().any(|key| matches!(*key, "script" | "before_script" | "after_script"));
+    if is_script && collector.tree.file(file).is_some_and(|f| f.path.contains("gitlab-ci")) {
+        return;
+    }
     if text.is_empty() {
         collector.switch(&keys.join("."), text, node.place(file));
     }
@@ -330,6 +349,16 @@ fn one_scalar(
     }
     let what = keys.join(".");
     let sink = Sink { what: &what, place: node.place(file), access: "any" };
+    // A file for people within a map of files.
+    let last = keys.last().map(|key| key.to_ascii_lowercase()).unwrap_or_default();
+    let is_for_people = last.ends_with(".txt") || last.ends_with(".md") || {
+        let words = ["labels.", "translations.", "messages.", "i18n.", "locale."];
+        words.iter().any(|word| last.starts_with(word)) && last.ends_with(".json")
+    };
+    if is_for_people {
+        collector.form_in(text, &val.trace, sink);
+        return;
+    }
     // A manual with code in it shows how, with values of nobody's.
     if text.contains("```") {
         collector.form_in(text, &val.trace, sink);
@@ -472,6 +501,20 @@ fn default_of(text: &str) -> Option<String> {
         return rendered.known().map(str::to_owned);
     }
     None
+}
+
+/// The stores that a manifest names once its overlay is laid over it.
+fn stores(collector: &mut Collector<'_>, file: u32, manifest: &Node) {
+    let mut found = Vec::new();
+    manifest.walk(&mut Vec::new(), &mut |path, node| {
+        if matches!(node.data, Data::Map(_)) && found.len() < VALUES_MAX {
+            found.push((path.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>(), node.clone()));
+        }
+    });
+    for (path, node) in found {
+        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+        bucket_of(collector, file, &keys, &node, &names::Names::default());
+    }
 }
 
 /// `bucket: name` with what stands beside it.

@@ -78,6 +78,8 @@ pub struct Context {
     pub names: Vec<(Arc<str>, Known)>,
     /// Airflow's Variables that the code sets.
     pub variables: Vec<(Arc<str>, Text)>,
+    /// Variables of dbt that are lists or mappings.
+    pub nested: Vec<(Arc<str>, Known)>,
 }
 
 /// A known value.
@@ -264,6 +266,9 @@ impl Hole {
             if let Some((_, text)) = self.root.context.variables.iter().find(|(known, _)| &**known == key) {
                 return self.root.known(&Known::Text(text.clone()));
             }
+            if let Some((_, known)) = self.root.context.nested.iter().find(|(known, _)| &**known == key) {
+                return self.root.known(known);
+            }
             return match args.get(1) {
                 Some(default) if !default.is_undefined() && !default.is_none() => default.clone(),
                 _ => self.root.hole(&format!("{name}.{key}")),
@@ -296,7 +301,8 @@ impl Object for Hole {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(Vec::new())
+        // Of what is not known there is one.
+        Enumerator::Values(vec![self.further("item")])
     }
 
     fn is_true(self: &Arc<Self>) -> bool {

@@ -72,6 +72,21 @@ pub(super) fn signatures(text: &str) -> Vec<(usize, usize)> {
     if !channels.is_empty() {
         return channels;
     }
+    // Who knows the address of a webhook writes to its channel.
+    let hooks = text.match_indices("hooks.slack.com/services/").take(32).filter_map(|(at, mark)| {
+        let start = at + mark.len();
+        let rest = text.get(start..)?;
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '/').unwrap_or(rest.len());
+        let parts: Vec<&str> = rest.get(..end)?.split('/').collect();
+        let is_hook = matches!(parts.as_slice(), [team, app, token]
+            if team.len() >= 8 && app.len() >= 8 && token.len() >= 20
+                && !token.chars().all(|c| c.eq_ignore_ascii_case(&'x')));
+        is_hook.then_some((start, start + end))
+    });
+    let hooks: Vec<(usize, usize)> = hooks.collect();
+    if !hooks.is_empty() {
+        return hooks;
+    }
     if !text.contains("sv=") && !text.contains("se=") {
         return Vec::new();
     }

@@ -112,7 +112,9 @@ fn inputs(collector: &mut Collector<'_>, file: u32, document: &Node) -> Vec<(Str
                 let given = steps.filter_map(|step| step.get("with")).chain(job.get("with").filter(|_| calls));
                 for (name, value) in given.flat_map(Node::entries) {
                     if let (Some(name), Some(value)) = (name.str(), value.str()) {
-                        out.push((format!("inputs.{name}"), value.to_owned()));
+                        let made = value.trim().strip_prefix("${{").and_then(|v| v.strip_suffix("}}"));
+                        let made = made.and_then(|expression| formatted(expression.trim()));
+                        out.push((format!("inputs.{name}"), made.unwrap_or_else(|| value.to_owned())));
                     }
                 }
             }
@@ -230,6 +232,7 @@ fn expanded(text: &str, environment: &[(String, String)], matrix: &[(String, Str
             } else {
                 None
             };
+            let found = found.or_else(|| formatted(expression));
             let literal = default.and_then(|d| d.strip_prefix('\'').and_then(|d| d.strip_suffix('\'')));
             Some(found.or_else(|| literal.map(str::to_owned)).unwrap_or_else(|| {
                 let is_kept = expression.starts_with("secrets.") || expression.starts_with("vars.");
@@ -239,6 +242,17 @@ fn expanded(text: &str, environment: &[(String, String)], matrix: &[(String, Str
         all.push(out);
     }
     all.join("\n")
+}
+
+/// `format('{0}-{1}', 'a', 'b')` of texts.
+fn formatted(expression: &str) -> Option<String> {
+    let inner = expression.strip_prefix("format(")?.strip_suffix(')')?;
+    let mut texts = inner.split('\'').skip(1).step_by(2);
+    let mut out = texts.next()?.to_owned();
+    for (i, text) in texts.enumerate().take(32) {
+        out = out.replace(&format!("{{{i}}}"), text);
+    }
+    Some(out)
 }
 
 fn environment(
@@ -393,6 +407,12 @@ fn variables(collector: &mut Collector<'_>, file: u32, node: Option<&Node>) -> V
         let place: Place = value.place(file);
         config_value(collector, name, &val, Sink { what: "variables", place, access: "" });
         let text = crate::shell::expand_plain(val.as_str().unwrap_or_default(), &out);
+        if val.as_str() != Some(&text) {
+            // What variables make of each other.
+            let made = Val::text(Text::from_flat(&text, &[]), val.trace.clone());
+            config_value(collector, name, &made, Sink { what: "variables", place, access: "" });
+            collector.credentials_in("", &text, &val.trace, Sink { what: "variables", place, access: "" });
+        }
         collector.switch(name, &text, place);
         out.push((name.to_owned(), text));
     }

@@ -154,9 +154,16 @@ impl Stack<'_> {
                 };
                 found.unwrap_or_else(|| Val::unknown(Why::Call(name.into()), Some(place)))
             }
-            "Split" | "ImportValue" | "GetAZs" | "Cidr" | "Transform" => {
-                Val::unknown(Why::Call(name.into()), Some(place))
-            }
+            "Split" => match argument.items() {
+                [separator, text] => {
+                    let (separator, text) = (separator.str().unwrap_or_default(), self.value(text, depth + 1));
+                    let Some(known) = text.as_str().filter(|_| !separator.is_empty()) else { return text };
+                    let part = |part: &str| Val::text(Text::Known(part.into()), text.trace.clone());
+                    Val::list(known.split(separator).map(part).collect())
+                }
+                _ => Val::unknown(Why::Call(name.into()), Some(place)),
+            },
+            "ImportValue" | "GetAZs" | "Cidr" | "Transform" => Val::unknown(Why::Call(name.into()), Some(place)),
             "Base64" => self.bare(argument, depth),
             _ => self.bare(argument, depth),
         }

@@ -117,7 +117,7 @@ fn variables(collector: &Collector<'_>, path: &str, document: &Node) -> Vec<(std
     let mut names: Vec<(std::sync::Arc<str>, jinja::Known)> =
         found.iter().map(|(name, value)| (name.as_str().into(), known(value, 0))).collect();
     for _ in 0..ROUNDS {
-        let context = jinja::Context { names: names.clone(), variables: Vec::new() };
+        let context = jinja::Context { names: names.clone(), ..jinja::Context::default() };
         let mut changed = false;
         for (_, value) in &mut names {
             if let jinja::Known::Text(text) = value
@@ -135,7 +135,7 @@ fn variables(collector: &Collector<'_>, path: &str, document: &Node) -> Vec<(std
     names
 }
 
-fn known(node: &Node, depth: usize) -> jinja::Known {
+pub(super) fn known(node: &Node, depth: usize) -> jinja::Known {
     match &node.data {
         Data::List(items) if depth < 8 => {
             jinja::Known::List(items.iter().take(NAMES_MAX).map(|item| known(item, depth + 1)).collect())

@@ -79,9 +79,20 @@ pub fn settings(collector: &mut Collector<'_>, file: u32, text: &str) {
             collector.found.workloads.push(raw);
         }
         let lower = what.to_ascii_lowercase();
-        let talks = ["description", "comment", "deny", "prohibited", "forbidden", "blocked", "readme", "homepage"]
-            .iter()
-            .any(|w| lower.contains(w));
+        let talks = [
+            "description",
+            "comment",
+            "deny",
+            "prohibited",
+            "forbidden",
+            "blocked",
+            "guard",
+            "refuse",
+            "readme",
+            "homepage",
+        ]
+        .iter()
+        .any(|w| lower.contains(w));
         if talks {
             continue;
         }

@@ -20,7 +20,8 @@ const SQL_BYTES_MAX: usize = 4 << 20;
 /// SQL in a file, with Jinja rendered as dbt and Airflow do.
 pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
     let body = text.lines().map(without_comment).collect::<Vec<_>>().join("\n");
-    let context = crate::jinja::Context { names: Vec::new(), variables: project(collector, file) };
+    let (variables, nested) = project(collector, file);
+    let context = crate::jinja::Context { names: Vec::new(), variables, nested };
     let macros = if body.contains("{{") { macros(collector, file) } else { String::new() };
     // `{{ config(location=...) }}` of dbt renders to nothing; as a mapping it shows what it says.
     let body = body.replace("{{ config(", "{{ dict(").replace("{{config(", "{{ dict(");
@@ -46,7 +47,8 @@ pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
     for location in storage::find(&body) {
         let scheme = format!("{}://", location.provider);
         let place = find(&location.bucket).or_else(|| find(&scheme)).unwrap_or(Place::new(file, 0, 0));
-        collector.storage(&location, &literal(place), Sink { what: "SQL", place, access: "any" });
+        let access = spoken::access(&body, &location);
+        collector.storage(&location, &literal(place), Sink { what: "SQL", place, access });
     }
     for (key, from, to) in crate::collect::pairs(&body) {
         let (Some(name), Some(value)) = (body.get(key.0..key.1), body.get(from..to)) else { continue };
@@ -80,9 +82,12 @@ pub(super) fn grants(collector: &mut Collector<'_>, text: &str, place: Place) {
     grants::grants(collector, text, &|_| None, place);
 }
 
+/// Variables by name: texts, then lists and mappings.
+type Variables = (Vec<(std::sync::Arc<str>, crate::value::Text)>, Vec<(std::sync::Arc<str>, crate::jinja::Known)>);
+
 /// The variables of dbt's project, for `var('name')`.
-fn project(collector: &Collector<'_>, file: u32) -> Vec<(std::sync::Arc<str>, crate::value::Text)> {
-    let mut out = Vec::new();
+fn project(collector: &Collector<'_>, file: u32) -> Variables {
+    let mut out = Variables::default();
     let Some(text) = project_file(collector, file).and_then(|id| collector.tree.file(id)).and_then(|f| f.text().ok())
     else {
         return out;
@@ -93,7 +98,9 @@ fn project(collector: &Collector<'_>, file: u32) -> Vec<(std::sync::Arc<str>, cr
         let nested = vars.entries().iter().flat_map(|(_, below)| below.entries());
         for (name, value) in vars.entries().iter().chain(nested) {
             if let (Some(name), Some(value)) = (name.str(), value.str()) {
-                out.push((name.into(), crate::value::Text::Known(value.into())));
+                out.0.push((name.into(), crate::value::Text::Known(value.into())));
+            } else if let Some(name) = name.str() {
+                out.1.push((name.into(), super::names::known(value, 0)));
             }
         }
     }

@@ -235,7 +235,7 @@ impl Interpreter<'_> {
                 Some((Arc::from(name), text))
             })
             .collect();
-        match jinja::render(text, &Context { names, variables }) {
+        match jinja::render(text, &Context { names, variables, ..Context::default() }) {
             Some(text) => {
                 // Of the parameters, those whose text stands in what was made.
                 let flat = text.flat();
@@ -267,7 +267,7 @@ impl Interpreter<'_> {
                 (name, known(&val, 0))
             })
             .collect();
-        match jinja::render(text, &Context { names, variables: Vec::new() }) {
+        match jinja::render(text, &Context { names, ..Context::default() }) {
             Some(text) => Val::text(text, joined(self.place(at), How::Rendered, traces)),
             None => val.clone(),
         }

@@ -41,7 +41,10 @@ pub(super) fn parameter(inner: &str, variables: &[(String, String)], depth: usiz
         }
     }
     match (known, operator) {
-        (Some(value), "") => value,
+        // `${NAME:?}` and `${NAME?what is missing}`.
+        (Some(value), operator) if operator.is_empty() || operator.starts_with(":?") || operator.starts_with('?') => {
+            value
+        }
         (Some(value), "[@]" | "[*]") => value.replace(' ', SPLIT_TEXT),
         (Some(value), operator) => replaced(&value, operator),
         (None, _) => REFERENCE.to_string(),

@@ -201,6 +201,16 @@ fn commands(collector: &mut Collector<'_>, file: u32, container: &Node, owner: O
         let Some(node) = container.get(key) else { continue };
         for word in node.items() {
             let Some(val) = scalar(word, file) else { continue };
+            // `--header`, then `Authorization: Basic ...`.
+            if let Some((name, value)) = word.str().and_then(|word| word.split_once(": ")) {
+                let place = word.place(file);
+                collector.named(
+                    name,
+                    &crate::infra::val(value, place),
+                    Sink { what: &what, place, access: "" },
+                    "manifest",
+                );
+            }
             // A script in the list is read for itself.
             if word.str().is_some_and(|w| w.contains(char::is_whitespace)) {
                 collector.script_at(word.str().unwrap_or_default(), word.place(file), &what, &mut Vec::new());

@@ -26,12 +26,13 @@ static S3_URI: LazyLock<Option<Regex>> =
 static CONCAT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)\bconcat\s*\(\s*('[^']*'(?:\s*,\s*'[^']*'){1,50})\s*\)").ok());
 /// A block of Jinja that is kept in a name, which what runs it prints.
-static BLOCK: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\{%-?\s*(?:set\s+\w+|endset|do\s+run_query\([^%]*\))\s*-?%\}").ok());
+static BLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"\{%-?\s*(?:set\s+\w+|endset|do\s+run_query\([^%]*\)|call[\s(][^%]*|endcall)\s*-?%\}").ok()
+});
 
 /// A template in which a block that is set stands where it is set.
 pub(super) fn printed(text: &str) -> Cow<'_, str> {
-    if !text.contains("endset") {
+    if !text.contains("endset") && !text.contains("endcall") {
         return Cow::Borrowed(text);
     }
     BLOCK.as_ref().map_or(Cow::Borrowed(text), |block| block.replace_all(text, ""))
@@ -46,6 +47,26 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// `format('... password %L', name)`: a variable that becomes a password.
+static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?is)\bformat\s*\(\s*'[^']{0,2000}\bpassword\s+%[lL][^']{0,2000}'((?:\s*,\s*[\w']+){1,20})\s*\)").ok()
+});
+
+/// Whether a statement reads a location or writes to it, by the word before it.
+pub(super) fn access(body: &str, location: &storage::Location) -> &'static str {
+    let scheme = format!("{}://{}", location.provider, location.bucket);
+    let Some(at) = body.find(&scheme) else { return "any" };
+    let before = body.get(..at).unwrap_or_default().trim_end_matches(['\'', '"', '(', '[', ' ', '\n']);
+    let word =
+        before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_ascii_lowercase();
+    match word.as_str() {
+        "to" => "write",
+        "from" => "read",
+        word if word.starts_with("read_") || word.ends_with("_scan") => "read",
+        _ => "any",
+    }
+}
+
 /// `find` tells where a text stands in the file.
 pub(super) fn variables(
     collector: &mut Collector<'_>,
@@ -53,10 +74,17 @@ pub(super) fn variables(
     find: &impl Fn(&str) -> Option<Place>,
     start: Place,
 ) {
+    let passwords: Vec<&str> = PASSWORD
+        .iter()
+        .flat_map(|rule| rule.captures_iter(body))
+        .filter_map(|found| found.get(1).map(|args| args.as_str()))
+        .collect();
     for found in VARIABLE.iter().flat_map(|rule| rule.captures_iter(body)) {
         let (Some(name), Some(value)) = (found.get(1), found.get(2)) else { continue };
-        let place = find(value.as_str()).or_else(|| find(name.as_str())).unwrap_or(start);
-        config_value(collector, name.as_str(), &val(value.as_str(), place), Sink { what: "SQL", place, access: "any" });
+        let is_password = passwords.iter().any(|args| args.split(',').any(|arg| arg.trim() == name.as_str()));
+        let name = if is_password { "password" } else { name.as_str() };
+        let place = find(value.as_str()).or_else(|| find(name)).unwrap_or(start);
+        config_value(collector, name, &val(value.as_str(), place), Sink { what: "SQL", place, access: "any" });
     }
     for found in S3_URI.iter().flat_map(|rule| rule.captures_iter(body)) {
         let (Some(bucket), Some(key)) = (found.get(1), found.get(2)) else { continue };

@@ -27,7 +27,11 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
                     continue;
                 }
                 let sink = Sink { what: address, place: place_of(value), access: "any" };
-                collector.named(name, value, sink, "name");
+                // Databricks names a secret by its scope and its key there.
+                let has_scope = |(k, _): &(Val, Val)| k.as_str().is_some_and(|k| k.ends_with("secret_scope"));
+                if !(name.ends_with("secret_key") && entries.iter().any(has_scope)) {
+                    collector.named(name, value, sink, "name");
+                }
                 let text = match value.kind {
                     Kind::Bool(on) => on.to_string(),
                     _ => value.as_str().unwrap_or_default().to_owned(),
@@ -42,7 +46,9 @@ pub(super) fn given_to(collector: &mut Collector<'_>, address: &str, kind: &str,
                     || name == "name" && kind.ends_with("_bucket")
                     || (name == "name" && kind.contains("storage_container"))
                     || name == "storage_container_name"
-                    || name == "container_name" && kind.contains("azure");
+                    || name == "container_name"
+                        && (kind.contains("azure")
+                            || entries.iter().any(|(k, _)| k.as_str() == Some("storage_account_name")));
                 if name == "provisioner" {
                     for command in ["inline", "command"].iter().flat_map(|key| cloud::each_at(value, key)) {
                         provisioned(collector, &command, sink);
