@@ -62,7 +62,7 @@ is_local(host) if regex.match(`^(localhost|127\.[0-9.]+|0\.0\.0\.0|\[::1\])(:.*)
 is_local(host) if regex.match(`^[^.…]+(:[0-9]+)?$`, host)
 
 # What a cloud tells a machine of itself.
-is_local(host) if regex.match(`^169\.254\.`, host)
+is_local(host) if regex.match(`^169\.254\.[0-9]+\.[0-9]+(:.*)?$`, host)
 
 is_local(host) if regex.match(`\.(local|internal|localhost|svc)(:[0-9]+)?$`, host)
 

@@ -298,7 +298,14 @@ impl<'a> Collector<'a> {
                 // `auth=("user", "password")`, `api_key=("id", "key")`.
                 Kind::List(items) if matches!(wanted, Some(Wanted::Authorization | Wanted::Token)) => {
                     let items = items.borrow().clone();
-                    self.pair(&items, sink);
+                    // `"gcp-credentials": ["project", "service_account_file"]` lists names.
+                    let is_word = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                    let are_names = wanted == Some(Wanted::Token)
+                        && items.iter().all(|item| item.as_str().is_some_and(is_word))
+                        && items.last().and_then(Val::as_str).is_some_and(credentials::is_identifier);
+                    if !are_names {
+                        self.pair(&items, sink);
+                    }
                     continue;
                 }
                 Kind::Tuple(items) if matches!(wanted, Some(Wanted::Authorization | Wanted::Token)) => {

@@ -453,11 +453,15 @@ fn takes_value(option: &str) -> bool {
     }
 }
 
-/// The password of a line of `.pgpass`, whatever the file is called: `host:port:database:user:password`.
+/// The password of a line that can only be one of `.pgpass`, whatever the file is called:
+/// `host:port:database:user:password`.
 fn of_pgpass(line: &str) -> Option<&str> {
-    let mut fields = line.trim().splitn(5, ':');
-    let (_, port) = (fields.next()?, fields.next()?);
-    let is_port = port == "*" || (2..=5).contains(&port.len()) && port.chars().all(|c| c.is_ascii_digit());
-    let password = fields.nth(2)?;
-    (is_port && !line.contains("//") && !line.trim().contains(char::is_whitespace)).then_some(password)
+    let line = line.trim();
+    let fields: Vec<&str> = line.splitn(5, ':').collect();
+    let [host, port, database, user, password] = fields.as_slice() else { return None };
+    let is_name = |text: &str| !text.is_empty() && !text.chars().all(|c| c.is_ascii_digit());
+    let is_host = !host.starts_with('@') && (!host.starts_with(|c: char| c.is_ascii_digit()) || host.contains('.'));
+    let is_port = (4..=5).contains(&port.len()) && port.chars().all(|c| c.is_ascii_digit());
+    let is_line = is_name(host) && is_host && is_port && is_name(database) && is_name(user);
+    (is_line && !line.contains("//") && !line.contains(char::is_whitespace)).then_some(password)
 }

@@ -155,34 +155,6 @@ pub fn judge(wanted: Wanted, name: &str, text: &str) -> Option<Strength> {
 
 /// A key of what nobody here knows, whose value looks made by a machine: `feed-key: cfk-6vfY...`.
 pub fn is_key(name: &str, text: &str) -> bool {
-    const NO_KEYS: [&str; 26] = [
-        "public",
-        "cache",
-        "kms",
-        "partition",
-        "sort",
-        "primary",
-        "foreign",
-        "row",
-        "object",
-        "s3",
-        "idempotency",
-        "dedup",
-        "deduplication",
-        "group",
-        "map",
-        "ssh",
-        "host",
-        "known",
-        "hash",
-        "join",
-        "index",
-        "unique",
-        "message",
-        "routing",
-        "natural",
-        "surrogate",
-    ];
     let words = words(name);
     // `key: gk_live_...` says what it is itself.
     if let [only] = words.as_slice() {
@@ -192,7 +164,7 @@ pub fn is_key(name: &str, text: &str) -> bool {
     let [.., before, last] = words.as_slice() else { return false };
     let is_uuid = text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     let is_mixed = text.chars().any(|c| c.is_ascii_uppercase()) && text.chars().any(|c| c.is_ascii_lowercase());
-    last == "key" && !NO_KEYS.contains(&before.as_str()) && is_random(text) && is_mixed && !is_uuid
+    last == "key" && !names::OTHER_KEYS.contains(&before.as_str()) && is_random(text) && is_mixed && !is_uuid
 }
 
 /// `Bearer xyz`, `Basic dXNlcjpwYXNz`, or a key by its form.

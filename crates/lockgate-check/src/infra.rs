@@ -334,7 +334,8 @@ fn one_scalar(
 ) {
     let (Some(text), Some(val)) = (node.str(), scalar(node, file)) else { return };
     let is_script = keys.iter().any(|key| matches!(*key, "script" | "before_script" | "after_script"));
-    if is_script && collector.tree.file(file).is_some_and(|f| f.path.contains("gitlab-ci")) {
+    let is_gitlab = |path: &str| path.rsplit('/').next().is_some_and(|name| name.contains("gitlab-ci"));
+    if is_script && collector.tree.file(file).is_some_and(|f| is_gitlab(&f.path)) {
         return;
     }
     if text.is_empty() {
@@ -351,7 +352,9 @@ fn one_scalar(
     let sink = Sink { what: &what, place: node.place(file), access: "any" };
     // A file for people within a map of files.
     let last = keys.last().map(|key| key.to_ascii_lowercase()).unwrap_or_default();
-    let is_for_people = last.ends_with(".txt") || last.ends_with(".md") || {
+    let prose = ["notice", "readme", "license", "changelog", "motd", "usage", "about", "banner", "notes"];
+    let is_prose = last.strip_suffix(".txt").is_some_and(|stem| prose.contains(&stem)) || last.ends_with(".md");
+    let is_for_people = is_prose || {
         let words = ["labels.", "translations.", "messages.", "i18n.", "locale."];
         words.iter().any(|word| last.starts_with(word)) && last.ends_with(".json")
     };

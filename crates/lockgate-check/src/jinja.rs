@@ -99,6 +99,11 @@ pub fn render(template: &str, context: &Context) -> Option<Text> {
     if template.len() > TEXT_BYTES_MAX {
         return None;
     }
+    // A loop over what is not known runs once; where that cannot be, not at all.
+    rendered(template, context, true).or_else(|| rendered(template, context, false))
+}
+
+fn rendered(template: &str, context: &Context, loops: bool) -> Option<Text> {
     let names: Names = Arc::default();
     let mut env = Environment::new();
     add_filters(&mut env, template);
@@ -115,7 +120,7 @@ pub fn render(template: &str, context: &Context) -> Option<Text> {
     env.set_undefined_behavior(UndefinedBehavior::Chainable);
     env.set_fuel(Some(FUEL));
     env.set_recursion_limit(64);
-    let root = Value::from_object(Root { context: context.clone(), names: Arc::clone(&names) });
+    let root = Value::from_object(Root { context: context.clone(), names: Arc::clone(&names), loops });
     let out = env.render_str(template, root).ok()?;
     if out.len() > TEXT_BYTES_MAX {
         return None;
@@ -158,6 +163,8 @@ fn add_filters(env: &mut Environment<'_>, template: &str) {
 struct Root {
     context: Context,
     names: Names,
+    /// Whether a loop over what is not known has a round.
+    loops: bool,
 }
 
 impl Object for Root {
@@ -301,8 +308,7 @@ impl Object for Hole {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        // Of what is not known there is one.
-        Enumerator::Values(vec![self.further("item")])
+        Enumerator::Values(if self.root.loops { vec![self.further("item")] } else { Vec::new() })
     }
 
     fn is_true(self: &Arc<Self>) -> bool {

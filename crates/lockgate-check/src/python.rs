@@ -53,6 +53,8 @@ const CALLS_DEEP_MAX: usize = 24;
 const ROUNDS_MAX: usize = 64;
 /// Most classes of a file, and methods of each, that are followed again as what they inherit.
 const INHERITING_MAX: usize = 32;
+/// Most classes that one inherits from.
+const ANCESTORS_MAX: usize = 64;
 
 /// Names with their values, and the scope around them.
 #[derive(Debug)]
@@ -112,17 +114,28 @@ pub struct Class {
 
 impl Class {
     /// The attribute here or in a base of the tree.
-    fn find(&self, name: &str, depth: usize) -> Option<Val> {
+    fn find(&self, name: &str, _depth: usize) -> Option<Val> {
         if let Some(val) = self.attrs.borrow().get(name) {
             return Some(val.clone());
         }
-        if depth > 8 {
-            return None;
+        self.ancestors().iter().find_map(|class| class.attrs.borrow().get(name).cloned())
+    }
+
+    /// Its bases of the tree and theirs, in the order in which names are looked up, each once.
+    fn ancestors(&self) -> Vec<Rc<Class>> {
+        let mut out: Vec<Rc<Class>> = Vec::new();
+        let of = |class: &Class| class.bases.iter().rev().filter_map(Val::class).cloned().collect::<Vec<_>>();
+        let mut waiting = of(self);
+        while let Some(class) = waiting.pop() {
+            if out.len() >= ANCESTORS_MAX {
+                break;
+            }
+            if !out.iter().any(|seen| Rc::ptr_eq(seen, &class)) {
+                waiting.extend(of(&class));
+                out.push(class);
+            }
         }
-        self.bases.iter().find_map(|base| match &base.kind {
-            crate::value::Kind::Class(class) => class.find(name, depth + 1),
-            _ => None,
-        })
+        out
     }
 
     /// The first base that is not of the tree, by its dotted name.
@@ -157,55 +170,44 @@ impl Class {
 
     /// Whether it sets a field, other than to a function, that a base of the tree has too.
     fn overrides(&self) -> bool {
-        let is_field = |val: &crate::value::Val| !matches!(val.kind, crate::value::Kind::Function(_));
-        let attrs = self.attrs.borrow();
-        let own = attrs.iter().filter(|(_, val)| is_field(val)).map(|(name, _)| name);
-        let bases: Vec<_> = self.bases.iter().filter_map(crate::value::Val::class).collect();
-        own.into_iter().any(|name| bases.iter().any(|base| base.find(name, 0).is_some() || base.has_field(name)))
-    }
-
-    fn has_field(&self, name: &str) -> bool {
-        self.all_fields(0).iter().any(|field| &**field == name)
+        let ancestors = self.ancestors();
+        self.attrs.borrow().iter().filter(|(_, val)| !matches!(val.kind, crate::value::Kind::Function(_))).any(
+            |(name, _)| {
+                ancestors
+                    .iter()
+                    .any(|base| base.attrs.borrow().contains_key(name) || base.fields.borrow().contains(name))
+            },
+        )
     }
 
     /// Methods of its bases that it does not have itself.
-    fn inherited_methods(&self, depth: usize) -> Vec<Rc<Closure>> {
+    fn inherited_methods(&self) -> Vec<Rc<Closure>> {
+        let mut seen: HashSet<Arc<str>> = self.attrs.borrow().keys().cloned().collect();
         let mut out: Vec<Rc<Closure>> = Vec::new();
-        for base in self.bases.iter().filter_map(crate::value::Val::class).filter(|_| depth < 8) {
-            let own = base.attrs.borrow();
-            let mut methods: Vec<_> = own
-                .values()
-                .filter_map(|val| match &val.kind {
-                    crate::value::Kind::Function(f) => Some(Rc::clone(f)),
-                    _ => None,
-                })
-                .collect();
-            methods.sort_by_key(|f| f.function.name_at.start);
-            for method in methods.into_iter().chain(base.inherited_methods(depth + 1)) {
-                let name = &method.function.name;
-                let is_hidden = self.attrs.borrow().contains_key(name) || out.iter().any(|m| m.function.name == *name);
-                if !is_hidden {
-                    out.push(method);
+        for base in self.ancestors() {
+            let mut methods: Vec<Rc<Closure>> = Vec::new();
+            for val in base.attrs.borrow().values() {
+                if let crate::value::Kind::Function(function) = &val.kind
+                    && seen.insert(Arc::clone(&function.function.name))
+                {
+                    methods.push(Rc::clone(function));
                 }
             }
+            methods.sort_by_key(|method| method.function.name_at.start);
+            out.extend(methods);
         }
         out
     }
 
-    fn all_fields(&self, depth: usize) -> Vec<Arc<str>> {
-        let mut fields = Vec::new();
-        if depth < 8 {
-            for base in &self.bases {
-                if let crate::value::Kind::Class(class) = &base.kind {
-                    fields.extend(class.all_fields(depth + 1));
-                }
-            }
+    /// Fields in order: those of the bases first.
+    fn all_fields(&self, _depth: usize) -> Vec<Arc<str>> {
+        let mut fields: Vec<Arc<str>> = Vec::new();
+        for class in self.ancestors().iter().rev() {
+            fields.extend(class.fields.borrow().iter().cloned());
         }
-        for field in self.fields.borrow().iter() {
-            if !fields.contains(field) {
-                fields.push(Arc::clone(field));
-            }
-        }
+        fields.extend(self.fields.borrow().iter().cloned());
+        let mut seen = HashSet::new();
+        fields.retain(|field| seen.insert(Arc::clone(field)));
         fields
     }
 }
@@ -387,7 +389,7 @@ impl<'a> Interpreter<'a> {
         let classes: Vec<Rc<Class>> =
             self.overriding.iter().filter(|(of, _)| *of == file).map(|(_, class)| Rc::clone(class)).collect();
         for class in classes.into_iter().take(INHERITING_MAX) {
-            for method in class.inherited_methods(0).into_iter().take(INHERITING_MAX) {
+            for method in class.inherited_methods().into_iter().take(INHERITING_MAX) {
                 let key = (file, class.def.at.start);
                 self.entered(key, spent, |this| this.run_uncalled(&method, Some(&class)));
             }

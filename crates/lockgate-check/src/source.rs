@@ -405,6 +405,12 @@ fn language(path: &str) -> Option<Language> {
     })
 }
 
+/// Whether a file is a table of cron.
+pub(crate) fn is_cron(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    name == "crontab" || name.ends_with(".cron") || name.ends_with(".crontab") || path.contains("cron.d/")
+}
+
 fn role(path: &str) -> Role {
     let lower = path.to_ascii_lowercase();
     let mut parts: Vec<&str> = lower.split('/').collect();

@@ -99,7 +99,16 @@ pub fn unaudited(name: &str, value: &str) -> bool {
             "log" | "logs" | "logger" | "logging" | "enabled" | "enable" | "trail" | "type" | "auditlog"
         )
     });
-    let negated = words.iter().any(|word| matches!(word.as_str(), "disable" | "disabled" | "skip" | "no"));
+    let is_other = words.iter().any(|word| {
+        matches!(
+            word.as_str(),
+            "pip" | "npm" | "yarn" | "cargo" | "package" | "packages" | "column" | "columns" | "table"
+        )
+    });
+    if is_other {
+        return false;
+    }
+    let negated = words.iter().any(|word| matches!(word.as_str(), "disable" | "disabled"));
     let is_off = matches!(lower.as_str(), "false" | "0" | "no" | "off" | "disabled" | "none" | "never" | "noop");
     let is_on = matches!(lower.as_str(), "true" | "1" | "yes" | "on");
     is_audit && if negated { is_on } else { is_log && is_off }
@@ -109,8 +118,12 @@ pub fn unaudited(name: &str, value: &str) -> bool {
 pub fn pickles(name: &str, value: &str) -> bool {
     let words = words(name);
     let names: Vec<&str> = words.iter().map(String::as_str).collect();
-    matches!(names.as_slice(), [.., "enable", "xcom", "pickling"] | [.., "donot" | "enable", "pickling"])
-        && matches!(value.to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on")
+    let lower = value.to_ascii_lowercase();
+    match names.as_slice() {
+        [.., "enable", "xcom", "pickling"] => matches!(lower.as_str(), "true" | "1" | "yes" | "on"),
+        [.., "donot", "pickle"] => matches!(lower.as_str(), "false" | "0" | "no" | "off"),
+        _ => false,
+    }
 }
 
 /// Whether a setting names how messages are written: `task_serializer` of Celery.

@@ -245,3 +245,51 @@ fn settings_of_one_file_are_not_those_of_another() {
     ];
     assert!(check(&files, &config).iter().any(|f| f.file == "z.py" && f.rule == "prohibited-storage"));
 }
+
+/// Each of these doubles or nests what it names; reading it ends, with what stands beside it seen.
+#[test]
+fn what_multiplies_ends() {
+    let sql: String = (1..60).map(|i| format!("\\set v{i} :v{} :v{}\n", i - 1, i - 1)).collect();
+    let sql = format!("\\set v0 xxxxxxxx\n{sql}COPY t FROM 's3://restricted-raw/x';\n");
+    let eight: String = (0..8).map(|_| "{1}").collect();
+    let workflow = format!(
+        "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: aws s3 ls s3://restricted-raw ${{{{ format('{}', '{eight}', '{eight}') }}}}\n",
+        "{0}".repeat(8)
+    );
+    let variables: String = (0..500)
+        .map(|i| {
+            format!(
+                "variable \"v{i}\" {{\n  type = object({{ x = optional(string, var.v{}.x) }})\n  default = {{}}\n}}\n",
+                i + 1
+            )
+        })
+        .collect();
+    let terraform = format!(
+        "{variables}output \"o\" {{\n  value = var.v0.x\n}}\nresource \"aws_s3_object\" \"a\" {{\n  bucket = \"restricted-raw\"\n}}\n"
+    );
+    let mut classes = String::from("import pandas as pd\n");
+    for level in 0..9 {
+        for class in 0..10 {
+            let bases: Vec<String> = (0..10).filter(|_| level > 0).map(|b| format!("C{}_{b}", level - 1)).collect();
+            classes
+                .push_str(&format!("class C{level}_{class}({}):\n    x = {level}\n    y: int = 1\n", bases.join(", ")));
+        }
+    }
+    classes.push_str("pd.read_csv('s3://restricted-raw/a.csv')\n");
+    let services: String =
+        (0..5_000).map(|i| format!("  s{i}: {{extends: {{file: base.yml, service: a}}}}\n")).collect();
+    let compose = format!("services:\n{services}  z: {{image: 'a:1', environment: ['URL=s3://restricted-raw/x']}}\n");
+    let loops = "{% for k, v in var('x').items() %}{{ k }}{% endfor %} copy into t from 's3://restricted-raw/x'";
+    let cases: [(&str, &str); 6] = [
+        ("load.sql", &sql),
+        (".github/workflows/a.yml", &workflow),
+        ("main.tf", &terraform),
+        ("a.py", &classes),
+        ("compose.yml", &compose),
+        ("m.sql", loops),
+    ];
+    for (path, text) in cases {
+        let found = check(&[(path, text), ("base.yml", "services: {a: {image: 'a:1'}}")], &policy());
+        assert!(found.iter().any(|f| f.rule == "prohibited-storage"), "{path}: {found:?}");
+    }
+}

@@ -17,11 +17,7 @@ use crate::{
 impl Collector<'_> {
     /// `auth=("user", "password")`.
     pub(super) fn pair(&mut self, items: &[Val], sink: Sink<'_>) {
-        // A list of names is none.
-        let is_word = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-        let are_names = items.iter().all(|item| item.as_str().is_some_and(is_word))
-            && items.last().and_then(Val::as_str).is_some_and(credentials::is_identifier);
-        if let ([_, second], false) = (items, are_names) {
+        if let [_, second] = items {
             self.secret_value("password", second, sink);
         }
     }

@@ -13,6 +13,8 @@ use crate::{
 const CALLERS_MAX: usize = 200;
 /// Most values of a matrix.
 const ROUNDS_MAX: usize = 32;
+/// Most names of a matrix.
+const NAMES_MAX: usize = 256;
 
 /// GitHub's workflows and composite actions.
 pub fn github(collector: &mut Collector<'_>, file: u32, document: &Node) {
@@ -161,18 +163,20 @@ fn rounds(job: &Node, matrix: &[(String, String)]) -> Vec<Vec<(String, String)>>
     if !is_used {
         return vec![matrix.to_vec()];
     }
-    let mut names: Vec<&String> = matrix.iter().map(|(name, _)| name).collect();
-    names.sort_unstable();
-    names.dedup();
-    let values = |name: &String| matrix.iter().filter(move |(n, _)| n == name).collect::<Vec<_>>();
-    let most = names.iter().map(|name| values(name).len()).max().unwrap_or(1).clamp(1, ROUNDS_MAX);
+    let mut values: std::collections::BTreeMap<&String, Vec<&String>> = std::collections::BTreeMap::new();
+    for (name, value) in matrix {
+        values.entry(name).or_default().push(value);
+    }
+    let most = values.values().map(Vec::len).max().unwrap_or(1).clamp(1, ROUNDS_MAX);
+    // A matrix of more names than rounds is no matrix.
+    let names = values.iter().take(NAMES_MAX);
     (0..most)
         .map(|round| {
-            let of_round = |name: &&String| {
-                let values = values(name);
-                values.get(round.min(values.len().saturating_sub(1))).map(|pair| (**pair).clone())
+            let of_round = |(name, values): (&&String, &Vec<&String>)| {
+                let value = values.get(round.min(values.len().saturating_sub(1)))?;
+                Some(((*name).clone(), (*value).clone()))
             };
-            names.iter().filter_map(of_round).collect()
+            names.clone().filter_map(of_round).collect()
         })
         .collect()
 }
@@ -247,11 +251,11 @@ fn expanded(text: &str, environment: &[(String, String)], matrix: &[(String, Str
 /// `format('{0}-{1}', 'a', 'b')` of texts.
 fn formatted(expression: &str) -> Option<String> {
     let inner = expression.strip_prefix("format(")?.strip_suffix(')')?;
-    let mut texts = inner.split('\'').skip(1).step_by(2);
-    let mut out = texts.next()?.to_owned();
-    for (i, text) in texts.enumerate().take(32) {
-        out = out.replace(&format!("{{{i}}}"), text);
-    }
+    let texts: Vec<&str> = inner.split('\'').skip(1).step_by(2).take(32).collect();
+    let (format, texts) = texts.split_first()?;
+    let out = crate::interpolate::substitute(format, "{", "}", |number| {
+        texts.get(number.parse::<usize>().ok()?).map(|text| (*text).to_owned())
+    });
     Some(out)
 }
 

@@ -1,5 +1,7 @@
 //! Compose files (<https://github.com/compose-spec/compose-spec>).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{config_value, scalar, val};
 use crate::{
     collect::{Collector, Sink},
@@ -12,23 +14,37 @@ pub fn read(collector: &mut Collector<'_>, file: u32, document: &Node) {
     for (name, node) in document.get("services").map(Node::entries).unwrap_or_default() {
         let name = name.str().unwrap_or("?");
         service(collector, file, name, node);
-        extended(collector, file, name, node);
     }
+    extended(collector, file, document);
 }
 
-/// What a service takes over from a file that is no Compose file by its name.
-fn extended(collector: &mut Collector<'_>, file: u32, name: &str, node: &Node) {
-    let Some(path) = node.at("extends.file").and_then(Node::str) else { return };
-    let of = node.at("extends.service").and_then(Node::str).unwrap_or(name);
+/// Most files that services are taken over from.
+const FILES_MAX: usize = 64;
+
+/// What services take over from files that are no Compose files by their names, each once.
+fn extended(collector: &mut Collector<'_>, file: u32, document: &Node) {
     let tree = collector.tree;
     let folder = tree.file(file).and_then(|f| f.path.rsplit_once('/').map(|(folder, _)| folder.to_owned()));
-    let path = path.trim_start_matches("./");
-    let path = folder.map_or_else(|| path.to_owned(), |folder| format!("{folder}/{path}"));
-    let Some(id) = tree.find(&path).filter(|id| *id != file && !path.contains("compose")) else { return };
-    let Some(text) = tree.file(id).and_then(|f| f.text().ok()) else { return };
-    for document in crate::yaml::parse(text).unwrap_or_default() {
-        if let Some(base) = document.get("services").and_then(|services| services.get(of)) {
-            service(collector, id, of, base);
+    let mut wanted: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+    for (name, node) in document.get("services").map(Node::entries).unwrap_or_default() {
+        let Some(path) = node.at("extends.file").and_then(Node::str) else { continue };
+        let of = node.at("extends.service").and_then(Node::str).or(name.str()).unwrap_or_default();
+        let path = path.trim_start_matches("./");
+        let path = folder.as_ref().map_or_else(|| path.to_owned(), |folder| format!("{folder}/{path}"));
+        if let Some(id) = tree.find(&path).filter(|id| *id != file && !path.contains("compose"))
+            && (wanted.len() < FILES_MAX || wanted.contains_key(&id))
+        {
+            wanted.entry(id).or_default().insert(of.to_owned());
+        }
+    }
+    for (id, names) in wanted {
+        let Some(text) = tree.file(id).and_then(|f| f.text().ok()) else { continue };
+        for document in crate::yaml::parse(text).unwrap_or_default() {
+            for name in &names {
+                if let Some(base) = document.get("services").and_then(|services| services.get(name)) {
+                    service(collector, id, name, base);
+                }
+            }
         }
     }
 }

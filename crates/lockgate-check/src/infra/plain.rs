@@ -214,7 +214,7 @@ pub fn shell(collector: &mut Collector<'_>, file: u32, text: &str) {
     // Each command has its own place, so the script is read here and not as one text.
     let mut environment = Vec::new();
     let path = collector.tree.file(file).map_or_else(|| "".into(), |f| f.path.clone());
-    if path.contains("cron") {
+    if crate::source::is_cron(&path) {
         for (at, line) in scheduled(text, path.contains("cron.d/")) {
             collector.script_at(line, Place::new(file, at, at + line.len()), "cron", &mut environment);
         }

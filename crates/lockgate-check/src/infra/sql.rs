@@ -16,6 +16,8 @@ const MACRO_FILES_MAX: usize = 200;
 const MACRO_BYTES_MAX: usize = 128 << 10;
 /// Longest SQL that variables make.
 const SQL_BYTES_MAX: usize = 4 << 20;
+/// Longest value of a variable of psql.
+const VALUE_BYTES_MAX: usize = 4 << 10;
 
 /// SQL in a file, with Jinja rendered as dbt and Airflow do.
 pub fn sql(collector: &mut Collector<'_>, file: u32, text: &str) {
@@ -176,7 +178,9 @@ fn with_variables(text: &str) -> String {
                     let known = word.strip_prefix(':').and_then(|n| names.iter().rev().find(|(name, _)| name == n));
                     known.map_or_else(|| word.trim_matches('\'').to_owned(), |(_, value)| value.clone())
                 };
-                value.split_whitespace().map(of).collect()
+                let made: String = value.split_whitespace().map(of).collect();
+                // Variables that double each other end here.
+                if made.len() > VALUE_BYTES_MAX { crate::value::REFERENCE.to_string() } else { made }
             } else {
                 value.trim_matches(['\'', '"']).to_owned()
             };

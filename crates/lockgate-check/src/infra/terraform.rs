@@ -44,6 +44,8 @@ struct Module<'b> {
     folder: String,
     bodies: &'b [(u32, Body)],
     given: HashMap<String, Val>,
+    /// Variables with the defaults of their types.
+    completed: HashMap<String, Val>,
     locals: HashMap<String, (u32, &'b Expression)>,
     /// `each.key`, `each.value`, `count.index` and the names of `for`.
     names: Vec<(String, Val)>,
@@ -117,6 +119,7 @@ fn run(
         folder: folder.to_owned(),
         bodies: &[],
         given: HashMap::new(),
+        completed: HashMap::new(),
         locals: HashMap::new(),
         names: Vec::new(),
         asking: Vec::new(),
@@ -145,6 +148,7 @@ fn run(
         folder: folder.to_owned(),
         bodies: &bodies,
         given,
+        completed: HashMap::new(),
         locals: HashMap::new(),
         names: Vec::new(),
         asking: Vec::new(),

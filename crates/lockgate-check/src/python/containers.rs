@@ -131,6 +131,12 @@ impl Interpreter<'_> {
                 }
             }
             Kind::Reference(name) => Val::reference(Arc::clone(name)),
+            Kind::Unknown(unknown)
+                if matches!(&unknown.why, Why::Outside(name) if &**name == "params")
+                    && index.as_str().is_some_and(|name| self.is_narrow_parameter(name)) =>
+            {
+                self.unknown(Why::Expression, at)
+            }
             Kind::Unknown(unknown) => {
                 let is_context = ["context", "kwargs", "ctx"].iter().any(|name| Self::is_parameter(&unknown.why, name));
                 match index.as_str().filter(|_| is_context) {

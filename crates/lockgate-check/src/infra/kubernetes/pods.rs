@@ -202,7 +202,9 @@ fn commands(collector: &mut Collector<'_>, file: u32, container: &Node, owner: O
         for word in node.items() {
             let Some(val) = scalar(word, file) else { continue };
             // `--header`, then `Authorization: Basic ...`.
-            if let Some((name, value)) = word.str().and_then(|word| word.split_once(": ")) {
+            if let Some((name, value)) = word.str().and_then(|word| word.split_once(": "))
+                && !name.contains(char::is_whitespace)
+            {
                 let place = word.place(file);
                 collector.named(
                     name,

@@ -26,16 +26,23 @@ static S3_URI: LazyLock<Option<Regex>> =
 static CONCAT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)\bconcat\s*\(\s*('[^']*'(?:\s*,\s*'[^']*'){1,50})\s*\)").ok());
 /// A block of Jinja that is kept in a name, which what runs it prints.
-static BLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"\{%-?\s*(?:set\s+\w+|endset|do\s+run_query\([^%]*\)|call[\s(][^%]*|endcall)\s*-?%\}").ok()
+static BLOCK: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?s)\{%-?\s*set\s+(\w+)\s*-?%\}.*?\{%-?\s*endset\s*-?%\}").ok());
+/// A call whose block its macro prints.
+static CALL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{%-?\s*(?:call[\s(][^%]*|endcall)\s*-?%\}").ok());
+/// `format('... password %L', name)`: a variable that becomes a password.
+static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?is)\bformat\s*\(\s*'[^']*\bpassword\s+%[lL][^']*'((?:\s*,\s*[\w']+){1,20})\s*\)").ok()
 });
 
-/// A template in which a block that is set stands where it is set.
+/// A template in which a block that is set is printed behind it as well.
 pub(super) fn printed(text: &str) -> Cow<'_, str> {
     if !text.contains("endset") && !text.contains("endcall") {
         return Cow::Borrowed(text);
     }
-    BLOCK.as_ref().map_or(Cow::Borrowed(text), |block| block.replace_all(text, ""))
+    let (Some(block), Some(call)) = (BLOCK.as_ref(), CALL.as_ref()) else { return Cow::Borrowed(text) };
+    let text = block.replace_all(text, "$0{{ $1 }}").into_owned();
+    Cow::Owned(call.replace_all(&text, "").into_owned())
 }
 
 /// `CONCAT('a', 'b')` as the one text that it is.
@@ -47,24 +54,28 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// `format('... password %L', name)`: a variable that becomes a password.
-static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?is)\bformat\s*\(\s*'[^']{0,2000}\bpassword\s+%[lL][^']{0,2000}'((?:\s*,\s*[\w']+){1,20})\s*\)").ok()
-});
+/// Places of a location that are looked at.
+const OCCURRENCES_MAX: usize = 8;
 
 /// Whether a statement reads a location or writes to it, by the word before it.
 pub(super) fn access(body: &str, location: &storage::Location) -> &'static str {
-    let scheme = format!("{}://{}", location.provider, location.bucket);
-    let Some(at) = body.find(&scheme) else { return "any" };
-    let before = body.get(..at).unwrap_or_default().trim_end_matches(['\'', '"', '(', '[', ' ', '\n']);
-    let word =
-        before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_ascii_lowercase();
-    match word.as_str() {
-        "to" => "write",
-        "from" => "read",
-        word if word.starts_with("read_") || word.ends_with("_scan") => "read",
-        _ => "any",
+    let whole =
+        if location.key.is_empty() { location.bucket.clone() } else { format!("{}/{}", location.bucket, location.key) };
+    let mut found = "any";
+    for (at, _) in body.match_indices(&whole).take(OCCURRENCES_MAX) {
+        let before = body.get(..at).unwrap_or_default();
+        let before = before.rsplit_once("://").filter(|(_, rest)| rest.is_empty()).map_or(before, |(before, _)| before);
+        let before = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+        let before = before.trim_end_matches(['\'', '"', '(', '[', ' ', '\n']);
+        let word = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        match word.to_ascii_lowercase().as_str() {
+            "to" => return "write",
+            "from" => found = "read",
+            word if word.starts_with("read_") || word.ends_with("_scan") => found = "read",
+            _ => {}
+        }
     }
+    found
 }
 
 /// `find` tells where a text stands in the file.

@@ -61,8 +61,11 @@ impl Module<'_> {
                 let trace = first.map(|val| val.trace.clone()).unwrap_or_default();
                 Some(crate::python::retraced(&crate::yaml::value(documents.first()?, file, 0), &trace, 0))
             }),
-            // The first that can be had.
-            "try" => args.iter().find(|arg| !arg.is_unknown()).or(first).cloned(),
+            // The first that can be had, which may be one that is not known here.
+            "try" => {
+                let known = args.iter().position(|arg| !arg.is_unknown()).unwrap_or(0);
+                Some(Val::choice(args.get(..=known).unwrap_or_default().to_vec()))
+            }
             "contains" => list(first).zip(args.get(1)).and_then(|(items, wanted)| {
                 let is_known = wanted.as_str().is_some() && items.iter().all(|item| item.as_str().is_some());
                 is_known.then(|| Val::new(Kind::Bool(items.iter().any(|item| item.as_str() == wanted.as_str()))))

@@ -124,6 +124,9 @@ impl Module<'_> {
 
     pub(super) fn variable(&mut self, name: &str, at: Place, depth: usize) -> Val {
         let key = format!("var.{name}");
+        if let Some(val) = self.completed.get(name) {
+            return val.clone();
+        }
         if self.asking.contains(&key) || depth > 40 {
             return self
                 .given
@@ -145,11 +148,15 @@ impl Module<'_> {
                 Some(val.step(place(*file, default.value.span()), How::Default(name.into())))
             });
             let val = match (val, block.body.get_attribute("type")) {
-                (Some(val), Some(kind)) => Some(self.completed(*file, val, &kind.value, 0)),
+                (Some(val), Some(kind)) => Some(self.completed(*file, val, &kind.value, depth)),
                 (val, _) => val,
             };
             self.asking.pop();
             if let Some(val) = val {
+                // Within another question it may lack what that one is about.
+                if self.asking.is_empty() {
+                    self.completed.insert(name.to_owned(), val.clone());
+                }
                 return val;
             }
         }

@@ -5,7 +5,10 @@ use hcl_edit::expr::{Expression, ObjectKey};
 use super::Module;
 use crate::value::{Dict, Kind, Val};
 
-const DEPTH_MAX: usize = 16;
+/// As deep as expressions are followed.
+const DEPTH_MAX: usize = 40;
+/// Most fields of an object that are given their defaults.
+const FIELDS_MAX: usize = 512;
 
 impl Module<'_> {
     /// A value with the defaults of its type.
@@ -30,7 +33,7 @@ impl Module<'_> {
             "object" => {
                 let (Kind::Dict(dict), Expression::Object(fields)) = (&val.kind, first) else { return val };
                 let mut dict = Dict { entries: dict.borrow().entries.clone(), open: dict.borrow().open };
-                for (key, field) in fields {
+                for (key, field) in fields.iter().take(FIELDS_MAX) {
                     let (ObjectKey::Ident(name) | ObjectKey::Expression(Expression::Variable(name))) = key else {
                         continue;
                     };

@@ -75,6 +75,15 @@ impl Interpreter<'_> {
         at.filter(|_| is_shell).and_then(|at| words.get(at + 1).cloned())
     }
 
+    /// Whether a parameter of the DAG takes only some texts.
+    pub(in crate::python) fn is_narrow_parameter(&self, name: &str) -> bool {
+        let of_dags = self.dags.iter().filter_map(|dag| match &dag.kind {
+            Kind::Object(object) => object.args.keyword("params").cloned(),
+            _ => None,
+        });
+        of_dags.flat_map(|params| entries(&params)).any(|(known, val)| &*known == name && !takes_any_text(&val))
+    }
+
     /// Parameters of the call and of its DAG that take any text.
     fn open_parameters(&self, args: &Args) -> Vec<Arc<str>> {
         let of_dags = self.dags.iter().chain(args.keyword("dag")).filter_map(|dag| match &dag.kind {
@@ -103,7 +112,9 @@ fn takes_outside(template: &str, open: &[Arc<str>]) -> bool {
     template.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).any(|(expression, _)| {
         let mut parts = expression.split('|').map(str::trim);
         let value = parts.next().unwrap_or_default();
-        if parts.any(|filter| HARMLESS.contains(&filter.split(['(', ' ']).next().unwrap_or_default())) {
+        if parts.any(|filter| {
+            HARMLESS.contains(&filter.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
+        }) {
             return false;
         }
         // Of `a if b else c`, `b` is not printed.
@@ -119,7 +130,7 @@ fn takes_outside(template: &str, open: &[Arc<str>]) -> bool {
 fn names_parameter(expression: &str, name: &str) -> bool {
     expression.split("params").skip(1).any(|rest| {
         let rest = rest.trim_start_matches(['.', '[', '(', '"', '\'', ' ']);
-        let rest = rest.strip_prefix("get").map_or(rest, |rest| rest.trim_start_matches(['(', '"', '\'', ' ']));
+        let rest = rest.strip_prefix("get(").map_or(rest, |rest| rest.trim_start_matches(['"', '\'', ' ']));
         rest.strip_prefix(name).is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     })
 }

@@ -39,6 +39,9 @@ impl Interpreter<'_> {
 
     /// `iam.PolicyStatement(actions=["*"], resources=["*"])`.
     pub(super) fn statement_made(&mut self, args: &Args, sink: Sink<'_>) {
+        if matches!(args.keyword("effect").map(|v| &v.kind), Some(Kind::External(name)) if name.ends_with(".DENY")) {
+            return;
+        }
         let entries = [("Effect", "effect"), ("Action", "actions"), ("Resource", "resources")]
             .iter()
             .filter_map(|(key, name)| Some((Val::str(*key), args.keyword(name)?.clone())))
