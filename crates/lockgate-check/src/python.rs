@@ -114,7 +114,7 @@ pub struct Class {
 
 impl Class {
     /// The attribute here or in a base of the tree.
-    fn find(&self, name: &str, _depth: usize) -> Option<Val> {
+    fn find(&self, name: &str) -> Option<Val> {
         if let Some(val) = self.attrs.borrow().get(name) {
             return Some(val.clone());
         }
@@ -200,7 +200,7 @@ impl Class {
     }
 
     /// Fields in order: those of the bases first.
-    fn all_fields(&self, _depth: usize) -> Vec<Arc<str>> {
+    fn all_fields(&self) -> Vec<Arc<str>> {
         let mut fields: Vec<Arc<str>> = Vec::new();
         for class in self.ancestors().iter().rev() {
             fields.extend(class.fields.borrow().iter().cloned());
@@ -270,7 +270,7 @@ pub struct Interpreter<'a> {
     called: HashSet<FunctionKey>,
     /// Functions that were defined, in order, by file.
     defined: Vec<(FunctionKey, Rc<Closure>, Option<Rc<Class>>)>,
-    /// What tasks returned, by where it is kept.
+    /// What tasks returned, by where it is kept; held, so that nothing else is kept there meanwhile.
     results: HashMap<usize, (crate::value::Val, Arc<str>)>,
     /// Classes that give their bases' fields other values, by file.
     overriding: Vec<(u32, Rc<Class>)>,

@@ -26,7 +26,7 @@ impl Interpreter<'_> {
                 }
                 val.clone()
             }
-            Kind::Instance(instance) => match instance.class.find("__enter__", 0) {
+            Kind::Instance(instance) => match instance.class.find("__enter__") {
                 Some(Val { kind: Kind::Function(f), .. }) => {
                     self.call_function(&f, Some(val.clone()), Args::default(), at)
                 }

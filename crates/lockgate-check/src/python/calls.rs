@@ -63,7 +63,7 @@ impl Interpreter<'_> {
                 let callee = Arc::clone(&object.callee);
                 self.external(&callee, Some(function), args, at)
             }
-            Kind::Instance(instance) => match instance.class.find("__call__", 0).map(|v| v.kind) {
+            Kind::Instance(instance) => match instance.class.find("__call__").map(|v| v.kind) {
                 Some(Kind::Function(f)) => self.call_function(&f, Some(function.clone()), args, at),
                 _ => self.unknown(Why::Call(Arc::clone(&instance.class.def.name)), at),
             },
@@ -129,7 +129,7 @@ impl Interpreter<'_> {
             Kind::Int(n) if name == "to_bytes" => self.to_bytes(&n.to_be_bytes(), receiver, &args, at),
             Kind::Instance(instance) => {
                 let class = Rc::clone(&instance.class);
-                match class.find(name, 0).map(|v| v.kind) {
+                match class.find(name).map(|v| v.kind) {
                     Some(Kind::Function(f)) => self.call_function(&f, Some(receiver.clone()), args, at),
                     Some(other) => self.call(&Val::new(other), args, at),
                     None if matches!(name, "_replace" | "model_copy" | "_asdict" | "model_dump") => {
@@ -141,7 +141,7 @@ impl Interpreter<'_> {
                     },
                 }
             }
-            Kind::Class(class) => match class.find(name, 0).map(|v| v.kind) {
+            Kind::Class(class) => match class.find(name).map(|v| v.kind) {
                 Some(Kind::Function(f)) => self.call_function(&f, Some(receiver.clone()), args, at),
                 _ => self.unknown(Why::Name(name.into()), at),
             },

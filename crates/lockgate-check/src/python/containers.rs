@@ -111,12 +111,12 @@ impl Interpreter<'_> {
             }
             Kind::Class(class) => {
                 // `Color["RED"]`, or a generic class.
-                index.as_str().and_then(|key| class.find(key, 0)).unwrap_or_else(|| object.clone())
+                index.as_str().and_then(|key| class.find(key)).unwrap_or_else(|| object.clone())
             }
             Kind::Instance(instance) => {
                 // A `NamedTuple` counts its fields.
                 let field = index.as_int().and_then(|i| {
-                    let fields = instance.class.all_fields(0);
+                    let fields = instance.class.all_fields();
                     position(i, fields.len()).and_then(|i| fields.get(i).cloned())
                 });
                 let key = index.as_str().or(field.as_deref());
@@ -249,31 +249,29 @@ impl Interpreter<'_> {
                 if let Some(val) = instance.attrs.borrow().get(name) {
                     return val.clone();
                 }
-                match instance.class.find(name, 0) {
+                match instance.class.find(name) {
                     Some(Val { kind: Kind::Function(f), .. }) => match f.kind {
                         FunctionKind::Property => self.call_function(&f, Some(object.clone()), Args::default(), at),
                         FunctionKind::Static => Val::new(Kind::Function(f)),
                         FunctionKind::Class => self.bound(&Val::new(Kind::Class(Rc::clone(&instance.class))), name),
                         FunctionKind::Plain => self.bound(object, name),
                     },
-                    Some(Val { kind: Kind::Instance(descriptor), trace }) => {
-                        match descriptor.class.find("__get__", 0) {
-                            Some(Val { kind: Kind::Function(get), .. }) => {
-                                let class = Val::new(Kind::Class(Rc::clone(&instance.class)));
-                                let descriptor = Val { kind: Kind::Instance(descriptor), trace };
-                                let args = Args { positional: vec![object.clone(), class], ..Args::default() };
-                                self.call_function(&get, Some(descriptor), args, at)
-                            }
-                            _ => Val { kind: Kind::Instance(descriptor), trace },
+                    Some(Val { kind: Kind::Instance(descriptor), trace }) => match descriptor.class.find("__get__") {
+                        Some(Val { kind: Kind::Function(get), .. }) => {
+                            let class = Val::new(Kind::Class(Rc::clone(&instance.class)));
+                            let descriptor = Val { kind: Kind::Instance(descriptor), trace };
+                            let args = Args { positional: vec![object.clone(), class], ..Args::default() };
+                            self.call_function(&get, Some(descriptor), args, at)
                         }
-                    }
+                        _ => Val { kind: Kind::Instance(descriptor), trace },
+                    },
                     Some(val) => val,
                     None if name == "__dict__" => {
                         let attrs = instance.attrs.borrow();
                         Val::dict(attrs.iter().map(|(k, v)| (Val::str(Arc::clone(k)), v.clone())).collect(), false)
                     }
                     None if name == "__class__" => Val::new(Kind::Class(Rc::clone(&instance.class))),
-                    None => match (instance.class.find("__getattr__", 0), instance.class.outside_base(0)) {
+                    None => match (instance.class.find("__getattr__"), instance.class.outside_base(0)) {
                         (Some(Val { kind: Kind::Function(get), .. }), _) => {
                             let args = Args { positional: vec![Val::str(name)], ..Args::default() };
                             self.call_function(&get, Some(object.clone()), args, at)
@@ -323,14 +321,14 @@ impl Interpreter<'_> {
     /// The method of an enumeration whose member a text is.
     pub(super) fn member_method(&self, text: &Val, name: &str) -> Option<Rc<super::Closure>> {
         let class = self.members.get(text.as_str()?)?;
-        match class.find(name, 0)?.kind {
+        match class.find(name)?.kind {
             Kind::Function(f) => Some(f),
             _ => None,
         }
     }
 
     fn class_attribute(&mut self, class: &Rc<super::Class>, object: &Val, name: &str, at: Span) -> Val {
-        match class.find(name, 0) {
+        match class.find(name) {
             Some(Val { kind: Kind::Function(f), .. }) => match f.kind {
                 FunctionKind::Class => self.bound(object, name),
                 _ => Val::new(Kind::Function(f)),

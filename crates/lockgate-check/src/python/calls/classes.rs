@@ -17,7 +17,7 @@ impl Interpreter<'_> {
         if outside.as_deref().is_some_and(|base| base.starts_with("enum.")) {
             return args.positional.first().cloned().unwrap_or_else(Val::none);
         }
-        if let Some(Val { kind: Kind::Function(new), .. }) = class.find("__new__", 0) {
+        if let Some(Val { kind: Kind::Function(new), .. }) = class.find("__new__") {
             let of = Val::new(Kind::Class(Rc::clone(class)));
             let made = self.call_function(&new, Some(of), args.clone(), at);
             if matches!(
@@ -29,16 +29,16 @@ impl Interpreter<'_> {
         }
         let val = self.empty_instance(class);
         let Kind::Instance(instance) = &val.kind else { return val };
-        if let Some(Val { kind: Kind::Function(init), .. }) = class.find("__init__", 0) {
+        if let Some(Val { kind: Kind::Function(init), .. }) = class.find("__init__") {
             self.call_function(&init, Some(val.clone()), args.clone(), at);
         } else {
             self.fill_fields(class, instance, &args, at);
         }
-        if let Some(Val { kind: Kind::Function(after), .. }) = class.find("__post_init__", 0) {
+        if let Some(Val { kind: Kind::Function(after), .. }) = class.find("__post_init__") {
             self.call_function(&after, Some(val.clone()), Args::default(), at);
         }
         if let Some(base) = outside {
-            let has_init = class.find("__init__", 0).is_some();
+            let has_init = class.find("__init__").is_some();
             if !has_init {
                 self.outside(&base, None, &args, at);
             }
@@ -49,14 +49,14 @@ impl Interpreter<'_> {
     /// Fields of a dataclass, a model or a settings class.
     pub(super) fn fill_fields(&mut self, class: &Rc<Class>, instance: &Rc<Instance>, args: &Args, at: Span) {
         let place = self.place(at);
-        for (i, name) in class.all_fields(0).into_iter().enumerate() {
+        for (i, name) in class.all_fields().into_iter().enumerate() {
             let given = args.get(i, &name).cloned();
             let val = match given {
                 Some(val) => {
                     self.collector.assigned(&name, &val, place);
                     val.step(place, How::Passed(Arc::clone(&name)))
                 }
-                None => match class.find(&name, 0) {
+                None => match class.find(&name) {
                     Some(default) => self.field_default(&default, at),
                     None => Val::unknown(Why::Parameter(Arc::clone(&name)), Some(place)),
                 },
@@ -106,7 +106,7 @@ impl Interpreter<'_> {
         for base in &class.bases {
             match &base.kind {
                 Kind::Class(base) => {
-                    match base.find(name, 0) {
+                    match base.find(name) {
                         Some(Val { kind: Kind::Function(f), .. }) if f.kind == FunctionKind::Property => {
                             return self.call_function(&f, Some(receiver), Args::default(), at);
                         }
