@@ -11,10 +11,11 @@ fuzz_target!(|text: &str| {
     let (first, rest) = text.split_once('\n').unwrap_or(("a.py", text));
     let mut files = vec![(first, String::new())];
     for line in rest.split_inclusive('\n') {
-        match (line.strip_prefix("--- "), files.last_mut()) {
-            (Some(path), _) if files.len() < FILES_MAX => files.push((path.trim(), String::new())),
-            (_, Some((_, text))) => text.push_str(line),
-            _ => {}
+        let begins = line.strip_prefix("--- ").filter(|_| files.len() < FILES_MAX);
+        if let Some(path) = begins {
+            files.push((path.trim(), String::new()));
+        } else if let Some((_, text)) = files.last_mut() {
+            text.push_str(line);
         }
     }
     if files.iter().any(|(path, _)| path.len() > 100) {

@@ -18,6 +18,8 @@ mod sql;
 pub mod terraform;
 mod xml;
 
+pub use plain::lines;
+
 pub use cloud::{Resource, audit, bucket, policy};
 
 use std::cell::Cell;

@@ -147,6 +147,13 @@ pub fn pairs(text: &str) -> Vec<Pair> {
     for regex in [&*QUOTED, &*BARE].into_iter().flatten() {
         for c in regex.captures_iter(text) {
             if let (Some(key), Some(value)) = (c.name("key"), c.name("value")) {
+                // `password = crypt(...)` of SQL calls a function.
+                let is_call = c.name("q").is_none()
+                    && text.get(value.end()..).is_some_and(|rest| rest.starts_with('('))
+                    && value.as_str().chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+                if is_call {
+                    continue;
+                }
                 add(key, value);
             }
         }

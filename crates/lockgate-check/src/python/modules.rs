@@ -104,6 +104,12 @@ impl Interpreter<'_> {
             Ok(module) => Arc::clone(module),
             Err(error) => {
                 self.collector.problem(file, error.offset, &error.what);
+                // What cannot be parsed is looked at line by line, once.
+                if self.gave_up.insert((file, "lines"))
+                    && let Some(Ok(text)) = world.tree.file(file).map(crate::source::File::text)
+                {
+                    crate::infra::lines(&mut self.collector, file, text);
+                }
                 return None;
             }
         };

@@ -30,9 +30,9 @@ pub fn text(report: &Report<'_>, colours: Colours) -> String {
     }
     for problem in report.problems {
         let place = if problem.line == 0 {
-            problem.file.clone()
+            printable(&problem.file)
         } else {
-            format!("{}:{}:{}", problem.file, problem.line, problem.column)
+            format!("{}:{}:{}", printable(&problem.file), problem.line, problem.column)
         };
         let _ = writeln!(out, "{} {place}: {}", colours.paint("1;33", "not read"), problem.what);
     }
@@ -60,7 +60,7 @@ fn one(out: &mut String, report: &Report<'_>, finding: &Finding, colours: Colour
         colours.paint(code, &format!("{word} {}", finding.rule)),
         colours.paint("1", &finding.message)
     );
-    let _ = writeln!(out, "  {}:{}:{}", finding.file, finding.line, finding.column);
+    let _ = writeln!(out, "  {}:{}:{}", printable(&finding.file), finding.line, finding.column);
     // The steps, each line of source once.
     let mut lines: Vec<(String, u32, String)> = Vec::new();
     for step in &finding.way {
@@ -129,4 +129,9 @@ fn summary(report: &Report<'_>, colours: Colours) -> String {
         parts.push(count(report.problems.len(), "file or part not read", "files or parts not read"));
     }
     format!("{} in {}, {} rules\n", parts.join(", "), count(report.files, "file", "files"), report.bundle.rules.len())
+}
+
+/// A file's name on one line, whatever is in it.
+pub(super) fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }

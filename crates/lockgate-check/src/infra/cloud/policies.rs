@@ -64,6 +64,8 @@ fn judged(
     if actions_all.iter().any(|a| a == "*" || a == "*:*") {
         let broad: &[&str] = if everything { &["all actions on all resources"] } else { &["all actions"] };
         permission(collector, address, "policy", broad, place_of(actions, place));
+    } else if actions_all.iter().all(|action| action.starts_with("kms:")) && address.contains("kms_key") {
+        // In the policy of a key, `*` is that key.
     } else if everything && let Some(service) = actions_all.iter().find(|a| a.ends_with(":*")) {
         permission(collector, address, "policy", &[&format!("{service} on all resources")], place_of(actions, place));
     }
