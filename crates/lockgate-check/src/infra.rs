@@ -52,6 +52,9 @@ pub fn read(collector: &mut Collector<'_>, file: u32) {
             return;
         }
     };
+    if let Some(doubt) = source.doubt() {
+        collector.problem(file, 0, doubt);
+    }
     collector.comments(file, &text);
     match source.language {
         Language::Yaml | Language::Json => documents(collector, file, &text),

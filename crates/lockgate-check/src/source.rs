@@ -77,6 +77,8 @@ pub struct File {
     full: PathBuf,
     text: OnceLock<std::result::Result<Arc<str>, String>>,
     lines: OnceLock<Vec<u32>>,
+    /// Why its text may not be what it was meant to be.
+    doubt: OnceLock<String>,
 }
 
 impl File {
@@ -94,6 +96,7 @@ impl File {
             full: PathBuf::from(path),
             text: cell,
             lines: OnceLock::new(),
+            doubt: OnceLock::new(),
         })
     }
 
@@ -101,7 +104,10 @@ impl File {
     pub fn text(&self) -> std::result::Result<&Arc<str>, &str> {
         self.text
             .get_or_init(|| {
-                let text = read(&self.full)?;
+                let (text, doubt) = read(&self.full)?;
+                if let Some(doubt) = doubt {
+                    let _ = self.doubt.set(doubt);
+                }
                 // What is read of a notebook is its code.
                 if self.language == Language::Notebook {
                     crate::notebook::code(&text).map(Into::into)
@@ -111,6 +117,11 @@ impl File {
             })
             .as_ref()
             .map_err(String::as_str)
+    }
+
+    /// What to say of a text that was read all the same.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.get().map(String::as_str)
     }
 
     /// Line and column of a byte, from 1; columns count characters.
@@ -147,7 +158,10 @@ fn memchr_lines(bytes: &[u8]) -> impl Iterator<Item = u32> {
     bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| u32::try_from(i + 1).unwrap_or(u32::MAX))
 }
 
-fn read(path: &Path) -> std::result::Result<Arc<str>, String> {
+/// A text, and why it may be another one.
+type Decoded = (Arc<str>, Option<String>);
+
+fn read(path: &Path) -> std::result::Result<Decoded, String> {
     let meta = fs::symlink_metadata(path).map_err(|e| format!("it cannot be read: {e}"))?;
     if !meta.is_file() {
         return Err("it is not a regular file".to_owned());
@@ -162,12 +176,15 @@ fn read(path: &Path) -> std::result::Result<Arc<str>, String> {
     decoded(bytes)
 }
 
-/// A text in UTF-8, in UTF-16 with its mark, or in the Latin-1 that it declares (PEP 263).
-fn decoded(bytes: Vec<u8>) -> std::result::Result<Arc<str>, String> {
+/// A text in UTF-8, in UTF-16 with its mark, or in the Latin-1 that it declares (PEP 263). Any other
+/// text is read as Latin-1 too, since one byte of a comment hides nothing.
+fn decoded(bytes: Vec<u8>) -> std::result::Result<Decoded, String> {
     let utf16 = |units: fn([u8; 2]) -> u16| {
         let units: Vec<u16> =
             bytes.chunks_exact(2).skip(1).filter_map(|pair| pair.try_into().ok()).map(units).collect();
-        String::from_utf16(&units).map(Into::into).map_err(|_| "it is not UTF-16, as its mark says".to_owned())
+        String::from_utf16(&units)
+            .map(|text| (text.into(), None))
+            .map_err(|_| "it is not UTF-16, as its mark says".to_owned())
     };
     match bytes.as_slice() {
         [0xFF, 0xFE, ..] => return utf16(u16::from_le_bytes),
@@ -182,12 +199,13 @@ fn decoded(bytes: Vec<u8>) -> std::result::Result<Arc<str>, String> {
             let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
             let is_latin = head.contains("coding")
                 && ["latin-1", "latin1", "iso-8859-1", "cp1252"].iter().any(|name| head.contains(name));
-            if is_latin {
-                return Ok(bytes.iter().map(|b| char::from(*b)).collect::<String>().into());
+            if bytes.contains(&0) {
+                return Err(format!("byte {at} is not UTF-8"));
             }
-            Err(format!("byte {at} is not UTF-8"))
+            let doubt = (!is_latin).then(|| format!("byte {at} is not UTF-8; it was read as Latin-1"));
+            Ok((bytes.iter().map(|b| char::from(*b)).collect::<String>().into(), doubt))
         },
-        |text| Ok(text.trim_start_matches('\u{FEFF}').into()),
+        |text| Ok((text.trim_start_matches('\u{FEFF}').into(), None)),
     )
 }
 
@@ -288,6 +306,7 @@ impl Tree {
             full,
             text: OnceLock::new(),
             lines: OnceLock::new(),
+            doubt: OnceLock::new(),
         });
     }
 

@@ -113,6 +113,9 @@ impl Interpreter<'_> {
                 return None;
             }
         };
+        if let Some(doubt) = world.tree.file(file).and_then(crate::source::File::doubt) {
+            self.collector.problem(file, 0, doubt);
+        }
         if let Some(error) = &module.error {
             self.collector.problem(file, error.offset, &format!("it is not all Python: {}", error.what));
         }

@@ -267,6 +267,7 @@ fn hostile_files_end_in_a_clear_word() {
         ("broken.py", b"def f(:\n    password = 'OrangeCrate9'\n".to_vec()),
         ("large.py", vec![b'#'; 3 << 20]),
         ("deep.yaml", format!("a: {}1{}\n", "[".repeat(50_000), "]".repeat(50_000)).into_bytes()),
+        ("byte.yaml", b"# caf\xe9\ndb: {password: Orange7Crate}\n".to_vec()),
         ("bomb.yaml", (0..40).fold("a0: &a0 [x]\n".to_owned(), |mut s, i| { let _ = writeln!(s, "a{}: &a{} [*a{i}, *a{i}, *a{i}, *a{i}]", i + 1, i + 1); s }).into_bytes()),
         ("deep.json", format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000)).into_bytes()),
         ("deep.tf", format!("locals {{\n  a = {}1{}\n}}\n", "[".repeat(20_000), "]".repeat(20_000)).into_bytes()),
@@ -307,7 +308,9 @@ fn hostile_files_end_in_a_clear_word() {
     said("deep.tf", "it is not HCL");
     said("link.py", "links are not followed");
     // What could be read of a broken file is judged.
-    assert!(report["findings"].as_array().unwrap().iter().any(|f| f["file"] == "broken.py"), "{report}");
+    for file in ["broken.py", "byte.yaml"] {
+        assert!(report["findings"].as_array().unwrap().iter().any(|f| f["file"] == file), "{file}: {report}");
+    }
     world.lockgate(&["check", "cycle_a.py", "cycle_b.py", "--strict"]).ok();
     world.lockgate(&["check", "latin.py", "--strict"]).fails(1, "1 not read");
     world.lockgate(&["check", "nowhere"]).fails(3, "cannot open");
